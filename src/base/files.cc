@@ -1,0 +1,132 @@
+#include "base/files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace slipway {
+namespace fs = std::filesystem;
+
+UniqueFd open_file(const fs::path& path, int flags, unsigned mode) {
+  UniqueFd fd{::open(path.c_str(), flags | O_CLOEXEC, mode)};
+  if (!fd) throw SystemError(errno, "open", path.native());
+  return fd;
+}
+
+std::string read_all(int fd, std::string_view name, std::size_t limit) {
+  std::string out;
+  std::size_t used = 0;
+  while (true) {
+    if (out.size() - used < 65536) out.resize(std::max<std::size_t>(65536, out.size() * 2));
+    const ssize_t n = ::read(fd, out.data() + used, out.size() - used);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw SystemError(errno, "read", name);
+    if (n == 0) break;
+    used += static_cast<std::size_t>(n);
+    if (used > limit) throw InvalidInput(concat(name, ": larger than ", human_bytes(limit)));
+  }
+  out.resize(used);
+  return out;
+}
+
+std::string read_file(const fs::path& path, std::size_t limit) {
+  const UniqueFd fd = open_file(path, O_RDONLY);
+  return read_all(fd.get(), path.native(), limit);
+}
+
+std::optional<std::string> read_file_if_exists(const fs::path& path) {
+  try {
+    return read_file(path);
+  } catch (const SystemError& e) {
+    if (e.error_number() == ENOENT || e.error_number() == ENOTDIR) return std::nullopt;
+    throw;
+  }
+}
+
+void write_all(int fd, std::string_view bytes, std::string_view name) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw SystemError(errno, "write", name);
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+void fsync_fd(int fd, std::string_view name) {
+  if (::fsync(fd) != 0) throw SystemError(errno, "fsync", name);
+}
+
+void fsync_directory(const fs::path& directory) {
+  fsync_fd(open_file(directory, O_RDONLY | O_DIRECTORY).get(), directory.native());
+}
+
+void write_file_atomic(const fs::path& path, std::string_view bytes, Durability durability, unsigned mode) {
+  static std::atomic<unsigned> counter{0};
+  fs::path temp = path;
+  temp += concat(".tmp-", ::getpid(), "-", counter++);
+  try {
+    UniqueFd fd = open_file(temp, O_WRONLY | O_CREAT | O_EXCL, mode);
+    write_all(fd.get(), bytes, temp.native());
+    if (durability == Durability::Fsync) fsync_fd(fd.get(), temp.native());
+    fd.reset();
+    if (::rename(temp.c_str(), path.c_str()) != 0) throw SystemError(errno, "rename", path.native());
+  } catch (...) {
+    ::unlink(temp.c_str());
+    throw;
+  }
+  if (durability == Durability::Fsync)
+    fsync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+namespace {
+
+// Recursive by descriptor, so that nobody can swap a directory for a link meanwhile.
+void remove_at(int parent, const char* name, const std::string& shown) {
+  if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return;
+  if (errno != EISDIR && errno != EPERM && errno != EACCES) throw SystemError(errno, "unlink", shown);
+  if (::unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return;
+  UniqueFd directory{::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  if (!directory && errno == EACCES) {
+    ::fchmodat(parent, name, 0700, 0);
+    directory = UniqueFd{::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  }
+  if (!directory) throw SystemError(errno, "open", shown);
+  ::fchmod(directory.get(), 0700);
+  DIR* stream = ::fdopendir(::dup(directory.get()));
+  if (!stream) throw SystemError(errno, "opendir", shown);
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(stream))
+    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
+      names.emplace_back(entry->d_name);
+  ::closedir(stream);
+  for (const std::string& child : names) remove_at(directory.get(), child.c_str(), shown + "/" + child);
+  if (::unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT) throw SystemError(errno, "rmdir", shown);
+}
+
+}  // namespace
+
+void remove_tree(const fs::path& path) { remove_at(AT_FDCWD, path.c_str(), path.native()); }
+
+TempDir::TempDir(const fs::path& parent, std::string_view prefix) {
+  const fs::path where = parent.empty() ? fs::temp_directory_path() : parent;
+  std::string pattern = (where / concat(prefix, "-XXXXXX")).native();
+  if (!::mkdtemp(pattern.data())) throw SystemError(errno, "mkdtemp", pattern);
+  path_ = pattern;
+}
+
+TempDir::~TempDir() {
+  if (path_.empty()) return;
+  try {
+    remove_tree(path_);
+  } catch (const std::exception&) {  // a leftover in the temp directory is no reason to end the program
+  }
+}
+
+}  // namespace slipway

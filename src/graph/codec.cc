@@ -1,0 +1,306 @@
+#include "graph/codec.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "llb.pb.h"
+
+namespace slipway {
+
+namespace {
+
+// protobuf's maps have no order of their own; a digest needs one.
+std::string serialise(const google::protobuf::MessageLite& message) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }
+  return bytes;
+}
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+// ---- typed -> wire ----
+
+void put_user(const std::string& user, int input, llb::UserOpt* out) {
+  if (const auto number = parse_unsigned(user); number && *number <= 0xffffffffU) {
+    out->set_by_id(static_cast<std::uint32_t>(*number));
+  } else {
+    out->mutable_by_name()->set_name(user);
+    out->mutable_by_name()->set_input(input);
+  }
+}
+
+template <class Message>
+void put_owner(const std::optional<Owner>& owner, int base, Message* message) {
+  if (!owner) return;
+  llb::Owner* out = message->mutable_owner();
+  put_user(owner->user, base, out->mutable_user());
+  if (!owner->group.empty()) put_user(owner->group, base, out->mutable_group());
+}
+
+void put_action(const FileAction& action, llb::FileAction* out) {
+  out->set_secondary_input(kNoInput);
+  std::visit(Overloaded{
+                 [&](const CopyAction& copy) {
+                   out->set_input(copy.base);
+                   out->set_secondary_input(copy.from);
+                   llb::Copy* to = out->mutable_copy();
+                   to->set_src(copy.src);
+                   to->set_dest(copy.dest);
+                   put_owner(copy.owner, copy.base, to);
+                   to->set_mode(copy.mode ? static_cast<std::int32_t>(*copy.mode) : -1);
+                   to->set_follow_symlink(copy.follow_symlink);
+                   to->set_dir_copy_contents(copy.copy_dir_contents);
+                   to->set_create_dest_path(copy.create_dest_path);
+                   to->set_allow_wildcard(copy.allow_wildcard);
+                   to->set_allow_empty_wildcard(copy.allow_empty_wildcard);
+                   to->set_timestamp(-1);
+                   for (const std::string& pattern : copy.exclude) to->add_exclude_patterns(pattern);
+                 },
+                 [&](const MkdirAction& mkdir) {
+                   out->set_input(mkdir.base);
+                   llb::MkDir* to = out->mutable_mkdir();
+                   to->set_path(mkdir.path);
+                   to->set_mode(static_cast<std::int32_t>(mkdir.mode));
+                   to->set_make_parents(mkdir.make_parents);
+                   put_owner(mkdir.owner, mkdir.base, to);
+                   to->set_timestamp(-1);
+                 },
+                 [&](const MkfileAction& mkfile) {
+                   out->set_input(mkfile.base);
+                   llb::MkFile* to = out->mutable_mkfile();
+                   to->set_path(mkfile.path);
+                   to->set_mode(static_cast<std::int32_t>(mkfile.mode));
+                   to->set_data(mkfile.data);
+                   put_owner(mkfile.owner, mkfile.base, to);
+                   to->set_timestamp(-1);
+                 },
+                 [&](const RmAction& rm) {
+                   out->set_input(rm.base);
+                   llb::Rm* to = out->mutable_rm();
+                   to->set_path(rm.path);
+                   to->set_allow_not_found(rm.allow_not_found);
+                   to->set_allow_wildcard(rm.allow_wildcard);
+                 },
+             },
+             action);
+}
+
+void put_exec(const ExecOp& exec, llb::ExecOp* out) {
+  llb::Meta* meta = out->mutable_meta();
+  for (const std::string& arg : exec.args) meta->add_args(arg);
+  for (const std::string& variable : exec.env) meta->add_env(variable);
+  meta->set_cwd(exec.cwd);
+  meta->set_user(exec.user);
+  if (exec.proxy) {
+    llb::ProxyEnv* proxy = meta->mutable_proxy_env();
+    proxy->set_http_proxy(exec.proxy->http_proxy);
+    proxy->set_https_proxy(exec.proxy->https_proxy);
+    proxy->set_ftp_proxy(exec.proxy->ftp_proxy);
+    proxy->set_no_proxy(exec.proxy->no_proxy);
+    proxy->set_all_proxy(exec.proxy->all_proxy);
+  }
+  for (const Mount& mount : exec.mounts) {
+    llb::Mount* to = out->add_mounts();
+    to->set_input(mount.input);
+    to->set_selector(mount.selector);
+    to->set_dest(mount.dest);
+    to->set_output(mount.output);
+    to->set_readonly(mount.readonly);
+    to->set_mount_type(static_cast<std::int32_t>(mount.type));
+    if (mount.secret) {
+      llb::SecretOpt* secret = to->mutable_secret();
+      secret->set_id(mount.secret->id);
+      secret->set_uid(mount.secret->uid);
+      secret->set_gid(mount.secret->gid);
+      secret->set_mode(mount.secret->mode);
+      secret->set_optional(mount.secret->optional);
+    }
+  }
+  out->set_network(static_cast<std::int32_t>(exec.network));
+  for (const SecretEnv& secret : exec.secret_env) {
+    llb::SecretEnv* to = out->add_secretenv();
+    to->set_id(secret.id);
+    to->set_name(secret.name);
+    to->set_optional(secret.optional);
+  }
+}
+
+void put_file(const FileOp& file, llb::FileOp* out) {
+  for (std::size_t i = 0; i < file.actions.size(); ++i) {
+    llb::FileAction* action = out->add_actions();
+    put_action(file.actions[i], action);
+    // Only the last action's tree leaves the op.
+    action->set_output(i + 1 == file.actions.size() ? 0 : kNoOutput);
+  }
+}
+
+// ---- wire -> typed ----
+
+std::string get_user(const llb::UserOpt& user) {
+  return user.has_by_name() ? user.by_name().name() : std::to_string(user.by_id());
+}
+
+template <class Message>
+std::optional<Owner> get_owner(const Message& message) {
+  if (!message.has_owner()) return std::nullopt;
+  Owner owner{.user = get_user(message.owner().user()), .group = {}};
+  if (message.owner().has_group()) owner.group = get_user(message.owner().group());
+  return owner;
+}
+
+FileAction get_action(const llb::FileAction& in) {
+  const int base = static_cast<int>(in.input());
+  switch (in.action_case()) {
+    case llb::FileAction::kCopy: {
+      const llb::Copy& copy = in.copy();
+      if (copy.attempt_unpack() || copy.include_patterns_size() > 0)
+        throw InvalidInput("the operation unpacks archives or includes by pattern, which slipway does not support yet");
+      CopyAction out{.base = base, .from = static_cast<int>(in.secondary_input()), .src = copy.src(), .dest = copy.dest()};
+      out.owner = get_owner(copy);
+      if (copy.mode() >= 0) out.mode = static_cast<unsigned>(copy.mode());
+      out.follow_symlink = copy.follow_symlink();
+      out.copy_dir_contents = copy.dir_copy_contents();
+      out.create_dest_path = copy.create_dest_path();
+      out.allow_wildcard = copy.allow_wildcard();
+      out.allow_empty_wildcard = copy.allow_empty_wildcard();
+      out.exclude.assign(copy.exclude_patterns().begin(), copy.exclude_patterns().end());
+      return out;
+    }
+    case llb::FileAction::kMkdir:
+      return MkdirAction{.base = base,
+                         .path = in.mkdir().path(),
+                         .mode = static_cast<unsigned>(in.mkdir().mode()),
+                         .make_parents = in.mkdir().make_parents(),
+                         .owner = get_owner(in.mkdir())};
+    case llb::FileAction::kMkfile:
+      return MkfileAction{.base = base,
+                          .path = in.mkfile().path(),
+                          .mode = static_cast<unsigned>(in.mkfile().mode()),
+                          .data = in.mkfile().data(),
+                          .owner = get_owner(in.mkfile())};
+    case llb::FileAction::kRm:
+      return RmAction{.base = base,
+                      .path = in.rm().path(),
+                      .allow_not_found = in.rm().allow_not_found(),
+                      .allow_wildcard = in.rm().allow_wildcard()};
+    case llb::FileAction::ACTION_NOT_SET: break;
+  }
+  throw InvalidInput("a file operation of a kind that slipway does not know");
+}
+
+Mount get_mount(const llb::Mount& in) {
+  if (in.mount_type() < 0 || in.mount_type() > 4)
+    throw InvalidInput(concat("mount type ", in.mount_type(), " is unknown"));
+  Mount mount{.type = static_cast<MountType>(in.mount_type()),
+              .input = static_cast<int>(in.input()),
+              .selector = in.selector(),
+              .dest = in.dest(),
+              .output = static_cast<int>(in.output()),
+              .readonly = in.readonly()};
+  if (in.has_secret())
+    mount.secret = SecretMount{.id = in.secret().id(),
+                               .uid = in.secret().uid(),
+                               .gid = in.secret().gid(),
+                               .mode = in.secret().mode(),
+                               .optional = in.secret().optional()};
+  return mount;
+}
+
+ExecOp get_exec(const llb::ExecOp& in) {
+  if (in.security() != 0) throw InvalidInput("the operation asks for an insecure sandbox, which slipway does not give");
+  if (in.network() < 0 || in.network() > 2) throw InvalidInput(concat("network mode ", in.network(), " is unknown"));
+  ExecOp exec;
+  exec.args.assign(in.meta().args().begin(), in.meta().args().end());
+  exec.env.assign(in.meta().env().begin(), in.meta().env().end());
+  exec.cwd = in.meta().cwd();
+  exec.user = in.meta().user();
+  if (in.meta().has_proxy_env()) {
+    const llb::ProxyEnv& proxy = in.meta().proxy_env();
+    exec.proxy = ProxyEnv{proxy.http_proxy(), proxy.https_proxy(), proxy.ftp_proxy(), proxy.no_proxy(), proxy.all_proxy()};
+  }
+  for (const llb::Mount& mount : in.mounts()) exec.mounts.push_back(get_mount(mount));
+  for (const llb::SecretEnv& secret : in.secretenv())
+    exec.secret_env.push_back({.id = secret.id(), .name = secret.name(), .optional = secret.optional()});
+  exec.network = static_cast<NetworkMode>(in.network());
+  return exec;
+}
+
+llb::Op to_wire(const Op& op) {
+  llb::Op out;
+  for (const Input& input : op.inputs) out.add_inputs()->set_digest(input.vertex.str());
+  std::visit(Overloaded{
+                 [&](const SourceOp& source) {
+                   out.mutable_source()->set_identifier(source.identifier);
+                   for (const auto& [key, value] : source.attrs) (*out.mutable_source()->mutable_attrs())[key] = value;
+                 },
+                 [&](const ExecOp& exec) { put_exec(exec, out.mutable_exec()); },
+                 [&](const FileOp& file) { put_file(file, out.mutable_file()); },
+             },
+             op.what);
+  if (op.platform) {
+    out.mutable_platform()->set_architecture(op.platform->architecture());
+    out.mutable_platform()->set_os(op.platform->os());
+    out.mutable_platform()->set_variant(op.platform->variant());
+    out.mutable_platform()->set_os_version(op.platform->os_version());
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string encode_op(const Op& op) { return serialise(to_wire(op)); }
+
+Op decode_op(std::string_view bytes) {
+  llb::Op in;
+  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) throw InvalidInput("not an LLB operation");
+  Op op{.inputs = {}, .what = SourceOp{}, .platform = {}};
+  for (const llb::Input& input : in.inputs()) {
+    if (input.index() != 0) throw InvalidInput("an operation with more than one result");
+    op.inputs.push_back({Digest::parse(input.digest())});
+  }
+  switch (in.op_case()) {
+    case llb::Op::kSource:
+      op.what = SourceOp{.identifier = in.source().identifier(),
+                         .attrs = {in.source().attrs().begin(), in.source().attrs().end()}};
+      break;
+    case llb::Op::kExec: op.what = get_exec(in.exec()); break;
+    case llb::Op::kFile: {
+      FileOp file;
+      for (const llb::FileAction& action : in.file().actions()) file.actions.push_back(get_action(action));
+      op.what = std::move(file);
+      break;
+    }
+    case llb::Op::OP_NOT_SET: throw InvalidInput("an operation of a kind that slipway does not know");
+  }
+  if (in.has_platform())
+    op.platform = Platform::from_fields(in.platform().os(), in.platform().architecture(), in.platform().variant(),
+                                        in.platform().os_version());
+  return op;
+}
+
+std::string encode_definition(const Graph& graph, const Digest& result) {
+  llb::Definition definition;
+  for (const Digest& digest : graph.reachable_from({result})) {
+    const Vertex& vertex = graph.at(digest);
+    definition.add_def(encode_op(vertex.op));
+    llb::OpMetadata& metadata = (*definition.mutable_metadata())[digest.str()];
+    metadata.set_ignore_cache(vertex.info.ignore_cache);
+    (*metadata.mutable_description())["llb.customname"] = vertex.info.name;
+  }
+  llb::Op end;
+  end.add_inputs()->set_digest(result.str());
+  definition.add_def(serialise(end));
+  return serialise(definition);
+}
+
+}  // namespace slipway

@@ -1,0 +1,49 @@
+#pragma once
+// One merged DAG for all platforms of a build. A vertex is an op plus what people need to know of it; its digest is
+// that of the op's wire form (graph/codec.h), so equal work of two platforms is one vertex.
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "graph/ops.h"
+#include "platforms/platform.h"
+
+namespace slipway {
+
+/// Facts about a vertex that are not part of its digest.
+struct VertexInfo {
+  std::string name;                        ///< "[linux/arm64 build 2/3] RUN make"
+  std::optional<SourceLocation> location;  ///< the instruction it comes from
+  bool ignore_cache = false;               ///< --no-cache
+};
+
+struct Vertex {
+  Digest digest;
+  Op op;
+  VertexInfo info;
+  std::vector<Platform> lanes;  ///< the target platforms that need it, in the order they asked
+};
+
+/// Vertices in topological order (inputs first). Not thread-safe; built by one thread, then read only.
+class Graph {
+ public:
+  /// Adds the vertex, or finds the equal one that is there; either way `lane` is noted (absent: none).
+  /// The inputs must be in the graph. Returns the digest.
+  Digest add(Op op, VertexInfo info, const std::optional<Platform>& lane);
+
+  const std::vector<Vertex>& vertices() const { return vertices_; }
+  const Vertex& at(const Digest& digest) const;  ///< aborts if absent: a bug
+  bool contains(const Digest& digest) const { return by_digest_.contains(digest); }
+
+  /// The vertices that `roots` need, roots included, in topological order.
+  std::vector<Digest> reachable_from(const std::vector<Digest>& roots) const;
+
+ private:
+  std::vector<Vertex> vertices_;
+  std::map<Digest, std::size_t> by_digest_;
+};
+
+}  // namespace slipway

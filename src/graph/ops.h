@@ -1,0 +1,140 @@
+#pragma once
+// The operations of a build, shaped after BuildKit's LLB so that any subgraph can travel to any node that speaks it.
+// Typed structs here; their wire form is in graph/codec.h.
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/digest.h"
+#include "platforms/platform.h"
+
+namespace slipway {
+
+/// Where bytes come from: "docker-image://NAME@DIGEST" or "local://NAME".
+struct SourceOp {
+  std::string identifier;
+  std::map<std::string, std::string> attrs;
+  bool operator==(const SourceOp&) const = default;
+};
+/// Attribute of a local source: JSON array of .dockerignore patterns in order.
+inline constexpr const char* kAttrExcludePatterns = "local.excludepatterns";
+
+enum class MountType { Bind = 0, Secret = 1, Ssh = 2, Cache = 3, Tmpfs = 4 };
+inline constexpr int kNoInput = -1;
+inline constexpr int kNoOutput = -1;
+
+struct SecretMount {
+  std::string id;
+  unsigned uid = 0, gid = 0, mode = 0400;
+  bool optional = true;
+  bool operator==(const SecretMount&) const = default;
+};
+
+struct Mount {
+  MountType type = MountType::Bind;
+  int input = kNoInput;    ///< index into the vertex's inputs, kNoInput for an empty tree
+  std::string selector;    ///< path within the input
+  std::string dest;        ///< "/" is the root
+  int output = kNoOutput;  ///< 0 for the root of a step: its result
+  bool readonly = false;
+  std::optional<SecretMount> secret;  ///< set if type is Secret
+  bool operator==(const Mount&) const = default;
+};
+
+struct SecretEnv {
+  std::string id, name;
+  bool optional = true;
+  bool operator==(const SecretEnv&) const = default;
+};
+
+enum class NetworkMode { Sandbox = 0, Host = 1, None = 2 };
+
+/// Proxy variables: given to the process, kept out of history and of the cache key.
+struct ProxyEnv {
+  std::string http_proxy, https_proxy, ftp_proxy, no_proxy, all_proxy;
+  bool operator==(const ProxyEnv&) const = default;
+};
+
+struct ExecOp {
+  std::vector<std::string> args;
+  std::vector<std::string> env;  ///< KEY=VALUE
+  std::string cwd = "/";
+  std::string user;              ///< as in USER; empty is root
+  std::vector<Mount> mounts;     ///< the root ("/", input 0, output 0) among them
+  std::vector<SecretEnv> secret_env;
+  NetworkMode network = NetworkMode::Sandbox;
+  std::optional<ProxyEnv> proxy;
+  bool operator==(const ExecOp&) const = default;
+};
+
+/// Owner of copied or created files. Names are looked up in the passwd and group files of the tree that is changed.
+struct Owner {
+  std::string user, group;  ///< name or number; empty group: the user's own if user is a name, else the same number
+  bool operator==(const Owner&) const = default;
+};
+
+/// In an action, index < number of vertex inputs is an input; index - number of inputs is an earlier action of the
+/// same op; kNoInput is an empty tree.
+struct CopyAction {
+  int base = kNoInput;       ///< the tree that is changed
+  int from = kNoInput;       ///< the tree that is read
+  std::string src, dest;     ///< absolute within their trees; src may hold Go filepath.Match wildcards
+  std::optional<Owner> owner;            ///< absent: as in the source tree (contexts: 0:0)
+  std::optional<unsigned> mode;          ///< --chmod
+  bool follow_symlink = true;            ///< of src itself
+  bool copy_dir_contents = true;         ///< a directory src gives what is in it, not itself
+  bool create_dest_path = true;
+  bool allow_wildcard = true;
+  bool allow_empty_wildcard = false;
+  std::vector<std::string> exclude;      ///< relative to src
+  bool operator==(const CopyAction&) const = default;
+};
+struct MkdirAction {
+  int base = kNoInput;
+  std::string path;
+  unsigned mode = 0755;
+  bool make_parents = true;
+  std::optional<Owner> owner;
+  bool operator==(const MkdirAction&) const = default;
+};
+struct MkfileAction {
+  int base = kNoInput;
+  std::string path;
+  unsigned mode = 0644;
+  std::string data;
+  std::optional<Owner> owner;
+  bool operator==(const MkfileAction&) const = default;
+};
+struct RmAction {
+  int base = kNoInput;
+  std::string path;
+  bool allow_not_found = false;
+  bool allow_wildcard = false;
+  bool operator==(const RmAction&) const = default;
+};
+using FileAction = std::variant<CopyAction, MkdirAction, MkfileAction, RmAction>;
+
+/// Actions in order; the result of the last is the result of the vertex.
+struct FileOp {
+  std::vector<FileAction> actions;
+  bool operator==(const FileOp&) const = default;
+};
+
+/// An edge to another vertex (every op here has one output, index 0).
+struct Input {
+  Digest vertex;
+  bool operator==(const Input&) const = default;
+};
+
+struct Op {
+  std::vector<Input> inputs;
+  std::variant<SourceOp, ExecOp, FileOp> what;
+  /// Set where the result depends on it: Exec and image sources. File ops and local sources have none, which is why
+  /// equal ones of two platforms are one vertex.
+  std::optional<Platform> platform;
+};
+
+}  // namespace slipway
