@@ -1,0 +1,60 @@
+#pragma once
+// A Dockerfile as parsed: instructions with their flags, words and places, nothing expanded yet.
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+
+namespace slipway::dockerfile {
+
+struct Flag {
+  std::string name;    ///< "from" of --from=build
+  std::string value;
+  bool has_value = false;
+  int line = 0, column = 0;
+};
+
+/// Where text[offset…] of an instruction stands in the file, up to the next span.
+struct TextSpan {
+  std::size_t offset = 0;
+  int line = 0, column = 0;
+};
+
+/// One instruction. `text` is the logical line after flags, continuations joined, comments inside dropped.
+struct Instruction {
+  std::string keyword;   ///< upper case: "RUN"
+  std::string original;  ///< the source as written, first line to last
+  std::vector<Flag> flags;
+  std::string text;      ///< arguments as one string (shell form)
+  std::optional<std::vector<std::string>> json;  ///< arguments in JSON (exec) form
+  int first_line = 0, last_line = 0;
+  int text_column = 0;   ///< where the arguments begin on first_line, 0 if on a later line
+  int column = 0;        ///< of the keyword on first_line
+  std::vector<TextSpan> spans;  ///< places of `text`, by offset; empty if there are no arguments
+};
+
+struct Dockerfile {
+  std::string filename;             ///< as shown in messages
+  std::vector<std::string> lines;   ///< for excerpts
+  char escape = '\\';
+  std::string syntax;               ///< of "# syntax=", noted only
+  std::vector<Instruction> instructions;
+
+  /// The place of a line (and column), for errors.
+  SourceLocation at(int line, int column = 0) const;
+  /// The place of an instruction as a whole.
+  SourceLocation at(const Instruction& instruction) const { return at(instruction.first_line); }
+  /// The place of a flag.
+  SourceLocation at(const Flag& flag) const { return at(flag.line, flag.column); }
+  /// The place of a byte of an instruction's text; of its keyword if it has no text.
+  SourceLocation at(const Instruction& instruction, std::size_t offset) const;
+};
+
+/// Throws InvalidInput with file, line, column and excerpt; an unknown instruction names the nearest known one.
+/// Lines may end in CRLF; a byte order mark is skipped. Text over 10 MiB or with NUL bytes is refused.
+Dockerfile parse(std::string filename, std::string_view text);
+
+}  // namespace slipway::dockerfile

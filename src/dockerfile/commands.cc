@@ -1,0 +1,200 @@
+#include "dockerfile/commands.h"
+
+#include <set>
+
+#include "base/strings.h"
+#include "dockerfile/flags.h"
+#include "dockerfile/logical_lines.h"
+
+namespace slipway::dockerfile {
+namespace {
+
+void need_arguments(const Dockerfile& file, const Instruction& instruction, std::string_view what) {
+  if (instruction.text.empty())
+    throw InvalidInput(concat(instruction.keyword, " needs ", what), file.at(instruction, 0));
+}
+
+Word whole_text(const Instruction& instruction) { return {instruction.text, 0}; }
+
+/// NAME=VALUE words, or the old "NAME the rest".
+std::vector<KeyValue> read_pairs(const Dockerfile& file, const Instruction& instruction) {
+  need_arguments(file, instruction, "NAME=VALUE");
+  const std::vector<Word> words = split_words(instruction.text, file.escape);
+  std::vector<KeyValue> out;
+  if (words.front().text.find('=') == std::string::npos) {
+    const Word key = split_at_blanks(instruction.text).front();
+    std::size_t at = key.offset + key.text.size();
+    while (at < instruction.text.size() && is_blank(instruction.text[at])) ++at;
+    if (at == instruction.text.size())
+      throw InvalidInput(concat(instruction.keyword, " needs a value: ", key.text, "=VALUE"),
+                         file.at(instruction, key.offset));
+    out.push_back({key, {instruction.text.substr(at), at}});
+    return out;
+  }
+  for (const Word& word : words) {
+    const std::size_t equals = word.text.find('=');
+    if (equals == std::string::npos)
+      throw InvalidInput(concat("\"", word.text, "\" lacks a \"=\"; ", instruction.keyword,
+                                " takes NAME=VALUE, with quotes around values that hold blanks"),
+                         file.at(instruction, word.offset));
+    if (equals == 0)
+      throw InvalidInput(concat(instruction.keyword, " names may not be blank"), file.at(instruction, word.offset));
+    out.push_back({{word.text.substr(0, equals), word.offset},
+                   {word.text.substr(equals + 1), word.offset + equals + 1}});
+  }
+  return out;
+}
+
+ArgCommand read_arg(const Dockerfile& file, const Instruction& instruction) {
+  need_arguments(file, instruction, "a name: ARG NAME or ARG NAME=DEFAULT");
+  ArgCommand out;
+  for (const Word& word : split_words(instruction.text, file.escape)) {
+    ArgDeclaration arg;
+    const std::size_t equals = word.text.find('=');
+    arg.name = {word.text.substr(0, equals), word.offset};
+    if (arg.name.text.empty())
+      throw InvalidInput("ARG names may not be blank", file.at(instruction, word.offset));
+    if (equals != std::string::npos) arg.value = Word{word.text.substr(equals + 1), word.offset + equals + 1};
+    out.args.push_back(std::move(arg));
+  }
+  return out;
+}
+
+std::vector<Word> list_or_words(const Instruction& instruction) {
+  if (!instruction.json) return split_at_blanks(instruction.text);
+  std::vector<Word> out;
+  for (const std::string& element : *instruction.json) out.push_back({element, 0});
+  return out;
+}
+
+ShellCommand read_shell(const Dockerfile& file, const Instruction& instruction) {
+  need_arguments(file, instruction, "the JSON form: SHELL [\"/bin/sh\", \"-c\"]");
+  if (!instruction.json)
+    throw InvalidInput("SHELL needs the JSON form: SHELL [\"/bin/sh\", \"-c\"]", file.at(instruction, 0));
+  if (instruction.json->empty())
+    throw InvalidInput("SHELL needs at least a program in its list", file.at(instruction, 0));
+  return {*instruction.json};
+}
+
+VolumeCommand read_volume(const Dockerfile& file, const Instruction& instruction) {
+  need_arguments(file, instruction, "at least one path");
+  VolumeCommand out{list_or_words(instruction)};
+  if (out.paths.empty()) throw InvalidInput("VOLUME needs at least one path", file.at(instruction, 0));
+  return out;
+}
+
+UserCommand read_user(const Dockerfile& file, const Instruction& instruction) {
+  need_arguments(file, instruction, "exactly one argument: USER NAME[:GROUP]");
+  const std::vector<Word> words = split_words(instruction.text, file.escape);
+  if (words.size() > 1)
+    throw InvalidInput("USER takes exactly one argument: USER NAME[:GROUP]", file.at(instruction, words[1].offset));
+  return {words.front()};
+}
+
+/// Instructions other than FROM. What the language has and slipway has not is refused here by name.
+Command read_command(const Dockerfile& file, const Instruction& instruction) {
+  const std::string& keyword = instruction.keyword;
+  if (keyword == "ADD" || keyword == "ONBUILD") {
+    InvalidInput error(concat(keyword, " is not supported yet by this slipway"),
+                       file.at(instruction.first_line, instruction.column));
+    if (keyword == "ADD") error.set_hint("COPY takes files of the context; RUN can fetch and unpack");
+    throw error;
+  }
+  if (keyword == "RUN") return read_run(file, instruction);
+  if (keyword == "COPY") return read_copy(file, instruction);
+  if (keyword == "HEALTHCHECK") return read_healthcheck(file, instruction);
+  check_flags(file, instruction, {});
+  if (keyword == "ARG") return read_arg(file, instruction);
+  if (keyword == "ENV") return EnvCommand{read_pairs(file, instruction)};
+  if (keyword == "LABEL") return LabelCommand{read_pairs(file, instruction)};
+  if (keyword == "SHELL") return read_shell(file, instruction);
+  if (keyword == "VOLUME") return read_volume(file, instruction);
+  if (keyword == "USER") return read_user(file, instruction);
+  if (keyword == "CMD") return CmdCommand{read_command_line(file, instruction)};
+  if (keyword == "ENTRYPOINT") return EntrypointCommand{read_command_line(file, instruction)};
+  if (keyword == "WORKDIR") {
+    need_arguments(file, instruction, "a path");
+    return WorkdirCommand{whole_text(instruction)};
+  }
+  if (keyword == "EXPOSE") {
+    need_arguments(file, instruction, "at least one port");
+    return ExposeCommand{split_at_blanks(instruction.text)};
+  }
+  if (keyword == "STOPSIGNAL") {
+    need_arguments(file, instruction, "a signal");
+    return StopSignalCommand{whole_text(instruction)};
+  }
+  need_arguments(file, instruction, "a name");
+  return MaintainerCommand{instruction.text};
+}
+
+bool valid_stage_name(std::string_view name) {
+  if (name.empty() || name.front() < 'a' || name.front() > 'z') return false;
+  for (char c : name)
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.')) return false;
+  return true;
+}
+
+Stage read_from(const Dockerfile& file, const Instruction& instruction, int index) {
+  check_flags(file, instruction, {{"platform"}});
+  need_arguments(file, instruction, "an image: FROM IMAGE [AS NAME]");
+  const std::vector<Word> words = split_at_blanks(instruction.text);
+  Stage out;
+  out.from = &instruction;
+  out.index = index;
+  out.base = words[0];
+  out.platform = find_flag(instruction, "platform");
+  if (words.size() == 1) return out;
+  if (to_upper(words[1].text) != "AS")
+    throw InvalidInput(concat("after the image FROM takes \"AS NAME\" only, not \"", words[1].text, "\""),
+                       file.at(instruction, words[1].offset));
+  if (words.size() == 2)
+    throw InvalidInput("FROM … AS needs a stage name", file.at(instruction, words[1].offset));
+  if (words.size() > 3)
+    throw InvalidInput(concat("FROM takes one image and one stage name; \"", words[3].text, "\" is too much"),
+                       file.at(instruction, words[3].offset));
+  out.name = to_lower(words[2].text);
+  if (!valid_stage_name(out.name))
+    throw InvalidInput(concat("invalid stage name \"", words[2].text,
+                              "\": it must begin with a letter and may hold letters, digits, \"-\", \"_\" and \".\""),
+                       file.at(instruction, words[2].offset));
+  return out;
+}
+
+}  // namespace
+
+CommandLine read_command_line(const Dockerfile& file, const Instruction& instruction) {
+  need_arguments(file, instruction, "a command");
+  if (!instruction.json) return {true, {instruction.text}};
+  if (instruction.keyword == "RUN" && (instruction.json->empty() || instruction.json->front().empty()))
+    throw InvalidInput("RUN needs a command; its list is empty", file.at(instruction, 0));
+  return {false, *instruction.json};
+}
+
+Program read_program(const Dockerfile& file) {
+  Program out;
+  std::set<std::string> names;
+  for (const Instruction& instruction : file.instructions) {
+    if (instruction.keyword == "FROM") {
+      out.stages.push_back(read_from(file, instruction, static_cast<int>(out.stages.size())));
+      const std::string& name = out.stages.back().name;
+      if (!name.empty() && !names.insert(name).second)
+        out.warnings.push_back(concat(file.filename, ":", instruction.first_line, ": stage name \"", name,
+                                      "\" is used twice; from here on it means this stage"));
+      continue;
+    }
+    if (!out.stages.empty()) {
+      out.stages.back().commands.push_back({&instruction, read_command(file, instruction)});
+      continue;
+    }
+    if (instruction.keyword != "ARG")
+      throw InvalidInput(concat(instruction.keyword, " stands before the first FROM; only ARG may do that"),
+                         file.at(instruction.first_line, instruction.column));
+    check_flags(file, instruction, {});
+    for (ArgDeclaration& arg : read_arg(file, instruction).args) out.global_args.push_back({&instruction, std::move(arg)});
+  }
+  if (out.stages.empty()) throw InvalidInput(concat(file.filename, " has no FROM: there is nothing to build on"));
+  return out;
+}
+
+}  // namespace slipway::dockerfile

@@ -1,0 +1,129 @@
+#pragma once
+// A Dockerfile as stages of typed commands: flags and arguments checked, nothing expanded. Everything points into the
+// Dockerfile it was read from, which must outlive it.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "dockerfile/ast.h"
+#include "dockerfile/words.h"
+#include "graph/ops.h"
+#include "manifest/oci.h"
+
+namespace slipway::dockerfile {
+
+struct KeyValue {
+  Word key, value;
+};
+struct ArgDeclaration {
+  Word name;                  ///< never expanded
+  std::optional<Word> value;  ///< the default
+};
+
+/// Arguments of RUN, CMD and ENTRYPOINT: a list, or (shell form) one text for the SHELL.
+struct CommandLine {
+  bool shell = false;
+  std::vector<std::string> args;
+};
+
+struct SecretSpec {
+  const Flag* flag = nullptr;
+  std::optional<std::string> id, target, env;
+  bool required = false;
+  std::optional<unsigned> uid, gid, mode;
+};
+
+struct ArgCommand {
+  std::vector<ArgDeclaration> args;
+};
+struct EnvCommand {
+  std::vector<KeyValue> pairs;
+};
+struct LabelCommand {
+  std::vector<KeyValue> pairs;
+};
+struct WorkdirCommand {
+  Word path;
+};
+struct UserCommand {
+  Word user;
+};
+struct ExposeCommand {
+  std::vector<Word> ports;
+};
+struct VolumeCommand {
+  std::vector<Word> paths;
+};
+struct StopSignalCommand {
+  Word signal;
+};
+struct MaintainerCommand {
+  std::string name;
+};
+struct ShellCommand {
+  std::vector<std::string> shell;
+};
+struct CmdCommand {
+  CommandLine line;
+};
+struct EntrypointCommand {
+  CommandLine line;
+};
+struct HealthcheckCommand {
+  HealthCheck check;  ///< test is complete: NONE, CMD … or CMD-SHELL …
+};
+struct RunCommand {
+  CommandLine line;
+  std::vector<SecretSpec> secrets;
+  NetworkMode network = NetworkMode::Host;
+};
+struct CopyCommand {
+  std::vector<Word> sources;
+  Word dest;
+  const Flag* from = nullptr;
+  const Flag* chown = nullptr;
+  const Flag* chmod = nullptr;
+  std::vector<const Flag*> exclude;
+};
+
+using Command = std::variant<ArgCommand, EnvCommand, LabelCommand, WorkdirCommand, UserCommand, ExposeCommand,
+                             VolumeCommand, StopSignalCommand, MaintainerCommand, ShellCommand, CmdCommand,
+                             EntrypointCommand, HealthcheckCommand, RunCommand, CopyCommand>;
+
+struct StageCommand {
+  const Instruction* at = nullptr;
+  Command what;
+};
+
+struct Stage {
+  const Instruction* from = nullptr;
+  int index = 0;
+  std::string name;                 ///< lower case; empty without AS
+  Word base;
+  const Flag* platform = nullptr;
+  std::vector<StageCommand> commands;
+};
+
+struct GlobalArg {
+  const Instruction* at = nullptr;
+  ArgDeclaration declaration;
+};
+
+struct Program {
+  std::vector<GlobalArg> global_args;  ///< ARGs before the first FROM
+  std::vector<Stage> stages;           ///< at least one
+  std::vector<std::string> warnings;
+};
+
+/// Throws InvalidInput with the place of what is wrong.
+Program read_program(const Dockerfile& file);
+
+/// Readers of single instructions, for read_program().
+CommandLine read_command_line(const Dockerfile& file, const Instruction& instruction);
+RunCommand read_run(const Dockerfile& file, const Instruction& instruction);
+CopyCommand read_copy(const Dockerfile& file, const Instruction& instruction);
+HealthcheckCommand read_healthcheck(const Dockerfile& file, const Instruction& instruction);
+
+}  // namespace slipway::dockerfile

@@ -1,0 +1,31 @@
+#pragma once
+// Environment variables in the order they were first set, as an image config keeps them.
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace slipway::dockerfile {
+
+class EnvList {
+ public:
+  EnvList() = default;
+  /// From KEY=VALUE strings; the last of equal keys wins.
+  explicit EnvList(const std::vector<std::string>& strings);
+
+  void set(std::string_view name, std::string_view value);
+  std::optional<std::string_view> find(std::string_view name) const;
+  std::vector<std::string> strings() const;  ///< KEY=VALUE
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  struct Entry {
+    std::string name, value;
+  };
+  std::vector<Entry> entries_;
+  std::map<std::string, std::size_t, std::less<>> by_name_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace slipway::dockerfile

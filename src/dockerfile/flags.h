@@ -1,0 +1,34 @@
+#pragma once
+// The "--name=value" words between an instruction's keyword and its arguments.
+#include <string_view>
+#include <vector>
+
+#include "dockerfile/ast.h"
+
+namespace slipway::dockerfile {
+
+/// Reads the flags that follow text[at] into `flags`; quotes and escapes are taken off. "--" alone ends them.
+/// Returns where the arguments begin.
+std::size_t read_flags(std::string_view text, std::size_t at, const std::vector<TextSpan>& spans, char escape,
+                       std::vector<Flag>& flags);
+
+/// What an instruction allows.
+struct FlagRule {
+  enum class Kind {
+    Value,        ///< needs a value, once
+    Values,       ///< needs a value, may be repeated
+    Unsupported,  ///< part of the language, refused by name
+  };
+  std::string_view name;
+  Kind kind = Kind::Value;
+};
+
+/// Throws InvalidInput at the flag for one that is unknown (with the nearest known one), repeated, without a value, or
+/// not supported yet.
+void check_flags(const Dockerfile& file, const Instruction& instruction, const std::vector<FlagRule>& rules);
+
+/// The flag of that name, or null.
+const Flag* find_flag(const Instruction& instruction, std::string_view name);
+std::vector<const Flag*> find_flags(const Instruction& instruction, std::string_view name);
+
+}  // namespace slipway::dockerfile

@@ -1,0 +1,66 @@
+#include "dockerfile/lower.h"
+
+#include "base/strings.h"
+#include "dockerfile/build_args.h"
+#include "dockerfile/commands.h"
+#include "dockerfile/stage_lowering.h"
+#include "dockerfile/stages.h"
+
+namespace slipway::dockerfile {
+namespace {
+
+LoweredLane finish(StageState state, const BuildState& build, const Platform& target) {
+  LoweredLane out{target, std::move(state.result), std::move(state.config), state.base_layers, state.base_history};
+  out.config.config.env = state.env.strings();
+  for (const auto& [name, value] : build.options.labels) out.config.config.labels.insert_or_assign(name, value);
+  return out;
+}
+
+LoweredLane lower_lane(BuildState& build, const Platform& platform, int target) {
+  const Stage& last = build.program.stages[static_cast<std::size_t>(target)];
+  ArgMap globals = global_args(build.file, build.program, build.options,
+                               platform_args(platform, build.build_platform, last.name), build.budget);
+  std::vector<std::optional<PlannedStage>> plan =
+      plan_stages(build.file, build.program, build.names, globals, target, build.budget);
+  LaneState lane{build, platform, std::move(globals), std::move(plan), {}};
+  lane.done.resize(build.program.stages.size());
+  for (const Stage& stage : build.program.stages) {
+    const auto index = static_cast<std::size_t>(stage.index);
+    if (lane.plan[index]) lane.done[index] = StageLowering(lane, stage).run();
+  }
+  StageState& result = *lane.done[static_cast<std::size_t>(target)];
+  if (result.platform != platform)
+    build.warn(*last.from, concat("the stage to build is for ", result.platform.str(), ", whatever platform is asked for; ",
+                                  platform.str(), " gets that"));
+  return finish(std::move(result), build, platform);
+}
+
+}  // namespace
+
+Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver, std::stop_token stop) {
+  if (options.platforms.empty()) throw UsageError("no platform to build for");
+  Program program = read_program(file);
+  const StageNames names(program);
+  const int target = find_target(program, names, options.target);
+  BuildState build{.file = file,
+                   .program = program,
+                   .names = names,
+                   .options = options,
+                   .resolver = resolver,
+                   .stop = stop,
+                   .build_platform = options.build_platform ? *options.build_platform : Platform::host(),
+                   .proxy = proxy_of(options),
+                   .graph = {},
+                   .budget = TextBudget(),
+                   .images = {},
+                   .warnings = program.warnings,
+                   .warned = {}};
+  for (std::string& line : unused_arg_warnings(program, options)) build.warnings.push_back(std::move(line));
+  Lowered out;
+  for (const Platform& platform : options.platforms) out.lanes.push_back(lower_lane(build, platform, target));
+  out.graph = std::move(build.graph);
+  out.warnings = std::move(build.warnings);
+  return out;
+}
+
+}  // namespace slipway::dockerfile

@@ -1,0 +1,50 @@
+#include "dockerfile/words.h"
+
+#include "dockerfile/logical_lines.h"
+
+namespace slipway::dockerfile {
+
+std::vector<Word> split_at_blanks(std::string_view text) {
+  std::vector<Word> out;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    if (is_blank(text[at])) {
+      ++at;
+      continue;
+    }
+    const std::size_t start = at;
+    while (at < text.size() && !is_blank(text[at])) ++at;
+    out.push_back({std::string(text.substr(start, at - start)), start});
+  }
+  return out;
+}
+
+std::vector<Word> split_words(std::string_view text, char escape) {
+  std::vector<Word> out;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    if (is_blank(text[at])) {
+      ++at;
+      continue;
+    }
+    const std::size_t start = at;
+    char quote = 0;
+    while (at < text.size() && (quote != 0 || !is_blank(text[at]))) {
+      const char c = text[at];
+      if (c == escape && quote != '\'') {
+        at += at + 1 < text.size() ? 2 : 1;
+        continue;
+      }
+      if (quote != 0) {
+        if (c == quote) quote = 0;
+      } else if (c == '\'' || c == '"') {
+        quote = c;
+      }
+      ++at;
+    }
+    out.push_back({std::string(text.substr(start, at - start)), start});
+  }
+  return out;
+}
+
+}  // namespace slipway::dockerfile
