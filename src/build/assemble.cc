@@ -1,0 +1,76 @@
+#include "build/assemble.h"
+
+#include "base/check.h"
+#include "manifest/media_types.h"
+
+namespace slipway {
+
+namespace {
+
+Descriptor put_document(Store& store, std::string_view media_type, const std::string& bytes) {
+  const BlobInfo blob = store.blobs().put(bytes);
+  return {.media_type = std::string(media_type), .digest = blob.digest, .size = blob.size};
+}
+
+/// Times for the new history entries: a layer's entry has the time of its step, the others that of the layer before.
+void date_history(ImageConfig& config, const dockerfile::LoweredLane& lane, const std::vector<std::string>& layer_times,
+                  const std::optional<std::int64_t>& epoch) {
+  std::string last = config.created;
+  std::size_t layer = lane.base_layers;
+  for (std::size_t i = lane.base_history; i < config.history.size(); ++i) {
+    History& entry = config.history[i];
+    if (!entry.empty_layer) {
+      SLIPWAY_CHECK(layer < layer_times.size(), "every entry with a layer has a snapshot");
+      last = layer_times[layer++];
+    }
+    if (epoch) last = rfc3339(*epoch);
+    entry.created = last;
+  }
+  SLIPWAY_CHECK(layer == layer_times.size(), "every snapshot has a history entry");
+  config.created = epoch ? rfc3339(*epoch) : last;
+}
+
+}  // namespace
+
+std::uint64_t AssembledImage::size() const {
+  std::uint64_t total = config.size;
+  for (const Descriptor& layer : layers) total += layer.size;
+  return total;
+}
+
+AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
+                              const std::optional<SnapshotId>& snapshot, const AssembleOptions& options,
+                              std::stop_token stop) {
+  ImageConfig config = lane.config;
+  // A final stage may be pinned to another platform; the image is still the one that was asked for.
+  config.platform = lane.platform;
+  config.diff_ids.clear();
+  Manifest manifest{.media_type = std::string(media_type::kOciManifest)};
+  std::vector<std::string> times;
+  if (snapshot) {
+    for (const SnapshotId id : store.snapshots().chain(*snapshot)) {
+      Layer layer = layer_of(store, id, options.layers, stop);
+      times.push_back(rfc3339(store.snapshots().info(id).created));
+      config.diff_ids.push_back(layer.diff_id);
+      manifest.layers.push_back(std::move(layer.descriptor));
+    }
+  }
+  date_history(config, lane, times, options.epoch);
+  AssembledImage image{.manifest = {.digest = Digest::of("")}, .config = {.digest = Digest::of("")}, .layers = {}, .tree = snapshot};
+  image.config = put_document(store, media_type::kOciConfig, to_json(config));
+  manifest.config = image.config;
+  image.manifest = put_document(store, media_type::kOciManifest, to_json(manifest));
+  image.manifest.platform = config.platform;
+  image.layers = std::move(manifest.layers);
+  return image;
+}
+
+Descriptor assemble_index(Store& store, const std::vector<AssembledImage>& images, bool always_index) {
+  SLIPWAY_CHECK(!images.empty(), "a build has at least one platform");
+  if (images.size() == 1 && !always_index) return images.front().manifest;
+  Index index{.media_type = std::string(media_type::kOciIndex)};
+  for (const AssembledImage& image : images) index.manifests.push_back(image.manifest);
+  return put_document(store, media_type::kOciIndex, to_json(index));
+}
+
+}  // namespace slipway

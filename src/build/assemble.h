@@ -1,0 +1,38 @@
+#pragma once
+// From a lane's last snapshot to its image: layers, config, manifest as blobs in the store.
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "content/layers.h"
+#include "content/store.h"
+#include "dockerfile/lower.h"
+#include "manifest/oci.h"
+
+namespace slipway {
+
+struct AssembledImage {
+  Descriptor manifest;               ///< with its platform
+  Descriptor config;
+  std::vector<Descriptor> layers;    ///< base first
+  std::optional<SnapshotId> tree;    ///< the whole file system; nothing if it is empty
+  std::uint64_t size() const;        ///< config and layers
+};
+
+struct AssembleOptions {
+  LayerOptions layers;
+  /// SOURCE_DATE_EPOCH: the `created` of the image and of its new history, in place of the steps' own times.
+  std::optional<std::int64_t> epoch;
+};
+
+/// Deterministic in the lane, the snapshots and the options. Packs what was not packed before.
+AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
+                              const std::optional<SnapshotId>& snapshot, const AssembleOptions& options,
+                              std::stop_token stop);
+
+/// The descriptor that names refer to: an index over all images, put in the store, or the manifest itself if there is
+/// one image and `always_index` is false.
+Descriptor assemble_index(Store& store, const std::vector<AssembledImage>& images, bool always_index);
+
+}  // namespace slipway

@@ -1,0 +1,207 @@
+// The way of a build. Each phase is one call; what it does is in the module that it names.
+#include "build/build_request.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "build/build_run.h"
+#include "build/layout_export.h"
+#include "build/local_export.h"
+#include "build/publish.h"
+#include "cache/cache_key.h"
+#include "dockerfile/ignore_file.h"
+#include "nodes/image_source.h"
+#include "nodes/local_contexts.h"
+#include "nodes/local_node.h"
+
+namespace slipway {
+
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kEpochArg = "SOURCE_DATE_EPOCH";
+
+/// The request with every default decided, and the files it names read.
+struct PreparedRequest {
+  std::vector<Platform> platforms;
+  fs::path dockerfile;
+  std::string dockerfile_text;
+  std::vector<std::string> ignore_patterns;
+  std::vector<OutputSpec> outputs;
+  std::vector<ImageRef> names;         ///< tags and names of outputs
+  AssembleOptions assemble;
+};
+
+std::string read_dockerfile(const fs::path& path) {
+  try {
+    return read_file(path, std::size_t{16} << 20);
+  } catch (const SystemError& e) {
+    UsageError missing(concat("cannot read the Dockerfile ", path.native(), ": ",
+                              e.error_number() == ENOENT ? "no such file" : std::string(e.what())));
+    missing.set_hint("give its place with -f FILE");
+    throw missing;
+  }
+}
+
+std::vector<std::string> ignore_patterns_for(const fs::path& dockerfile, const fs::path& context) {
+  auto text = read_file_if_exists(dockerfile.native() + ".dockerignore");
+  if (!text) text = read_file_if_exists(context / ".dockerignore");
+  return text ? dockerfile::read_ignore_file(*text) : std::vector<std::string>{};
+}
+
+std::optional<std::int64_t> source_date_epoch(const std::map<std::string, std::string>& build_args) {
+  const auto found = build_args.find(kEpochArg);
+  if (found == build_args.end() || found->second.empty()) return std::nullopt;
+  const auto seconds = parse_unsigned(found->second);
+  if (!seconds) throw UsageError(concat(kEpochArg, "=", found->second, " is no number of seconds"));
+  return static_cast<std::int64_t>(*seconds);
+}
+
+/// All outputs of a build share their layers.
+LayerOptions layer_options(const std::vector<OutputSpec>& outputs, const std::optional<std::int64_t>& epoch) {
+  const auto of = [&](const OutputSpec& output) {
+    LayerOptions options{.compression = output.compression, .level = output.compression_level};
+    if (output.rewrite_timestamp) options.clamp_mtime = epoch;
+    if (output.rewrite_timestamp && !epoch)
+      throw UsageError("--output: rewrite-timestamp=true needs SOURCE_DATE_EPOCH (environment or --build-arg)");
+    return options;
+  };
+  const LayerOptions first = of(outputs.front());
+  for (const OutputSpec& output : outputs)
+    if (of(output).key() != first.key())
+      throw UsageError("--output: all outputs of one build must agree on compression and rewrite-timestamp");
+  return first;
+}
+
+PreparedRequest prepare(const BuildRequest& request) {
+  PreparedRequest prepared;
+  if (!fs::is_directory(request.context))
+    throw UsageError(concat("the build context ", request.context.native(), " is not a directory"));
+  prepared.platforms = request.platforms.empty() ? std::vector{Platform::host()} : request.platforms;
+  prepared.dockerfile = request.dockerfile.empty() ? request.context / "Dockerfile" : request.dockerfile;
+  prepared.dockerfile_text = read_dockerfile(prepared.dockerfile);
+  prepared.ignore_patterns = ignore_patterns_for(prepared.dockerfile, request.context);
+  prepared.outputs = request.outputs.empty() ? std::vector{OutputSpec{}} : request.outputs;
+  prepared.names = request.tags;
+  for (const OutputSpec& output : prepared.outputs)
+    for (const ImageRef& name : output.names)
+      if (std::ranges::find(prepared.names, name) == prepared.names.end()) prepared.names.push_back(name);
+  for (const OutputSpec& output : prepared.outputs)
+    if (output.push && prepared.names.empty()) throw UsageError("--push needs a name to push to: give -t NAME");
+  for (const ImageRef& name : prepared.names)
+    if (name.tag().empty()) throw UsageError(concat("the name ", name.str(), " has a digest; a tag is needed"));
+  prepared.assemble.epoch = source_date_epoch(request.build_args);
+  prepared.assemble.layers = layer_options(prepared.outputs, prepared.assemble.epoch);
+  return prepared;
+}
+
+std::optional<ProxyEnv> proxy_of(const std::map<std::string, std::string>& args) {
+  const auto value = [&](const char* name) {
+    for (const std::string& key : {std::string(name), to_upper(name)})
+      if (const auto found = args.find(key); found != args.end()) return found->second;
+    return std::string{};
+  };
+  ProxyEnv proxy{value("http_proxy"), value("https_proxy"), value("ftp_proxy"), value("no_proxy"), value("all_proxy")};
+  if (proxy == ProxyEnv{}) return std::nullopt;
+  return proxy;
+}
+
+dockerfile::LowerOptions lower_options(const BuildRequest& request, const PreparedRequest& prepared) {
+  return {.platforms = prepared.platforms,
+          .build_platform = Platform::host(),
+          .target = request.target,
+          .build_args = request.build_args,
+          .labels = request.labels,
+          .ignore_patterns = prepared.ignore_patterns,
+          .no_cache = request.no_cache,
+          .proxy = proxy_of(request.build_args)};
+}
+
+bool pushes(const PreparedRequest& prepared) { return std::ranges::any_of(prepared.outputs, &OutputSpec::push); }
+
+/// Every output, then the names: nothing has a name before all of it is there.
+Descriptor publish(const PreparedRequest& prepared, Store& store, Publisher& publisher,
+                   const std::vector<AssembledImage>& images, std::stop_token stop) {
+  const Descriptor image = assemble_index(store, images, /*always_index=*/false);
+  bool in_store = false;
+  for (const OutputSpec& output : prepared.outputs) {
+    switch (output.type) {
+      case OutputSpec::Type::Oci:
+        if (output.tar) {
+          export_layout_tar(store, image, prepared.names, output.dest);
+        } else {
+          export_layout_directory(store, image, prepared.names, output.dest);
+        }
+        break;
+      case OutputSpec::Type::Local: export_trees(store, images, output.dest, stop); break;
+      case OutputSpec::Type::Image: in_store = true; break;
+    }
+  }
+  if (pushes(prepared)) publisher.move_tags(image, prepared.names, stop);
+  if (in_store && !prepared.names.empty()) store.images().set(prepared.names, image);
+  return image;
+}
+
+std::string publish_name(const PreparedRequest& prepared) {
+  return pushes(prepared) ? concat("publishing ", prepared.names.front().familiar())
+         : prepared.outputs.front().type == OutputSpec::Type::Image ? "naming the image in the store"
+                                                                    : "exporting";
+}
+
+}  // namespace
+
+BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::stop_token stop) {
+  // What is asked: defaults decided, files read, contradictions refused before anything happens.
+  const PreparedRequest prepared = prepare(request);
+
+  // Frontend: the Dockerfile becomes one graph for all platforms. Base images are resolved, not yet fetched.
+  const dockerfile::Dockerfile file = dockerfile::parse(prepared.dockerfile.filename().native(), prepared.dockerfile_text);
+  ImageSource images(env.store, env.registry);
+  const dockerfile::Lowered lowered = dockerfile::lower(file, lower_options(request, prepared), images, stop);
+  for (const std::string& warning : lowered.warnings) env.progress.emit(Warned{warning});
+
+  // Cache keys: known for every step before any runs, as contexts are digested now.
+  LocalContexts contexts(&env.store.file_digests());
+  contexts.add("context", request.context, prepared.ignore_patterns);
+  std::map<Digest, Digest> keys = cache_keys(lowered.graph, contexts, stop);
+
+  // Solve: steps with results are left out; the rest run where they can, then each platform is assembled and, if it
+  // is to be pushed, uploaded while others still build; publishing comes last and at once.
+  LocalNode node(env.store, env.sandbox, images, contexts,
+                 {.host = Platform::host(), .emulation = request.emulation, .emulators = env.emulators,
+                  .secrets = request.secrets},
+                 env.progress);
+  Publisher publisher(env.store, env.registry, images);
+  std::optional<Descriptor> published;
+  RunHooks hooks{.on_image = {},
+                 .publish = [&](const std::vector<AssembledImage>& assembled, std::stop_token stopping) {
+                   published = publish(prepared, env.store, publisher, assembled, stopping);
+                 },
+                 .publish_name = publish_name(prepared)};
+  if (pushes(prepared)) {
+    hooks.on_image = [&](const AssembledImage& image, const std::string& step, std::stop_token stopping) {
+      const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
+        env.progress.emit(BytesMoved{.id = step, .item = item, .current = current, .total = total, .done = current == total});
+      };
+      publisher.upload_image(image, prepared.names, progress, stopping);
+    };
+  }
+  BuildRun run(lowered, std::move(keys), env.store, node, env.progress, prepared.assemble, std::move(hooks));
+  run_plan(run.make_plan(), run, env.executor, {.keep_going = request.keep_going}, stop);
+  env.store.file_digests().flush();
+  run.throw_first_failure(env.log_tail);
+  if (stop.stop_requested()) throw Cancelled{};
+
+  // What came of it.
+  BuildResult result{.image = *published, .names = prepared.names};
+  const std::vector<BuildRun::LaneEnd> ends = run.lane_ends();
+  for (std::size_t i = 0; i < ends.size(); ++i)
+    result.platforms.push_back({.platform = lowered.lanes[i].platform, .manifest = ends[i].image.manifest,
+                                .size = ends[i].image.size(), .mode = ends[i].mode, .seconds = ends[i].seconds});
+  if (ends.size() == 1) result.config = ends.front().image.config.digest;
+  return result;
+}
+
+}  // namespace slipway

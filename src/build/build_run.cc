@@ -1,0 +1,230 @@
+#include "build/build_run.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace slipway {
+
+namespace {
+
+constexpr const char* kPublishId = "publish";
+
+std::string lane_names(const std::vector<Platform>& lanes) {
+  std::vector<std::string> names;
+  for (const Platform& lane : lanes) names.push_back(lane.str());
+  return join(names, ",");
+}
+
+}  // namespace
+
+BuildRun::BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> keys, Store& store, LocalNode& node,
+                   ProgressSink& progress, AssembleOptions assemble, RunHooks hooks)
+    : lowered_(lowered),
+      keys_(std::move(keys)),
+      store_(store),
+      node_(node),
+      progress_(progress),
+      assemble_(std::move(assemble)),
+      hooks_(std::move(hooks)) {
+  state_.lock()->lanes.resize(lowered_.lanes.size());
+}
+
+void BuildRun::announce(const std::string& id, const std::string& name, const std::vector<Platform>& lanes,
+                        const std::vector<Input>& inputs) {
+  std::vector<std::string> ids;
+  for (const Input& input : inputs) ids.push_back(input.vertex.str());
+  progress_.emit(StepPlanned{.id = id, .name = name, .lane = lane_names(lanes), .inputs = std::move(ids)});
+}
+
+// From the results down: a vertex with a result needs no inputs. Returns the vertices that must run.
+std::set<Digest> BuildRun::find_cached(const std::vector<Digest>& wanted) {
+  std::set<Digest> needed;
+  for (const dockerfile::LoweredLane& lane : lowered_.lanes)
+    if (lane.result) needed.insert(*lane.result);
+  std::set<Digest> to_run;
+  auto state = state_.lock();
+  for (auto digest = wanted.rbegin(); digest != wanted.rend(); ++digest) {
+    if (!needed.contains(*digest)) continue;
+    const Vertex& vertex = lowered_.graph.at(*digest);
+    if (!vertex.info.ignore_cache && !std::holds_alternative<SourceOp>(vertex.op.what)) {
+      if (const auto snapshot = store_.results().find(keys_.at(*digest))) {
+        state->results[*digest] = {.snapshot = snapshot};
+        continue;
+      }
+    }
+    to_run.insert(*digest);
+    for (const Input& input : vertex.op.inputs) needed.insert(input.vertex);
+  }
+  return to_run;
+}
+
+StepId BuildRun::plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Digest, StepId>& planned) {
+  std::vector<StepId> after;
+  for (const Input& input : vertex.op.inputs)
+    if (const auto found = planned.find(input.vertex); found != planned.end()) after.push_back(found->second);
+  std::ranges::sort(after);
+  const auto repeated = std::ranges::unique(after);
+  after.erase(repeated.begin(), repeated.end());
+  // Foreign steps take longer, so their chains start first.
+  double cost = std::holds_alternative<ExecOp>(vertex.op.what) ? 10 : 1;
+  if (vertex.op.platform && cost > 1 && node_.execution_for(*vertex.op.platform).kind != Execution::Kind::Native)
+    cost *= 10;
+  steps_.push_back({.id = vertex.digest.str(), .name = vertex.info.name, .vertex = &vertex, .lane = {}});
+  return plan.add({.name = vertex.info.name, .after = std::move(after), .cost = cost});
+}
+
+Plan BuildRun::make_plan() {
+  std::vector<Digest> roots;
+  for (const dockerfile::LoweredLane& lane : lowered_.lanes)
+    if (lane.result) roots.push_back(*lane.result);
+  const std::vector<Digest> wanted = lowered_.graph.reachable_from(roots);
+  executed_ = find_cached(wanted);
+
+  Plan plan;
+  std::map<Digest, StepId> planned;
+  for (const Digest& digest : wanted) {
+    const Vertex& vertex = lowered_.graph.at(digest);
+    announce(digest.str(), vertex.info.name, vertex.lanes, vertex.op.inputs);
+    if (executed_.contains(digest)) planned.emplace(digest, plan_vertex(plan, vertex, planned));
+  }
+  std::vector<StepId> exports;
+  for (std::size_t i = 0; i < lowered_.lanes.size(); ++i) {
+    const dockerfile::LoweredLane& lane = lowered_.lanes[i];
+    const std::string id = concat("export ", lane.platform.str());
+    const std::string name = concat("[", lane.platform.str(), "] assembling the image");
+    std::vector<StepId> after;
+    if (lane.result && planned.contains(*lane.result)) after.push_back(planned.at(*lane.result));
+    announce(id, name, {lane.platform}, {});
+    steps_.push_back({.id = id, .name = name, .vertex = nullptr, .lane = i});
+    exports.push_back(plan.add({.name = name, .after = after}));
+  }
+  announce(kPublishId, hooks_.publish_name, {}, {});
+  steps_.push_back({.id = kPublishId, .name = hooks_.publish_name, .vertex = nullptr, .lane = {}});
+  plan.add({.name = hooks_.publish_name, .after = exports});
+  for (const Digest& digest : wanted)
+    if (!executed_.contains(digest)) progress_.emit(StepFinished{.id = digest.str(), .end = StepEnd::Cached});
+  return plan;
+}
+
+void BuildRun::run(StepId id, std::stop_token stop) {
+  const Step& step = steps_.at(id.value);
+  if (step.vertex) {
+    run_vertex(step, stop);
+  } else if (step.lane) {
+    run_export(step, stop);
+  } else {
+    run_publish(stop);
+  }
+}
+
+void BuildRun::run_vertex(const Step& step, std::stop_token stop) {
+  const Vertex& vertex = *step.vertex;
+  StepStarted started{.id = step.id};
+  if (std::holds_alternative<ExecOp>(vertex.op.what) && vertex.op.platform) {
+    const Execution execution = node_.execution_for(*vertex.op.platform);
+    started.mode = execution.kind == Execution::Kind::Native ? ExecutionMode::Native : ExecutionMode::Emulated;
+    started.how = execution.describe();
+  }
+  progress_.emit(std::move(started));
+  std::vector<VertexResult> inputs;
+  {
+    auto state = state_.lock();
+    for (const Input& input : vertex.op.inputs) inputs.push_back(state->results.at(input.vertex));
+  }
+  VertexResult result = node_.run(vertex, inputs, stop);
+  if (result.snapshot && !std::holds_alternative<SourceOp>(vertex.op.what))
+    store_.results().put(keys_.at(vertex.digest), *result.snapshot);
+  state_.lock()->results[vertex.digest] = std::move(result);
+}
+
+void BuildRun::run_export(const Step& step, std::stop_token stop) {
+  progress_.emit(StepStarted{.id = step.id});
+  const dockerfile::LoweredLane& lane = lowered_.lanes.at(*step.lane);
+  std::optional<SnapshotId> snapshot;
+  if (lane.result) snapshot = state_.lock()->results.at(*lane.result).snapshot;
+  AssembledImage image = assemble_image(store_, lane, snapshot, assemble_, stop);
+  if (hooks_.on_image) hooks_.on_image(image, step.id, stop);
+  LaneEnd end{.image = std::move(image), .mode = mode_of(*step.lane)};
+  end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  state_.lock()->lanes.at(*step.lane) = std::move(end);
+}
+
+void BuildRun::run_publish(std::stop_token stop) {
+  progress_.emit(StepStarted{.id = kPublishId});
+  std::vector<AssembledImage> images;
+  for (const LaneEnd& lane : lane_ends()) images.push_back(lane.image);
+  hooks_.publish(images, stop);
+}
+
+// How the lane's own steps ran: shared steps of the build platform say nothing of it.
+std::string BuildRun::mode_of(std::size_t index) const {
+  const dockerfile::LoweredLane& lane = lowered_.lanes.at(index);
+  if (!lane.result) return "nothing to run";
+  bool ran = false;
+  for (const Digest& digest : lowered_.graph.reachable_from({*lane.result})) {
+    const Vertex& vertex = lowered_.graph.at(digest);
+    if (!executed_.contains(digest) || std::holds_alternative<SourceOp>(vertex.op.what)) continue;
+    ran = true;
+    if (!std::holds_alternative<ExecOp>(vertex.op.what) || !vertex.op.platform) continue;
+    const Execution execution = node_.execution_for(*vertex.op.platform);
+    if (execution.kind != Execution::Kind::Native) return execution.describe();
+  }
+  return ran ? "native" : "cached";
+}
+
+void BuildRun::on_finished(StepId id, const StepOutcome& outcome) noexcept {
+  const Step& step = steps_.at(id.value);
+  StepFinished event{.id = step.id, .end = StepEnd::Done, .error = {}};
+  if (const Failed* failed = std::get_if<Failed>(&outcome)) {
+    event.end = StepEnd::Failed;
+    event.error = failed->message;
+    state_.lock()->failures.push_back({.step = id.value, .error = failed->error, .message = failed->message});
+  } else if (std::holds_alternative<Skipped>(outcome)) {
+    event.end = StepEnd::Skipped;
+  } else if (std::holds_alternative<StepCancelled>(outcome)) {
+    event.end = StepEnd::Cancelled;
+  }
+  progress_.emit(std::move(event));
+}
+
+std::vector<BuildRun::LaneEnd> BuildRun::lane_ends() {
+  std::vector<LaneEnd> ends;
+  auto state = state_.lock();
+  for (const std::optional<LaneEnd>& lane : state->lanes) {
+    SLIPWAY_CHECK(lane.has_value(), "publishing comes after every export");
+    ends.push_back(*lane);
+  }
+  return ends;
+}
+
+void BuildRun::throw_first_failure(
+    const std::function<std::vector<std::string>(const std::string&)>& log_tail) {
+  const std::vector<Failure> failures = state_.lock()->failures;
+  if (failures.empty()) return;
+  const Failure& first = failures.front();
+  rethrow(first, log_tail ? log_tail(steps_.at(first.step).id) : std::vector<std::string>{});
+}
+
+void BuildRun::rethrow(const Failure& failure, const std::vector<std::string>& tail) const {
+  const Step& step = steps_.at(failure.step);
+  try {
+    if (!failure.error) throw BuildFailed(failure.message);
+    std::rethrow_exception(failure.error);
+  } catch (BuildFailed& failed) {
+    failed.add_context(step.name);
+    failed.set_log_tail(tail);
+    if (step.vertex && step.vertex->info.location) failed.set_location(*step.vertex->info.location);
+    throw;
+  } catch (LocatedError& invalid) {
+    if (!invalid.location() && step.vertex && step.vertex->info.location) invalid.set_location(*step.vertex->info.location);
+    throw;
+  } catch (Error& error) {
+    error.add_context(step.name);
+    throw;
+  }
+}
+
+}  // namespace slipway

@@ -1,0 +1,27 @@
+#pragma once
+// Images from root file system archives: the plumbing of bootstrap, and a way into the store for any tar.
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "build/assemble.h"
+#include "content/store.h"
+#include "manifest/image_ref.h"
+#include "manifest/oci.h"
+
+namespace slipway {
+
+/// One layer, one config, one manifest in the store. `created_by` is the history's line; the time is `created` (seconds)
+/// or the epoch if absent. Throws InvalidInput for an archive that cannot be read.
+AssembledImage import_rootfs(Store& store, int tar_fd, const Platform& platform, const std::string& created_by,
+                             const std::optional<std::int64_t>& created, std::stop_token stop);
+
+/// The image that `names` name in the store from now on: an index of `images`. With `append`, platforms that the first
+/// name's present index has and `images` has not are kept.
+Descriptor name_imported(Store& store, const std::vector<AssembledImage>& images, const std::vector<ImageRef>& names,
+                         bool append);
+
+}  // namespace slipway

@@ -1,0 +1,35 @@
+#include "build/local_export.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/rooted.h"
+#include "base/strings.h"
+#include "content/tree.h"
+
+namespace slipway {
+
+void export_trees(Store& store, const std::vector<AssembledImage>& images, const std::filesystem::path& directory,
+                  std::stop_token stop) {
+  std::filesystem::create_directories(directory);
+  const RootedDir target(directory);
+  for (const AssembledImage& image : images) {
+    std::string dest = "/";
+    if (images.size() > 1) {
+      std::string platform = image.manifest.platform->str();
+      std::ranges::replace(platform, '/', '_');
+      dest += platform + "/";
+    }
+    if (!image.tree) {
+      target.make_directories(dest, {});
+      continue;
+    }
+    const MountedTree view = store.snapshots().view(*image.tree);
+    const RootedDir tree(view.path());
+    copy_selection({.tree = &tree, .src = "/", .allow_wildcard = false}, target,
+                   {.dest = dest, .uid = ::geteuid(), .gid = ::getegid()}, stop);
+  }
+}
+
+}  // namespace slipway

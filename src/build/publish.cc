@@ -1,0 +1,63 @@
+#include "build/publish.h"
+
+#include <map>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace slipway {
+
+namespace {
+
+/// One reference a repository, in the order given.
+std::vector<ImageRef> repositories_of(const std::vector<ImageRef>& names) {
+  std::vector<ImageRef> repositories;
+  for (const ImageRef& name : names) {
+    bool known = false;
+    for (const ImageRef& repository : repositories) known = known || repository.name() == name.name();
+    if (!known) repositories.push_back(name);
+  }
+  return repositories;
+}
+
+}  // namespace
+
+void Publisher::upload_image(const AssembledImage& image, const std::vector<ImageRef>& names,
+                             const ItemProgress& progress, std::stop_token stop) {
+  for (const ImageRef& repository : repositories_of(names)) {
+    const auto upload = [&](const Descriptor& blob) {
+      const std::string item = concat("sha256:", blob.digest.short_hex(), " pushing");
+      registry_.push_blob(
+          repository, blob, [&] { return store_.blobs().open(blob.digest); },
+          images_.repositories_with(blob.digest, repository.domain()),
+          [&](std::uint64_t current, std::uint64_t total) {
+            if (progress) progress(item, current, total);
+          },
+          stop);
+    };
+    for (const Descriptor& layer : image.layers) upload(layer);
+    upload(image.config);
+    registry_.push_manifest(repository, image.manifest.digest.str(), image.manifest.media_type,
+                            store_.blobs().read(image.manifest.digest), stop);
+  }
+}
+
+void Publisher::move_tags(const Descriptor& image, const std::vector<ImageRef>& names, std::stop_token stop) {
+  const std::string bytes = store_.blobs().read(image.digest);
+  for (const ImageRef& repository : repositories_of(names))
+    registry_.push_manifest(repository, image.digest.str(), image.media_type, bytes, stop);
+  std::vector<std::string> moved;
+  for (const ImageRef& name : names) {
+    try {
+      registry_.push_manifest(name, name.tag(), image.media_type, bytes, stop);
+    } catch (Error& e) {
+      e.add_context(concat("tagging ", name.str()));
+      if (!moved.empty())
+        e.set_hint(concat("already tagged: ", join(moved, ", "), "; run the same command again to finish"));
+      throw;
+    }
+    moved.push_back(name.str());
+  }
+}
+
+}  // namespace slipway

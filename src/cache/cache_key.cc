@@ -1,0 +1,58 @@
+#include "cache/cache_key.h"
+
+#include "base/strings.h"
+#include "graph/codec.h"
+
+namespace slipway {
+
+namespace {
+
+// Changing what a key covers must change this, so that results of an older slipway are not mistaken for ours.
+constexpr std::string_view kKeyFormat = "slipway.key.v1";
+constexpr std::string_view kLocalScheme = "local://";
+
+/// The op without what the key covers in another way (its inputs) or must not cover (proxies).
+std::string own_definition(const Vertex& vertex) {
+  Op op = vertex.op;
+  op.inputs.clear();
+  if (ExecOp* exec = std::get_if<ExecOp>(&op.what)) exec->proxy.reset();
+  return encode_op(op);
+}
+
+// Length-prefixed, so that two fields never read as another two.
+void add_field(Sha256& hash, std::string_view field) {
+  hash.update(concat(field.size(), ":"));
+  hash.update(field);
+}
+
+}  // namespace
+
+std::string local_source_name(const Op& op) {
+  const SourceOp* source = std::get_if<SourceOp>(&op.what);
+  if (!source || !source->identifier.starts_with(kLocalScheme)) return {};
+  return source->identifier.substr(kLocalScheme.size());
+}
+
+std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, std::stop_token stop) {
+  std::map<Digest, Digest> keys;
+  for (const Vertex& vertex : graph.vertices()) {
+    Sha256 hash;
+    add_field(hash, kKeyFormat);
+    add_field(hash, own_definition(vertex));
+    for (const Input& input : vertex.op.inputs)
+      if (local_source_name(graph.at(input.vertex).op).empty()) add_field(hash, keys.at(input.vertex).str());
+    if (const FileOp* file = std::get_if<FileOp>(&vertex.op.what)) {
+      for (const FileAction& action : file->actions) {
+        const CopyAction* copy = std::get_if<CopyAction>(&action);
+        if (!copy || copy->from < 0 || static_cast<std::size_t>(copy->from) >= vertex.op.inputs.size()) continue;
+        const Vertex& from = graph.at(vertex.op.inputs[static_cast<std::size_t>(copy->from)].vertex);
+        const std::string name = local_source_name(from.op);
+        if (!name.empty()) add_field(hash, content.digest(name, *copy, vertex, stop).str());
+      }
+    }
+    keys.emplace(vertex.digest, hash.finish());
+  }
+  return keys;
+}
+
+}  // namespace slipway

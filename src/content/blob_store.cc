@@ -1,0 +1,151 @@
+#include "content/blob_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "content/space.h"
+
+namespace slipway {
+namespace fs = std::filesystem;
+namespace {
+
+[[noreturn]] void throw_not_found(const Digest& digest) {
+  throw NotFound(concat("blob ", digest.str(), " is not in the store"));
+}
+
+/// Runs what may fill the disk.
+template <class Action>
+void with_space_hint(const fs::path& where, Action action) {
+  try {
+    action();
+  } catch (const SystemError& e) {
+    throw with_space_left(e, where);
+  }
+}
+
+}  // namespace
+
+BlobWriter::BlobWriter(fs::path blobs, fs::path temp) : blobs_(std::move(blobs)) {
+  std::string pattern = (temp / "blob-XXXXXX").native();
+  fd_ = UniqueFd{::mkostemp(pattern.data(), O_CLOEXEC)};
+  if (!fd_) throw with_space_left(SystemError(errno, "mkostemp", pattern), temp);
+  temp_ = pattern;
+}
+
+BlobWriter::BlobWriter(BlobWriter&& other) noexcept
+    : blobs_(std::move(other.blobs_)), temp_(std::exchange(other.temp_, {})), fd_(std::move(other.fd_)),
+      hash_(std::move(other.hash_)), written_(std::exchange(other.written_, 0)) {}
+
+BlobWriter::~BlobWriter() {
+  if (!temp_.empty()) ::unlink(temp_.c_str());
+}
+
+void BlobWriter::write(std::string_view bytes) {
+  with_space_hint(blobs_, [&] { write_all(fd_.get(), bytes, temp_.native()); });
+  hash_.update(bytes);
+  written_ += bytes.size();
+}
+
+void BlobWriter::restart() {
+  if (::ftruncate(fd_.get(), 0) != 0) throw SystemError(errno, "ftruncate", temp_.native());
+  if (::lseek(fd_.get(), 0, SEEK_SET) < 0) throw SystemError(errno, "lseek", temp_.native());
+  hash_ = Sha256();
+  written_ = 0;
+}
+
+BlobInfo BlobWriter::commit(const std::optional<Digest>& expected) {
+  // Whatever happens below, the temp file goes: renamed, or removed by this copy's destructor.
+  BlobWriter taken(std::move(*this));
+  BlobInfo info{.digest = taken.hash_.finish(), .size = taken.written_};
+  if (expected && info.digest != *expected)
+    throw IntegrityError(concat("received ", info.size, " bytes with digest ", info.digest.str(), ", but ",
+                                expected->str(), " was expected"));
+  if (::fchmod(taken.fd_.get(), 0644) != 0) throw SystemError(errno, "fchmod", taken.temp_.native());
+  with_space_hint(taken.blobs_, [&] { fsync_fd(taken.fd_.get(), taken.temp_.native()); });
+  // Also over a blob that is there: the bytes are the same, or they replace damaged ones.
+  const fs::path target = taken.blobs_ / info.digest.hex();
+  with_space_hint(taken.blobs_, [&] {
+    if (::rename(taken.temp_.c_str(), target.c_str()) != 0) throw SystemError(errno, "rename", target.native());
+    taken.temp_.clear();
+    fsync_directory(taken.blobs_);
+  });
+  return info;
+}
+
+BlobStore::BlobStore(fs::path blobs_directory, fs::path temp_directory)
+    : blobs_(std::move(blobs_directory)), temp_(std::move(temp_directory)) {}
+
+bool BlobStore::has(const Digest& digest) const { return size(digest).has_value(); }
+
+std::optional<std::uint64_t> BlobStore::size(const Digest& digest) const {
+  const fs::path path = path_of(digest);
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return std::nullopt;
+    throw SystemError(errno, "stat", path.native());
+  }
+  if (!S_ISREG(status.st_mode)) return std::nullopt;
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+fs::path BlobStore::path_of(const Digest& digest) const { return blobs_ / digest.hex(); }
+
+UniqueFd BlobStore::open(const Digest& digest) const {
+  try {
+    return open_file(path_of(digest), O_RDONLY | O_NOFOLLOW);
+  } catch (const SystemError& e) {
+    if (e.error_number() == ENOENT) throw_not_found(digest);
+    throw;
+  }
+}
+
+std::string BlobStore::read(const Digest& digest, std::size_t limit) const {
+  const UniqueFd fd = open(digest);
+  std::string bytes = read_all(fd.get(), concat("blob ", digest.str()), limit);
+  if (Digest::of(bytes) == digest) return bytes;
+  IntegrityError error(concat("blob ", digest.str(), " is damaged in the store (", path_of(digest).native(), ")"));
+  error.set_hint("Remove that file; what needs it is then pulled or built again. `slipway store check` finds "
+                 "others.");
+  throw error;
+}
+
+BlobInfo BlobStore::put(std::string_view bytes) {
+  const Digest digest = Digest::of(bytes);
+  // Manifests and configs of a cached build are there already: reading them is far cheaper than two fsyncs. What is
+  // there was fsynced before it was renamed, so only the name may still have to become durable.
+  if (size(digest) == bytes.size() && read_file_if_exists(path_of(digest)) == bytes) {
+    fsync_directory(blobs_);
+    return {.digest = digest, .size = bytes.size()};
+  }
+  BlobWriter writer = create();
+  writer.write(bytes);
+  return writer.commit(digest);
+}
+
+BlobWriter BlobStore::create() { return {blobs_, temp_}; }
+
+std::vector<Digest> BlobStore::list() const {
+  std::vector<Digest> digests;
+  for (const fs::directory_entry& entry : fs::directory_iterator(blobs_)) {
+    const std::string text = concat("sha256:", entry.path().filename().native());
+    if (Digest::is_valid(text)) digests.push_back(Digest::parse(text));
+  }
+  std::sort(digests.begin(), digests.end());
+  return digests;
+}
+
+void BlobStore::remove(const Digest& digest) {
+  const fs::path path = path_of(digest);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw SystemError(errno, "unlink", path.native());
+}
+
+}  // namespace slipway

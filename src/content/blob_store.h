@@ -1,0 +1,64 @@
+#pragma once
+// Blobs by digest, in the OCI image-layout form (blobs/sha256/HEX). A blob is there whole or not at all: written to a
+// temp file, fsynced, renamed.
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/unique_fd.h"
+
+namespace slipway {
+
+struct BlobInfo {
+  Digest digest;
+  std::uint64_t size = 0;
+};
+
+/// Receives one blob in pieces. Destroyed without commit(): nothing remains. One owner, not thread-safe.
+class BlobWriter {
+ public:
+  BlobWriter(BlobWriter&&) noexcept;
+  ~BlobWriter();
+  /// Throws SystemError; ENOSPC's message says how much space the store's file system has left.
+  void write(std::string_view bytes);
+  std::uint64_t written() const { return written_; }
+  /// Back to nothing (a server that could not resume a download starts again).
+  void restart();
+  /// Makes the blob durable and visible. Throws IntegrityError, leaving nothing, if `expected` is another digest.
+  BlobInfo commit(const std::optional<Digest>& expected = {});
+
+ private:
+  friend class BlobStore;
+  BlobWriter(std::filesystem::path blobs, std::filesystem::path temp);
+  std::filesystem::path blobs_, temp_;
+  UniqueFd fd_;
+  Sha256 hash_;
+  std::uint64_t written_ = 0;
+};
+
+/// Thread-safe, and safe with other processes on the same store.
+class BlobStore {
+ public:
+  BlobStore(std::filesystem::path blobs_directory, std::filesystem::path temp_directory);
+  bool has(const Digest& digest) const;
+  std::optional<std::uint64_t> size(const Digest& digest) const;
+  std::filesystem::path path_of(const Digest& digest) const;
+  /// Throws NotFound.
+  UniqueFd open(const Digest& digest) const;
+  /// All of it. Throws NotFound, InvalidInput above `limit`, IntegrityError if the bytes have another digest by now.
+  std::string read(const Digest& digest, std::size_t limit = std::size_t{64} << 20) const;
+  BlobInfo put(std::string_view bytes);
+  BlobWriter create();
+  std::vector<Digest> list() const;  ///< sorted
+  /// Nothing happens if it is not there.
+  void remove(const Digest& digest);
+
+ private:
+  std::filesystem::path blobs_, temp_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,108 @@
+#include "content/database.h"
+
+#include <string_view>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "content/sqlite.h"
+
+// Schema 1. What hangs on a snapshot goes with it (ON DELETE CASCADE), so no record outlives what it points at. A
+// parent cannot go before its children (NO ACTION). AUTOINCREMENT: an id is never used twice, so a path with an id in
+// it never comes to mean something else.
+namespace slipway {
+namespace {
+
+constexpr std::int64_t kSchema = 1;
+
+constexpr const char* kCreate = R"sql(
+CREATE TABLE snapshots (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  parent INTEGER REFERENCES snapshots(id),
+  created INTEGER NOT NULL,
+  durable INTEGER NOT NULL,
+  boot_id TEXT NOT NULL
+);
+CREATE INDEX snapshots_by_parent ON snapshots(parent);
+CREATE INDEX snapshots_not_durable ON snapshots(boot_id) WHERE durable = 0;
+CREATE TABLE layers (
+  snapshot INTEGER NOT NULL REFERENCES snapshots(id) ON DELETE CASCADE,
+  variant TEXT NOT NULL,
+  media_type TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  diff_id TEXT NOT NULL,
+  PRIMARY KEY (snapshot, variant)
+) WITHOUT ROWID;
+CREATE TABLE chains (
+  chain_id TEXT PRIMARY KEY,
+  snapshot INTEGER NOT NULL REFERENCES snapshots(id) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX chains_by_snapshot ON chains(snapshot);
+CREATE TABLE results (
+  key TEXT PRIMARY KEY,
+  snapshot INTEGER NOT NULL REFERENCES snapshots(id) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX results_by_snapshot ON results(snapshot);
+CREATE TABLE images (
+  name TEXT PRIMARY KEY,
+  descriptor TEXT NOT NULL,
+  updated INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE file_digests (
+  device INTEGER NOT NULL,
+  inode INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  mtime_ns INTEGER NOT NULL,
+  ctime_ns INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (device, inode)
+);
+PRAGMA user_version = 1;
+)sql";
+
+std::int64_t schema_of(SqliteConnection& connection) {
+  SqliteStatement statement = connection.prepare("reading its schema", "PRAGMA user_version");
+  return statement.step() ? statement.integer(0) : 0;
+}
+
+void set_up(SqliteConnection& connection, const std::filesystem::path& file) {
+  connection.execute("setting it up", "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON");
+  std::int64_t schema = schema_of(connection);
+  if (schema == 0) {
+    SqliteTransaction transaction(connection, "creating its tables", SqliteTransaction::Commit::Synced);
+    schema = schema_of(connection);  // another process may have been first
+    if (schema == 0) connection.execute("creating its tables", kCreate);
+    transaction.commit();
+    schema = kSchema;
+  }
+  if (schema == kSchema) return;
+  HostError error(concat("the store at ", file.parent_path().native(), " was made by a newer slipway (schema ", schema,
+                         ", this one knows ", kSchema, ")"));
+  error.set_hint("Use that slipway, or another store with --root or SLIPWAY_ROOT.");
+  throw error;
+}
+
+std::vector<std::string> problems_of(SqliteConnection& connection) {
+  std::vector<std::string> problems;
+  SqliteStatement integrity = connection.prepare("checking it", "PRAGMA integrity_check(20)");
+  while (integrity.step())
+    if (std::string line = integrity.text(0); line != "ok") problems.push_back(std::move(line));
+  SqliteStatement references = connection.prepare("checking it", "PRAGMA foreign_key_check");
+  while (references.step())
+    problems.push_back(concat("a row of ", references.text(0), " points at a row of ", references.text(2),
+                              " that is not there"));
+  return problems;
+}
+
+}  // namespace
+
+Database::Database(const std::filesystem::path& file)
+    : connection_(std::make_unique<Synchronized<SqliteConnection>>(file)) {
+  set_up(*connection_->lock(), file);
+}
+
+Database::~Database() = default;
+
+std::vector<std::string> Database::integrity_problems() { return problems_of(*connection_->lock()); }
+
+}  // namespace slipway

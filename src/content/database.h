@@ -1,0 +1,111 @@
+#pragma once
+// The store's rows, in SQLite (WAL), shared by any number of processes. Private to this module but for what the store
+// hands out. Rows point at bytes; whoever adds a row has made the bytes durable, or records that they are not yet
+// (snapshots, see store.h).
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/synchronized.h"
+#include "content/ids.h"
+
+namespace slipway {
+
+class SqliteConnection;
+
+/// One connection, thread-safe. Every write is one transaction that holds SQLite's write lock from its start, so
+/// writes of all processes come one after another; that lock dies with its owner. Throws HostError (newer schema,
+/// locked for over 30 s, disk full), SystemError, IntegrityError (not a database).
+class Database {
+ public:
+  /// Opens or creates. Creating must not race with another process (Store::open holds a lock).
+  explicit Database(const std::filesystem::path& file);
+  ~Database();
+
+  // --- Layers ------------------------------------------------------------------------------------------------------
+  struct LayerRecord {
+    std::string media_type;
+    Digest digest;
+    std::uint64_t size;
+    Digest diff_id;
+  };
+  std::optional<LayerRecord> find_layer(SnapshotId snapshot, const std::string& variant);
+  /// Throws NotFound if there is no such snapshot.
+  void put_layer(SnapshotId snapshot, const std::string& variant, const LayerRecord& record);
+  struct LayerRow {
+    SnapshotId snapshot;
+    std::string variant;
+    LayerRecord record;
+  };
+  std::vector<LayerRow> layers();
+
+  /// Only if the snapshot is still there.
+  std::optional<SnapshotId> find_chain(const Digest& chain);
+  void put_chain(const Digest& chain, SnapshotId snapshot);
+
+  // --- Snapshots ---------------------------------------------------------------------------------------------------
+  struct SnapshotRow {
+    SnapshotId id;
+    std::optional<SnapshotId> parent;
+    std::int64_t created = 0;
+  };
+  /// Inserts a row that is not yet durable and calls `place` with its id, inside the transaction, to put the directory
+  /// where the row says. If `place` throws there is no row. `place` must not use the database. Throws NotFound if the
+  /// parent is gone.
+  SnapshotId add_snapshot(const std::optional<SnapshotId>& parent, std::int64_t created, const std::string& boot,
+                          const std::function<void(SnapshotId)>& place);
+  std::optional<SnapshotRow> find_snapshot(SnapshotId id);
+  /// Base first; empty if there is no such row.
+  std::vector<SnapshotId> snapshot_chain(SnapshotId id);
+  std::vector<SnapshotRow> snapshots();
+  /// Deletes the row and what hangs on it, durably. False if there was none. Throws InvalidInput if it has children.
+  bool remove_snapshot(SnapshotId id);
+  /// Deletes, durably, every row that was not durable when the kernel of another boot ended, and what stands on those.
+  std::vector<SnapshotId> drop_snapshots_of_other_boots(const std::string& boot);
+  /// The newest snapshot's id, 0 if there is none.
+  SnapshotId newest_snapshot();
+  void mark_durable_up_to(SnapshotId newest);
+  /// Calls `look` with all rows while no process can add or remove one. `look` must not use the database.
+  void with_snapshots_held(const std::function<void(const std::vector<SnapshotRow>&)>& look);
+
+  // --- Results -----------------------------------------------------------------------------------------------------
+  std::optional<SnapshotId> find_result(const Digest& key);
+  void put_result(const Digest& key, SnapshotId snapshot);
+
+  // --- Images ------------------------------------------------------------------------------------------------------
+  struct ImageRow {
+    std::string name;
+    std::string descriptor;  ///< JSON
+    std::int64_t updated = 0;
+  };
+  using ImageMirror = std::function<void(const std::vector<ImageRow>& all)>;
+  std::optional<ImageRow> find_image(const std::string& name);
+  std::vector<ImageRow> images();  ///< sorted by name
+  /// Sets rows and calls `mirror` with all there will be, inside the transaction. `mirror` must not use the database.
+  void set_images(const std::vector<ImageRow>& rows, const ImageMirror& mirror);
+  bool remove_image(const std::string& name, const ImageMirror& mirror);
+
+  // --- File digests ------------------------------------------------------------------------------------------------
+  struct FileDigestRow {
+    std::uint64_t device = 0, inode = 0, size = 0;
+    std::int64_t mtime_ns = 0, ctime_ns = 0;
+    Digest digest;
+  };
+  std::optional<Digest> find_file_digest(std::uint64_t device, std::uint64_t inode, std::uint64_t size,
+                                         std::int64_t mtime_ns, std::int64_t ctime_ns);
+  /// One transaction; afterwards the oldest rows beyond `capacity` are gone.
+  void put_file_digests(const std::vector<FileDigestRow>& rows, std::uint64_t capacity);
+
+  /// What SQLite itself finds wrong (integrity_check, foreign_key_check); empty if nothing.
+  std::vector<std::string> integrity_problems();
+
+ private:
+  std::unique_ptr<Synchronized<SqliteConnection>> connection_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,179 @@
+// Layers, chains, results, images and file digests. Snapshots are in database_snapshots.cc.
+#include <string_view>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "content/database.h"
+#include "content/sqlite.h"
+
+namespace slipway {
+namespace {
+
+Database::LayerRecord layer_from(const SqliteStatement& row, int first) {
+  return {.media_type = row.text(first),
+          .digest = Digest::parse(row.text(first + 1)),
+          .size = row.unsigned_integer(first + 2),
+          .diff_id = Digest::parse(row.text(first + 3))};
+}
+
+std::optional<SnapshotId> find_id(SqliteConnection& connection, std::string_view doing, std::string_view sql,
+                                  const Digest& key) {
+  SqliteStatement statement = connection.prepare(doing, sql);
+  if (!statement.bind(key.str()).step()) return std::nullopt;
+  return SnapshotId{statement.integer(0)};
+}
+
+void put_id(SqliteConnection& connection, std::string_view doing, std::string_view sql, const Digest& key,
+            SnapshotId snapshot) {
+  SqliteTransaction transaction(connection, doing);
+  connection.prepare(doing, sql).bind(key.str()).bind(snapshot.value).run();
+  transaction.commit();
+}
+
+std::vector<Database::ImageRow> all_images(SqliteConnection& connection) {
+  std::vector<Database::ImageRow> rows;
+  SqliteStatement statement =
+      connection.prepare("listing images", "SELECT name, descriptor, updated FROM images ORDER BY name");
+  while (statement.step())
+    rows.push_back({.name = statement.text(0), .descriptor = statement.text(1), .updated = statement.integer(2)});
+  return rows;
+}
+
+void drop_oldest_file_digests(SqliteConnection& connection, std::uint64_t capacity) {
+  constexpr std::string_view kDoing = "forgetting old file digests";
+  // A row that is written again gets a new rowid, so rowids are in order of age, and their range bounds the number of
+  // rows: counting a million of them on each flush would cost more than the flush.
+  SqliteStatement range = connection.prepare(
+      kDoing, "SELECT (SELECT max(rowid) FROM file_digests) - (SELECT min(rowid) FROM file_digests) + 1");
+  if (!range.step() || range.unsigned_integer(0) <= capacity) return;
+  connection
+      .prepare(kDoing, "DELETE FROM file_digests WHERE rowid <= (SELECT rowid FROM file_digests ORDER BY rowid DESC "
+                       "LIMIT 1 OFFSET ?)")
+      .bind(capacity)
+      .run();
+}
+
+}  // namespace
+
+std::optional<Database::LayerRecord> Database::find_layer(SnapshotId snapshot, const std::string& variant) {
+  auto connection = connection_->lock();
+  SqliteStatement statement = connection->prepare(
+      "looking up a layer", "SELECT media_type, digest, size, diff_id FROM layers WHERE snapshot = ? AND variant = ?");
+  if (!statement.bind(snapshot.value).bind(variant).step()) return std::nullopt;
+  return layer_from(statement, 0);
+}
+
+void Database::put_layer(SnapshotId snapshot, const std::string& variant, const LayerRecord& record) {
+  constexpr std::string_view kDoing = "recording a layer";
+  auto connection = connection_->lock();
+  SqliteTransaction transaction(*connection, kDoing);
+  connection
+      ->prepare(kDoing, "INSERT OR REPLACE INTO layers (snapshot, variant, media_type, digest, size, diff_id) "
+                        "VALUES (?, ?, ?, ?, ?, ?)")
+      .bind(snapshot.value)
+      .bind(variant)
+      .bind(record.media_type)
+      .bind(record.digest.str())
+      .bind(record.size)
+      .bind(record.diff_id.str())
+      .run();
+  transaction.commit();
+}
+
+std::vector<Database::LayerRow> Database::layers() {
+  auto connection = connection_->lock();
+  SqliteStatement statement = connection->prepare(
+      "listing layers",
+      "SELECT snapshot, variant, media_type, digest, size, diff_id FROM layers ORDER BY snapshot, variant");
+  std::vector<LayerRow> rows;
+  while (statement.step())
+    rows.push_back(
+        {.snapshot = {statement.integer(0)}, .variant = statement.text(1), .record = layer_from(statement, 2)});
+  return rows;
+}
+
+std::optional<SnapshotId> Database::find_chain(const Digest& chain) {
+  return find_id(*connection_->lock(), "looking up a layer chain", "SELECT snapshot FROM chains WHERE chain_id = ?",
+                 chain);
+}
+
+void Database::put_chain(const Digest& chain, SnapshotId snapshot) {
+  put_id(*connection_->lock(), "recording a layer chain",
+         "INSERT OR REPLACE INTO chains (chain_id, snapshot) VALUES (?, ?)", chain, snapshot);
+}
+
+std::optional<SnapshotId> Database::find_result(const Digest& key) {
+  return find_id(*connection_->lock(), "looking up a step's result", "SELECT snapshot FROM results WHERE key = ?", key);
+}
+
+void Database::put_result(const Digest& key, SnapshotId snapshot) {
+  put_id(*connection_->lock(), "recording a step's result",
+         "INSERT OR REPLACE INTO results (key, snapshot) VALUES (?, ?)", key, snapshot);
+}
+
+std::optional<Database::ImageRow> Database::find_image(const std::string& name) {
+  auto connection = connection_->lock();
+  SqliteStatement statement =
+      connection->prepare("looking up an image", "SELECT descriptor, updated FROM images WHERE name = ?");
+  if (!statement.bind(name).step()) return std::nullopt;
+  return ImageRow{.name = name, .descriptor = statement.text(0), .updated = statement.integer(1)};
+}
+
+std::vector<Database::ImageRow> Database::images() { return all_images(*connection_->lock()); }
+
+void Database::set_images(const std::vector<ImageRow>& rows, const ImageMirror& mirror) {
+  constexpr std::string_view kDoing = "naming images";
+  auto connection = connection_->lock();
+  SqliteTransaction transaction(*connection, kDoing, SqliteTransaction::Commit::Synced);
+  for (const ImageRow& row : rows)
+    connection->prepare(kDoing, "INSERT OR REPLACE INTO images (name, descriptor, updated) VALUES (?, ?, ?)")
+        .bind(row.name)
+        .bind(row.descriptor)
+        .bind(row.updated)
+        .run();
+  mirror(all_images(*connection));
+  transaction.commit();
+}
+
+bool Database::remove_image(const std::string& name, const ImageMirror& mirror) {
+  constexpr std::string_view kDoing = "removing an image's name";
+  auto connection = connection_->lock();
+  SqliteTransaction transaction(*connection, kDoing, SqliteTransaction::Commit::Synced);
+  connection->prepare(kDoing, "DELETE FROM images WHERE name = ?").bind(name).run();
+  if (connection->changes() == 0) return false;
+  mirror(all_images(*connection));
+  transaction.commit();
+  return true;
+}
+
+std::optional<Digest> Database::find_file_digest(std::uint64_t device, std::uint64_t inode, std::uint64_t size,
+                                                 std::int64_t mtime_ns, std::int64_t ctime_ns) {
+  auto connection = connection_->lock();
+  SqliteStatement statement =
+      connection->prepare("looking up a file's digest",
+                          "SELECT digest FROM file_digests WHERE device = ? AND inode = ? AND size = ? "
+                          "AND mtime_ns = ? AND ctime_ns = ?");
+  if (!statement.bind(device).bind(inode).bind(size).bind(mtime_ns).bind(ctime_ns).step()) return std::nullopt;
+  return Digest::parse(statement.text(0));
+}
+
+void Database::put_file_digests(const std::vector<FileDigestRow>& rows, std::uint64_t capacity) {
+  constexpr std::string_view kDoing = "recording file digests";
+  auto connection = connection_->lock();
+  SqliteTransaction transaction(*connection, kDoing);
+  for (const FileDigestRow& row : rows)
+    connection
+        ->prepare(kDoing, "INSERT OR REPLACE INTO file_digests (device, inode, size, mtime_ns, ctime_ns, digest) "
+                          "VALUES (?, ?, ?, ?, ?, ?)")
+        .bind(row.device)
+        .bind(row.inode)
+        .bind(row.size)
+        .bind(row.mtime_ns)
+        .bind(row.ctime_ns)
+        .bind(row.digest.str())
+        .run();
+  drop_oldest_file_digests(*connection, capacity);
+  transaction.commit();
+}
+
+}  // namespace slipway

@@ -1,0 +1,13 @@
+#pragma once
+// index.json as the table of names gives it. Private to this module.
+#include <string>
+#include <vector>
+
+#include "content/database.h"
+
+namespace slipway {
+
+/// The bytes of index.json. Throws InvalidInput if a row is damaged.
+std::string index_json(const std::vector<Database::ImageRow>& images);
+
+}  // namespace slipway

@@ -1,0 +1,125 @@
+#include "content/layer_pack.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <map>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "content/file_bytes.h"
+#include "content/lower_view.h"
+
+namespace slipway {
+namespace {
+
+class Packer {
+ public:
+  Packer(LayerTar& tar, const std::stop_token& stop) : tar_(tar), stop_(stop) {}
+
+  /// `prefix` is "" or ends in "/".
+  void pack_directory(int directory, const std::string& prefix, const LowerDirectory& lower) {
+    for (const std::string& name : sorted_names(directory, shown(prefix))) {
+      if (stop_.stop_requested()) throw Cancelled{};
+      struct stat status {};
+      if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+        throw SystemError(errno, "stat", shown(prefix + name));
+      pack_entry(directory, name, prefix, status, lower);
+    }
+  }
+
+ private:
+  static std::string shown(const std::string& path) { return "/" + path; }
+
+  static LayerEntry entry_for(const std::string& path, const struct stat& status) {
+    // Whole seconds: layers have no more, so that all readers see the same.
+    return {.name = path,
+            .mode = status.st_mode,
+            .uid = status.st_uid,
+            .gid = status.st_gid,
+            .mtime = status.st_mtim.tv_sec,
+            .size = static_cast<std::uint64_t>(status.st_size),
+            .device = status.st_rdev,
+            .link = {},
+            .same_as = {},
+            .xattrs = {}};
+  }
+
+  /// The spec's marker for what is gone: an empty file (layer.md, "Whiteouts").
+  void add_marker(const std::string& path, std::int64_t mtime) {
+    tar_.add({.name = path, .mode = S_IFREG | 0600, .mtime = mtime, .link = {}, .same_as = {}, .xattrs = {}});
+  }
+
+  void pack_entry(int directory, const std::string& name, const std::string& prefix, const struct stat& status,
+                  const LowerDirectory& lower) {
+    const std::string path = prefix + name;
+    if (is_whiteout(status)) {
+      // overlayfs leaves whiteouts of files that came and went within the step.
+      if (lower.find(name)) add_marker(prefix + ".wh." + name, 0);
+      return;
+    }
+    if (S_ISSOCK(status.st_mode)) return;
+    if (name.starts_with(".wh."))
+      throw InvalidInput(concat(shown(path), " cannot be put into a layer: names that begin with \".wh.\" mark deletions there"));
+    LayerEntry entry = entry_for(path, status);
+    if (S_ISDIR(status.st_mode)) {
+      add_directory(directory, name, entry, lower);
+    } else if (S_ISREG(status.st_mode)) {
+      add_file(directory, name, entry, status);
+    } else {
+      if (S_ISLNK(status.st_mode)) entry.link = link_target(directory, name, shown(path));
+      add_linkable(entry, status);
+    }
+  }
+
+  void add_directory(int parent, const std::string& name, LayerEntry& entry, const LowerDirectory& lower) {
+    const UniqueFd directory = open_at(parent, name, O_RDONLY | O_DIRECTORY, shown(entry.name));
+    entry.xattrs = read_kept_xattrs(directory.get(), shown(entry.name));
+    tar_.add(entry);
+    LowerDirectory below = lower.enter(name);
+    if (!below.shows_nothing() && is_opaque(concat("/proc/self/fd/", directory.get(), "/."))) {
+      add_marker(entry.name + "/.wh..wh..opq", 0);
+      below = {};
+    }
+    pack_directory(directory.get(), entry.name + "/", below);
+  }
+
+  void add_file(int directory, const std::string& name, LayerEntry& entry, const struct stat& status) {
+    if (add_as_hard_link(entry, status)) return;
+    const UniqueFd file = open_at(directory, name, O_RDONLY, shown(entry.name));
+    entry.xattrs = read_kept_xattrs(file.get(), shown(entry.name));
+    tar_.add(entry);
+    read_blocks(file.get(), shown(entry.name), stop_, [this](std::string_view bytes) { tar_.add_bytes(bytes); });
+  }
+
+  void add_linkable(LayerEntry& entry, const struct stat& status) {
+    if (!add_as_hard_link(entry, status)) tar_.add(entry);
+  }
+
+  bool add_as_hard_link(LayerEntry& entry, const struct stat& status) {
+    if (status.st_nlink < 2) return false;
+    const auto [first, is_first] = linked_.try_emplace({status.st_dev, status.st_ino}, entry.name);
+    if (is_first) return false;
+    entry.same_as = first->second;
+    // A hard link is a link entry whatever it links to; only its first name says what it is.
+    entry.mode = S_IFREG | (status.st_mode & 07777);
+    entry.link.clear();
+    tar_.add(entry);
+    return true;
+  }
+
+  LayerTar& tar_;
+  const std::stop_token& stop_;
+  std::map<std::pair<dev_t, ino_t>, std::string> linked_;
+};
+
+}  // namespace
+
+void pack_snapshot(SnapshotStore& snapshots, SnapshotId snapshot, LayerTar& tar, const std::stop_token& stop) {
+  const LowerDirectory lower = LowerDirectory::root_of(snapshots, snapshots.info(snapshot).parent);
+  const UniqueFd root = open_file(snapshots.diff_directory(snapshot), O_RDONLY | O_DIRECTORY);
+  Packer(tar, stop).pack_directory(root.get(), "", lower);
+}
+
+}  // namespace slipway

@@ -1,0 +1,93 @@
+#include "content/layers.h"
+
+#include <tbb/task_arena.h>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "content/chunk_compressor.h"
+#include "content/database.h"
+#include "content/layer_pack.h"
+#include "content/layer_sink.h"
+#include "content/layers_internal.h"
+#include "content/store.h"
+#include "manifest/media_types.h"
+
+namespace slipway {
+
+std::string LayerOptions::key() const {
+  std::string key;
+  switch (compression) {
+    case Compression::None: key = "none"; break;
+    case Compression::Gzip: key = "gzip"; break;
+    case Compression::Zstd: key = "zstd"; break;
+  }
+  if (level >= 0 && compression != Compression::None && level != default_level(compression)) key += concat("-l", level);
+  if (clamp_mtime) key += concat("@", *clamp_mtime);
+  return key;
+}
+
+std::string_view layer_media_type(Compression compression) {
+  switch (compression) {
+    case Compression::None: return media_type::kOciLayerTar;
+    case Compression::Gzip: return media_type::kOciLayerGzip;
+    case Compression::Zstd: return media_type::kOciLayerZstd;
+  }
+  return media_type::kOciLayerTar;
+}
+
+void run_in_isolation(const std::function<void()>& work) { tbb::this_task_arena::isolate(work); }
+
+namespace {
+
+std::optional<Layer> recorded(Store& store, SnapshotId snapshot, const std::string& variant) {
+  auto record = store.database().find_layer(snapshot, variant);
+  if (!record || !store.blobs().has(record->digest)) return std::nullopt;
+  return Layer{.descriptor = {.media_type = std::move(record->media_type),
+                              .digest = std::move(record->digest),
+                              .size = record->size,
+                              .platform = {},
+                              .annotations = {},
+                              .artifact_type = {}},
+               .diff_id = std::move(record->diff_id)};
+}
+
+LayerSink::Result pack(Store& store, SnapshotId snapshot, const LayerOptions& options, const std::stop_token& stop) {
+  LayerSink sink(store.blobs(), options, stop);
+  LayerTar tar([&sink](std::string_view bytes) { sink.add(bytes); }, options.clamp_mtime);
+  pack_snapshot(store.snapshots(), snapshot, tar, stop);
+  tar.close();
+  return sink.finish();
+}
+
+}  // namespace
+
+Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, std::stop_token stop) {
+  if (auto pulled = recorded(store, snapshot, std::string(kPulledVariant))) return *pulled;
+  const std::string variant = options.key();
+  if (auto known = recorded(store, snapshot, variant)) return *known;
+  const LayerSink::Result packed = in_isolation([&] { return pack(store, snapshot, options, stop); });
+  const std::string type(layer_media_type(options.compression));
+  store.database().put_layer(
+      snapshot, variant,
+      {.media_type = type, .digest = packed.blob.digest, .size = packed.blob.size, .diff_id = packed.diff_id});
+  return {.descriptor = {.media_type = type,
+                         .digest = packed.blob.digest,
+                         .size = packed.blob.size,
+                         .platform = {},
+                         .annotations = {},
+                         .artifact_type = {}},
+          .diff_id = packed.diff_id};
+}
+
+std::optional<SnapshotId> find_unpacked(Store& store, const Digest& chain) {
+  const auto id = store.database().find_chain(chain);
+  if (!id || !store.snapshots().exists(*id)) return std::nullopt;
+  return id;
+}
+
+Digest chain_id(const std::optional<Digest>& parent_chain, const Digest& diff_id) {
+  if (!parent_chain) return diff_id;
+  return Digest::of(concat(parent_chain->str(), " ", diff_id.str()));
+}
+
+}  // namespace slipway

@@ -1,0 +1,22 @@
+set(CONTENT_LAYER_SOURCES
+  background_hash.cc
+  chunk_compressor.cc
+  file_bytes.cc
+  glob.cc
+  kept_xattrs.cc
+  layer_import.cc
+  layer_pack.cc
+  layer_reader.cc
+  layer_sink.cc
+  layer_tar.cc
+  layer_unpack.cc
+  layers.cc
+  lower_view.cc
+  patterns.cc
+  tree_copy.cc
+  tree_digest.cc
+  tree_paths.cc
+  tree_select.cc
+  tree_walk.cc
+  unpack_metadata.cc
+  unpack_target.cc)

@@ -1,0 +1,48 @@
+#pragma once
+// What the snapshots below show, read from their directories without a mount: whiteouts hide, opaque directories and
+// files in between cut off what is further down (kernel docs, filesystems/overlayfs.rst). Internal to packing and
+// unpacking.
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "content/ids.h"
+
+namespace slipway {
+
+class SnapshotStore;
+
+/// True for overlayfs's mark of a deleted name: a 0/0 character device.
+bool is_whiteout(const struct stat& status);
+/// The attribute that makes a directory opaque, and whether an open directory has it.
+const char* opaque_attribute();
+bool is_opaque(const std::filesystem::path& directory);
+
+/// One directory as the lower snapshots show it. A value; copying is cheap enough for a walk.
+class LowerDirectory {
+ public:
+  /// Shows nothing.
+  LowerDirectory() = default;
+  /// The root of a snapshot with all that is below it; nothing for no snapshot.
+  static LowerDirectory root_of(SnapshotStore& snapshots, const std::optional<SnapshotId>& snapshot);
+
+  bool shows_nothing() const { return merged_.empty(); }
+
+  struct Found {
+    std::filesystem::path path;  ///< where the uppermost one really is
+    struct stat status {};
+  };
+  std::optional<Found> find(const std::string& name) const;
+  /// The directory `name` in it; shows nothing if that is no directory here.
+  LowerDirectory enter(const std::string& name) const;
+  /// The uppermost directory itself.
+  std::optional<Found> self() const;
+
+ private:
+  std::vector<std::filesystem::path> merged_;  ///< uppermost first
+};
+
+}  // namespace slipway

@@ -1,0 +1,205 @@
+#include "content/snapshots.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <utility>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "content/database.h"
+#include "content/overlay_mount.h"
+#include "content/snapshot_files.h"
+#include "content/space.h"
+
+// On disk: ROOT/snapshots/ID/fs holds what the snapshot changed. One in the making is TEMP/snap-XXXXXX with fs (upper),
+// work (overlayfs's own) and root (the mount point); commit leaves fs alone in it and renames it into place.
+//
+// Invariant: a row's directory is there. A directory gets its name only inside the transaction that inserts the row,
+// so while that holds SQLite's write lock, nobody else can see the one without the other; a process killed in between
+// loses the row (SQLite rolls back) and leaves a directory without one. Such leftovers are told by holding the write
+// lock and comparing: the next commit that is given the same id moves it aside, Store::open removes all of them after
+// an unclean end. Removing goes the other way round: the row first, durably, then the directory.
+namespace slipway {
+namespace fs = std::filesystem;
+namespace {
+
+void make_directory(const fs::path& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) != 0)
+    throw with_space_left(SystemError(errno, "mkdir", path.native()), path.parent_path());
+  if (::chmod(path.c_str(), mode) != 0) throw SystemError(errno, "chmod", path.native());  // past the umask
+}
+
+fs::path make_temporary(const fs::path& parent, std::string_view prefix) {
+  std::string pattern = (parent / concat(prefix, "-XXXXXX")).native();
+  if (!::mkdtemp(pattern.data())) throw with_space_left(SystemError(errno, "mkdtemp", pattern), parent);
+  return pattern;
+}
+
+/// A step that does not touch "/" must not change it either: the upper directory stands for it in the merged tree.
+void copy_root_attributes(const fs::path& from, const fs::path& to) {
+  struct stat status {};
+  if (::stat(from.c_str(), &status) != 0) throw SystemError(errno, "stat", from.native());
+  if (::chown(to.c_str(), status.st_uid, status.st_gid) != 0) throw SystemError(errno, "chown", to.native());
+  if (::chmod(to.c_str(), status.st_mode & 07777) != 0) throw SystemError(errno, "chmod", to.native());
+  const struct timespec times[2] = {status.st_atim, status.st_mtim};
+  if (::utimensat(AT_FDCWD, to.c_str(), times, 0) != 0) throw SystemError(errno, "utimensat", to.native());
+}
+
+std::vector<std::string> lower_directories(const std::vector<SnapshotId>& base_first) {
+  std::vector<std::string> lower;
+  for (auto id = base_first.rbegin(); id != base_first.rend(); ++id) lower.push_back(concat(id->value, "/fs"));
+  return lower;
+}
+
+}  // namespace
+
+MountedTree::MountedTree(MountedTree&& other) noexcept
+    : path_(std::move(other.path_)), mounted_(std::exchange(other.mounted_, false)),
+      remove_after_(std::exchange(other.remove_after_, {})) {}
+
+MountedTree::~MountedTree() {
+  if (mounted_) detach_mount(path_);
+  if (!remove_after_.empty()) ::rmdir(remove_after_.c_str());
+}
+
+void MountedTree::unmount() {
+  if (mounted_) unmount_overlay(path_);
+  mounted_ = false;
+  if (!remove_after_.empty() && ::rmdir(remove_after_.c_str()) != 0)
+    throw SystemError(errno, "rmdir", remove_after_.native());
+  remove_after_.clear();
+}
+
+ActiveSnapshot::ActiveSnapshot(ActiveSnapshot&& other) noexcept
+    : directory_(std::exchange(other.directory_, {})), upper_(std::move(other.upper_)), parent_(other.parent_),
+      mount_(std::move(other.mount_)) {}
+
+ActiveSnapshot::~ActiveSnapshot() {
+  mount_.reset();
+  if (directory_.empty()) return;
+  try {
+    remove_tree(directory_);
+  } catch (const std::exception&) {  // it is in the process's temp directory, which is cleared in the end anyway
+  }
+}
+
+const fs::path& ActiveSnapshot::root() const { return mount_ ? mount_->path() : upper_; }
+
+SnapshotStore::SnapshotStore(fs::path directory, fs::path temp_directory, Database& database)
+    : directory_(std::move(directory)), temp_(std::move(temp_directory)), database_(database) {}
+
+ActiveSnapshot SnapshotStore::prepare_unmounted(const std::optional<SnapshotId>& parent) {
+  if (parent && !exists(*parent)) throw NotFound(concat("snapshot ", parent->value, " is not in the store"));
+  ActiveSnapshot active;
+  active.parent_ = parent;
+  active.directory_ = make_temporary(temp_, "snap");
+  active.upper_ = active.directory_ / "fs";
+  make_directory(active.upper_, 0755);
+  if (parent) copy_root_attributes(diff_directory(*parent), active.upper_);
+  return active;
+}
+
+ActiveSnapshot SnapshotStore::prepare(const std::optional<SnapshotId>& parent) {
+  ActiveSnapshot active = prepare_unmounted(parent);
+  if (!parent) return active;
+  const fs::path work = active.directory_ / "work", root = active.directory_ / "root";
+  make_directory(work, 0700);
+  make_directory(root, 0700);
+  mount_overlay({.base = directory_,
+                 .lower = lower_directories(chain(*parent)),
+                 .upper = active.upper_,
+                 .work = work,
+                 .target = root});
+  active.mount_.emplace(MountedTree(root, true, root));
+  return active;
+}
+
+SnapshotId SnapshotStore::commit(ActiveSnapshot&& active, std::int64_t created) {
+  ActiveSnapshot taken(std::move(active));
+  if (taken.mount_) {
+    taken.mount_->unmount();
+    taken.mount_.reset();
+    remove_tree(taken.directory_ / "work");
+  }
+  fs::path in_the_way;
+  bool placed = false;
+  try {
+    const SnapshotId id = database_.add_snapshot(taken.parent_, created, boot_id(), [&](SnapshotId given) {
+      const fs::path target = directory_ / std::to_string(given.value);
+      int result = std::rename(taken.directory_.c_str(), target.c_str());
+      if (result != 0 && (errno == ENOTEMPTY || errno == EEXIST)) {
+        in_the_way = move_aside(target, temp_);
+        result = std::rename(taken.directory_.c_str(), target.c_str());
+      }
+      if (result != 0) throw with_space_left(SystemError(errno, "rename", target.native()), directory_);
+      placed = true;
+    });
+    taken.directory_.clear();
+    committed_ = true;
+    if (!in_the_way.empty()) remove_tree(in_the_way);
+    return id;
+  } catch (const Error&) {
+    // The directory is in place and the row is not. It cannot simply be renamed back: with the transaction over, the
+    // id and the path may be somebody else's already.
+    if (placed && !taken.directory_.empty()) clear_snapshot_leftovers(directory_, temp_, database_);
+    throw;
+  }
+}
+
+MountedTree SnapshotStore::view(SnapshotId id) {
+  const std::vector<SnapshotId> ancestors = chain(id);
+  if (ancestors.size() == 1) return {diff_directory(id), false, {}};
+  MountedTree tree(make_temporary(temp_, "view"), false, {});
+  tree.remove_after_ = tree.path_;
+  mount_overlay({.base = directory_, .lower = lower_directories(ancestors), .upper = {}, .work = {},
+                 .target = tree.path_});
+  tree.mounted_ = true;
+  return tree;
+}
+
+SnapshotInfo SnapshotStore::info(SnapshotId id) const {
+  const auto row = database_.find_snapshot(id);
+  if (!row) throw NotFound(concat("snapshot ", id.value, " is not in the store"));
+  return {.id = row->id, .parent = row->parent, .created = row->created};
+}
+
+bool SnapshotStore::exists(SnapshotId id) const { return database_.find_snapshot(id).has_value(); }
+
+std::vector<SnapshotId> SnapshotStore::chain(SnapshotId id) const {
+  std::vector<SnapshotId> ancestors = database_.snapshot_chain(id);
+  if (ancestors.empty()) throw NotFound(concat("snapshot ", id.value, " is not in the store"));
+  return ancestors;
+}
+
+fs::path SnapshotStore::diff_directory(SnapshotId id) const { return directory_ / std::to_string(id.value) / "fs"; }
+
+void SnapshotStore::remove(SnapshotId id) {
+  if (!database_.remove_snapshot(id)) throw NotFound(concat("snapshot ", id.value, " is not in the store"));
+  remove_tree(move_aside(directory_ / std::to_string(id.value), temp_));
+}
+
+std::vector<SnapshotId> SnapshotStore::list() const {
+  std::vector<SnapshotId> ids;
+  for (const Database::SnapshotRow& row : database_.snapshots()) ids.push_back(row.id);
+  return ids;
+}
+
+bool overlay_uses_user_xattr() {
+  // trusted.* attributes need CAP_SYS_ADMIN in the initial user namespace, the only one that maps every id to itself.
+  static const bool answer = [] {
+    std::istringstream map(read_file_if_exists("/proc/self/uid_map").value_or("0 0 4294967295"));
+    std::uint64_t inside = 1, outside = 1, count = 0;
+    map >> inside >> outside >> count;
+    return !(inside == 0 && outside == 0 && count == 4294967295);
+  }();
+  return answer;
+}
+
+}  // namespace slipway

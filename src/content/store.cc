@@ -1,0 +1,154 @@
+#include "content/store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "content/database.h"
+#include "content/snapshot_files.h"
+#include "content/store_session.h"
+
+namespace slipway {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kOciLayout = R"({"imageLayoutVersion":"1.0.0"})";
+
+/// True if it was not there.
+bool ensure_directory(const fs::path& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) == 0) return true;
+  struct stat status {};
+  if (errno != EEXIST) throw SystemError(errno, "mkdir", path.native());
+  if (::stat(path.c_str(), &status) != 0) throw SystemError(errno, "stat", path.native());
+  if (!S_ISDIR(status.st_mode)) throw SystemError(ENOTDIR, "mkdir", path.native());
+  return false;
+}
+
+/// The root as an absolute path without links, made if need be. Closed to others: snapshots hold set-uid programs, and
+/// contexts what people would not publish.
+fs::path ensure_root(const fs::path& root) {
+  std::error_code error;
+  const fs::path absolute = fs::absolute(root).lexically_normal();
+  if (!fs::exists(absolute, error)) {
+    fs::create_directories(absolute.parent_path(), error);
+    if (error) throw SystemError(error.value(), "mkdir", absolute.parent_path().native());
+    ensure_directory(absolute, 0700);
+  }
+  const fs::path canonical = fs::canonical(absolute, error);
+  if (error) throw SystemError(error.value(), "open", absolute.native());
+  return canonical;
+}
+
+/// Somebody else's layout is not taken over: our index.json would replace theirs.
+void refuse_foreign_layout(const fs::path& root) {
+  if (::access((root / "slipway.db").c_str(), F_OK) == 0) return;
+  const auto index = read_file_if_exists(root / "index.json");
+  if (!index || parse_index(*index).value.manifests.empty()) return;
+  HostError error(concat(root.native(), " is an OCI image layout with images in it, but not a store of slipway"));
+  error.set_hint("Choose another directory with --root or SLIPWAY_ROOT.");
+  throw error;
+}
+
+void ensure_layout(const fs::path& root) {
+  bool made = ensure_directory(root / "blobs", 0755);
+  made |= ensure_directory(root / "blobs" / "sha256", 0755);
+  made |= ensure_directory(root / "snapshots", 0700);
+  made |= ensure_directory(root / "tmp", 0700);
+  made |= ensure_directory(root / "logs", 0700);
+  if (::access((root / "oci-layout").c_str(), F_OK) != 0)
+    write_file_atomic(root / "oci-layout", kOciLayout, Durability::Fsync);
+  if (!made) return;
+  fsync_directory(root / "blobs");
+  fsync_directory(root);
+}
+
+}  // namespace
+
+Store::Store(fs::path root, Logger& logger, std::unique_ptr<StoreSession> session, std::unique_ptr<Database> database)
+    : root_(std::move(root)), temp_(session->directory()), logger_(logger), session_(std::move(session)),
+      blobs_(root_ / "blobs" / "sha256", temp_), database_(std::move(database)),
+      snapshots_(std::make_unique<SnapshotStore>(root_ / "snapshots", temp_, *database_)),
+      images_(std::make_unique<ImageNames>(*database_, root_)),
+      results_(std::make_unique<ResultRecords>(*database_)), file_digests_(std::make_unique<FileDigests>(*database_)) {}
+
+std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger) {
+  try {
+    fs::path canonical = ensure_root(root);
+    std::unique_ptr<StoreSession> session;
+    std::unique_ptr<Database> database;
+    {
+      const StoreLock lock(canonical);
+      refuse_foreign_layout(canonical);
+      ensure_layout(canonical);
+      session = std::make_unique<StoreSession>(canonical, logger);
+      database = std::make_unique<Database>(canonical / "slipway.db");
+    }
+    std::unique_ptr<Store> store(new Store(std::move(canonical), logger, std::move(session), std::move(database)));
+    store->recover();
+    return store;
+  } catch (Error& e) {
+    e.add_context(concat("opening the store at ", root.native()));
+    throw;
+  }
+}
+
+/// What an end without a goodbye asks for. Does nothing, and looks at next to nothing, after an orderly one.
+void Store::recover() {
+  for (const SnapshotId id : database_->drop_snapshots_of_other_boots(boot_id())) {
+    logger_.log(LogLevel::Info,
+                concat("snapshot ", id.value, " was not yet durable when the machine went down: dropped"));
+    remove_tree(move_aside(root_ / "snapshots" / std::to_string(id.value), temp_));
+  }
+  const bool unclean = session_->found_dead();
+  if (unclean) {
+    // If we are killed here, the next start finds our own directory dead and does this again.
+    clear_snapshot_leftovers(root_ / "snapshots", temp_, *database_);
+    session_->clear_adopted();
+  }
+  if (unclean || ::access((root_ / "index.json").c_str(), F_OK) != 0) images_->rewrite_index();
+}
+
+void Store::make_durable() {
+  const SnapshotId newest = database_->newest_snapshot();
+  const UniqueFd fd = open_file(root_, O_RDONLY | O_DIRECTORY);
+  if (::syncfs(fd.get()) != 0) throw SystemError(errno, "syncfs", root_.native());
+  // Those that others commit meanwhile have larger ids: they are not covered by this sync and not marked.
+  database_->mark_durable_up_to(newest);
+}
+
+Store::~Store() {
+  if (!snapshots_->has_committed()) return;
+  try {
+    make_durable();
+  } catch (const Error& e) {
+    logger_.log(LogLevel::Warning,
+                concat("new snapshots may be lost if the machine goes down: ", std::string_view(e.what())));
+  }
+}
+
+std::optional<SnapshotId> ResultRecords::find(const Digest& key) { return database_.find_result(key); }
+
+void ResultRecords::put(const Digest& key, SnapshotId snapshot) { database_.put_result(key, snapshot); }
+
+fs::path default_store_root() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value ? value : "");
+  };
+  if (const std::string root = variable("SLIPWAY_ROOT"); !root.empty()) return root;
+  // Root of a user namespace is no root here: /var/lib belongs to somebody it has no id for.
+  if (::geteuid() == 0 && ::access("/var/lib", W_OK) == 0) return "/var/lib/slipway";
+  if (const std::string data = variable("XDG_DATA_HOME"); data.starts_with('/')) return fs::path(data) / "slipway";
+  if (const std::string home = variable("HOME"); home.starts_with('/')) return fs::path(home) / ".local/share/slipway";
+  HostError error("there is no place for the store: neither HOME nor XDG_DATA_HOME is set");
+  error.set_hint("Name one with --root or SLIPWAY_ROOT.");
+  throw error;
+}
+
+}  // namespace slipway

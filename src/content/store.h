@@ -1,0 +1,146 @@
+#pragma once
+// The store: an OCI image layout (oci-layout, index.json, blobs/) plus snapshots and an SQLite database (WAL). Several
+// processes share one store without a daemon. Order of writing is the invariant: bytes become durable first, the row
+// that points at them second, so kill -9 at any instant loses at most the step in flight. Layout and invariants:
+// docs/architecture.md, "The store".
+//
+//   ROOT/oci-layout, index.json, blobs/sha256/HEX   an OCI image layout that other tools can read
+//   ROOT/slipway.db                                 names, layers, snapshots, results, file digests
+//   ROOT/snapshots/ID/fs                            what one snapshot changed (snapshots.h)
+//   ROOT/tmp/XXXXXX/                                one directory a process, with a lock file that it holds
+//   ROOT/lock                                       held while one of those is made or judged
+//   ROOT/logs/
+//
+// Against kill -9: blobs and snapshots get their names by rename; whoever opens the store next removes the directories
+// of dead processes and, having found one, also snapshot directories that no row stands for. Nothing of a living
+// process is touched.
+// Against a power cut: blobs are fsynced at once. Snapshots are many small files, so their rows say "not durable" and
+// which run of the kernel made them; a store that closes in order syncs its file system once and marks them durable.
+// Rows that are not, and are of another run, are dropped at the next open, with what stands on them.
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/logger.h"
+#include "content/blob_store.h"
+#include "content/ids.h"
+#include "content/snapshots.h"
+#include "manifest/image_ref.h"
+#include "manifest/oci.h"
+
+namespace slipway {
+
+class Database;
+class StoreSession;
+
+/// What a file is by its identity, so that contexts are not read twice. Thread-safe.
+class FileDigests {
+ public:
+  struct Identity {
+    std::uint64_t device = 0, inode = 0, size = 0;
+    std::int64_t mtime_ns = 0, ctime_ns = 0;
+    auto operator<=>(const Identity&) const = default;
+  };
+  explicit FileDigests(Database& database);
+  ~FileDigests();
+  std::optional<Digest> find(const Identity& identity);
+  /// Kept in memory until flush().
+  void remember(const Identity& identity, const Digest& digest);
+  /// One transaction. The oldest beyond a million are forgotten.
+  void flush();
+
+ private:
+  Database& database_;
+  struct Pending;
+  std::unique_ptr<Pending> pending_;
+};
+
+struct StoredImage {
+  ImageRef name;
+  Descriptor descriptor;      ///< an index or a manifest in blobs/
+  std::int64_t updated = 0;   ///< seconds since the epoch
+};
+
+/// Names of images in the store; kept in the database and mirrored in index.json with
+/// org.opencontainers.image.ref.name, so that other tools read the store as an OCI layout. Thread-safe.
+class ImageNames {
+ public:
+  ImageNames(Database& database, std::filesystem::path root) : database_(database), root_(std::move(root)) {}
+  std::optional<StoredImage> find(const ImageRef& name);
+  /// Sets all names in one transaction.
+  void set(const std::vector<ImageRef>& names, const Descriptor& descriptor);
+  bool remove(const ImageRef& name);
+  std::vector<StoredImage> list();
+  /// Writes index.json anew from the names.
+  void rewrite_index();
+
+ private:
+  Database& database_;
+  std::filesystem::path root_;
+};
+
+/// Step results by cache key. Thread-safe.
+class ResultRecords {
+ public:
+  explicit ResultRecords(Database& database) : database_(database) {}
+  /// A record whose snapshot is gone is no hit.
+  std::optional<SnapshotId> find(const Digest& key);
+  void put(const Digest& key, SnapshotId snapshot);
+
+ private:
+  Database& database_;
+};
+
+/// One finding of a check; `fatal` findings make `slipway store check` exit 3.
+struct StoreProblem {
+  std::string what;
+  bool fatal = true;
+};
+
+class Store {
+ public:
+  /// Creates what is missing; clears what dead processes left in tmp/. Throws SystemError, HostError for a store of a
+  /// newer slipway.
+  static std::unique_ptr<Store> open(const std::filesystem::path& root, Logger& logger);
+  ~Store();
+
+  const std::filesystem::path& root() const { return root_; }
+  BlobStore& blobs() { return blobs_; }
+  SnapshotStore& snapshots() { return *snapshots_; }
+  ImageNames& images() { return *images_; }
+  ResultRecords& results() { return *results_; }
+  FileDigests& file_digests() { return *file_digests_; }
+  Database& database() { return *database_; }
+  Logger& logger() { return logger_; }
+  /// For anything that must be on the store's file system; the caller's directory in it dies with its process.
+  const std::filesystem::path& temp_directory() const { return temp_; }
+  std::filesystem::path log_directory() const { return root_ / "logs"; }
+
+  /// Every row points at bytes that are there and right, every blob has its digest (if `read_blobs`), no mount and no
+  /// half-made thing of a dead process remains. Repairs nothing.
+  std::vector<StoreProblem> check(bool read_blobs);
+
+ private:
+  Store(std::filesystem::path root, Logger& logger, std::unique_ptr<StoreSession> session,
+        std::unique_ptr<Database> database);
+  void recover();
+  void make_durable();
+  std::filesystem::path root_, temp_;
+  Logger& logger_;
+  std::unique_ptr<StoreSession> session_;  ///< outlives what writes to its directory
+  BlobStore blobs_;
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<SnapshotStore> snapshots_;
+  std::unique_ptr<ImageNames> images_;
+  std::unique_ptr<ResultRecords> results_;
+  std::unique_ptr<FileDigests> file_digests_;
+};
+
+/// --root, else SLIPWAY_ROOT, else /var/lib/slipway as root, else $XDG_DATA_HOME/slipway (~/.local/share/slipway).
+std::filesystem::path default_store_root();
+
+}  // namespace slipway

@@ -1,0 +1,97 @@
+#include "content/store_session.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "content/overlay_mount.h"
+#include "content/space.h"
+
+namespace slipway {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kLockName = "lock";
+
+/// False if another open file has the lock and `wait` is not asked for.
+bool lock_exclusively(int fd, const fs::path& path, bool wait) {
+  while (::flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return false;
+    if (errno != EINTR) throw SystemError(errno, "flock", path.native());
+  }
+  return true;
+}
+
+bool is_alive(const fs::path& session) {
+  const fs::path path = session / kLockName;
+  const UniqueFd fd{::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC)};
+  if (fd) return !lock_exclusively(fd.get(), path, false);
+  // Made together with the directory, so without it somebody has begun to remove what was dead.
+  if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return false;
+  throw SystemError(errno, "open", path.native());
+}
+
+fs::path make_session_directory(const fs::path& root) {
+  std::string pattern = (root / "tmp" / "XXXXXX").native();
+  if (!::mkdtemp(pattern.data())) throw with_space_left(SystemError(errno, "mkdtemp", pattern), root);
+  return pattern;
+}
+
+}  // namespace
+
+StoreLock::StoreLock(const fs::path& root) : fd_(open_file(root / "lock", O_RDWR | O_CREAT, 0600)) {
+  lock_exclusively(fd_.get(), root / "lock", true);
+}
+
+std::vector<fs::path> dead_sessions(const fs::path& root) {
+  std::vector<fs::path> dead;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root / "tmp"))
+    if (!is_alive(entry.path())) dead.push_back(entry.path());
+  return dead;
+}
+
+StoreSession::StoreSession(const fs::path& root, Logger& logger)
+    : directory_(make_session_directory(root)), logger_(logger) {
+  try {
+    lock_ = open_file(directory_ / kLockName, O_RDWR | O_CREAT | O_EXCL, 0600);
+    lock_exclusively(lock_.get(), directory_ / kLockName, true);
+    for (const fs::path& dead : dead_sessions(root)) {
+      // Only where slipway ran without a mount namespace of its own do its mounts outlive it.
+      const std::vector<fs::path> mounts = mounts_below(dead);
+      for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) detach_mount(*mount);
+      const fs::path adopted = directory_ / concat("dead-", adopted_.size());
+      if (std::rename(dead.c_str(), adopted.c_str()) != 0) throw SystemError(errno, "rename", dead.native());
+      adopted_.push_back(adopted);
+    }
+  } catch (...) {
+    ::unlink((directory_ / kLockName).c_str());  // unlocked or not: whoever finds the rest may remove it
+    throw;
+  }
+}
+
+void StoreSession::clear_adopted() {
+  for (const fs::path& adopted : adopted_) {
+    logger_.log(LogLevel::Debug, concat("removing what a killed slipway left: ", adopted.native()));
+    remove_tree(adopted);
+  }
+  adopted_.clear();
+}
+
+StoreSession::~StoreSession() {
+  try {
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory_))
+      if (entry.path().filename() != kLockName) remove_tree(entry.path());
+    // The lock goes last, so that nobody takes us for dead while we still work here.
+    remove_tree(directory_);
+  } catch (const std::exception& e) {
+    logger_.log(LogLevel::Warning, concat("temporary files remain until the next start: ", std::string_view(e.what())));
+  }
+}
+
+}  // namespace slipway

@@ -1,0 +1,116 @@
+#include "content/tree_walk.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "content/file_bytes.h"
+#include "content/tree_paths.h"
+
+namespace slipway {
+
+UniqueFd TreeEntry::open() const {
+  // O_NONBLOCK: should a fifo have taken the file's place, nobody waits for its writer.
+  return open_at(directory, name, O_RDONLY | O_NONBLOCK | (is_directory() ? O_DIRECTORY : 0), shown);
+}
+
+namespace {
+
+std::string below(const std::string& directory, const std::string& name) {
+  return directory.empty() ? name : concat(directory, "/", name);
+}
+
+class Walk {
+ public:
+  Walk(const Selection& selection, const SelectedSource& source, const TreeVisitor& visitor, const std::stop_token& stop)
+      : selection_(selection), source_(source), visitor_(visitor), stop_(stop) {}
+
+  void run() {
+    const RootedDir::Parent parent = selection_.tree->open_parent(source_.real);
+    TreeEntry top{.relative = "", .shown = "/" + source_.real, .directory = parent.directory.get(), .name = parent.name};
+    if (::fstatat(top.directory, top.name.c_str(), &top.status, AT_SYMLINK_NOFOLLOW) != 0)
+      throw SystemError(errno, "stat", top.shown);
+    visit(top, nullptr);
+  }
+
+ private:
+  /// A directory on the way down. One that is excluded is announced only once something in it is not.
+  struct Frame {
+    const TreeEntry& entry;
+    Frame* up = nullptr;
+    bool announced = false;
+  };
+
+  std::string path_in_tree(const TreeEntry& entry) const {
+    return entry.relative.empty() ? source_.real : below(source_.real, entry.relative);
+  }
+  /// --exclude is about what is in the source; of a file, its own name.
+  std::string path_in_source(const TreeEntry& entry) const {
+    if (!entry.relative.empty() || entry.is_directory()) return entry.relative;
+    return std::string(base_name(source_.named));
+  }
+
+  enum class Rule { Take, OnlyBelow, Skip };
+  Rule rule_for(const TreeEntry& entry) const {
+    Rule rule = Rule::Take;
+    const auto ask = [&](const PatternMatcher* matcher, const std::string& path) {
+      if (!matcher || !matcher->excludes(path) || rule == Rule::Skip) return;
+      rule = entry.is_directory() && matcher->may_include_below(path) ? Rule::OnlyBelow : Rule::Skip;
+    };
+    ask(selection_.ignored, path_in_tree(entry));
+    ask(selection_.excluded, path_in_source(entry));
+    return rule;
+  }
+
+  void visit(const TreeEntry& entry, Frame* up) {
+    if (stop_.stop_requested()) throw Cancelled{};
+    if (S_ISSOCK(entry.status.st_mode)) return;
+    const Rule rule = rule_for(entry);
+    if (rule == Rule::Skip) return;
+    Frame frame{.entry = entry, .up = up};
+    if (rule == Rule::Take) announce(frame);
+    if (ended_ || !entry.is_directory()) return;
+    descend(frame);
+    if (frame.announced && visitor_.leave && !ended_) visitor_.leave(entry);
+  }
+
+  void descend(Frame& frame) {
+    const UniqueFd directory = frame.entry.open();
+    for (const std::string& name : sorted_names(directory.get(), frame.entry.shown)) {
+      TreeEntry child{.relative = below(frame.entry.relative, name),
+                      .shown = concat(frame.entry.shown == "/" ? "" : frame.entry.shown, "/", name),
+                      .directory = directory.get(),
+                      .name = name};
+      if (::fstatat(child.directory, name.c_str(), &child.status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT) continue;  // gone since it was listed; as if we had come a moment later
+        throw SystemError(errno, "stat", child.shown);
+      }
+      visit(child, &frame);
+      if (ended_) return;
+    }
+  }
+
+  void announce(Frame& frame) {
+    if (frame.announced || ended_) return;
+    if (frame.up) announce(*frame.up);
+    frame.announced = true;
+    if (!ended_ && !visitor_.enter(frame.entry)) ended_ = true;
+  }
+
+  const Selection& selection_;
+  const SelectedSource& source_;
+  const TreeVisitor& visitor_;
+  const std::stop_token& stop_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+void walk_source(const Selection& selection, const SelectedSource& source, const TreeVisitor& visitor,
+                 const std::stop_token& stop) {
+  Walk(selection, source, visitor, stop).run();
+}
+
+}  // namespace slipway

@@ -1,0 +1,125 @@
+#include "nodes/image_source.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "content/layers.h"
+#include "manifest/media_types.h"
+
+namespace slipway {
+
+namespace {
+
+constexpr std::string_view kImageScheme = "docker-image://";
+
+std::string platforms_of(const Index& index) {
+  std::vector<std::string> names;
+  for (const Descriptor& entry : index.manifests)
+    if (entry.platform && entry.platform->os() != "unknown") names.push_back(entry.platform->str());
+  return names.empty() ? "none" : join(names, ", ");
+}
+
+}  // namespace
+
+dockerfile::BaseImage ImageSource::resolve(const ImageRef& ref, const Platform& platform, std::stop_token stop) {
+  const auto key = std::pair(ref, platform);
+  if (auto known = resolved_.lock(); known->contains(key)) return known->at(key);
+  dockerfile::BaseImage image = resolve_now(ref, platform, stop);
+  resolved_.lock()->emplace(key, image);
+  return image;
+}
+
+dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platform& platform, std::stop_token stop) {
+  Descriptor descriptor{.digest = Digest::of("")};
+  std::string bytes;
+  if (const auto stored = store_.images().find(ref)) {
+    descriptor = stored->descriptor;
+    bytes = document(ref, descriptor, stop);
+  } else {
+    FetchedManifest fetched = registry_.fetch_manifest(ref, stop);
+    descriptor = {.media_type = fetched.media_type, .digest = fetched.digest, .size = fetched.bytes.size()};
+    store_.blobs().put(fetched.bytes);
+    bytes = std::move(fetched.bytes);
+  }
+  if (media_type::is_index(descriptor.media_type)) {
+    const Index index = parse_index(bytes).value;
+    const auto entry = select_platform(index, platform);
+    if (!entry)
+      throw InvalidInput(concat("image ", ref.familiar(), " has no platform ", platform.str(), "; it has: ",
+                                platforms_of(index)));
+    descriptor = *entry;
+    bytes = document(ref.with_digest(descriptor.digest), descriptor, stop);
+  }
+  const Manifest manifest = parse_manifest(bytes).value;
+  if (!manifest.config) throw InvalidInput(concat(ref.familiar(), " is no image: its manifest has no config"));
+  ImageConfig config = parse_image_config(config_bytes(ref, *manifest.config, stop)).value;
+  if (!match_rank(platform, config.platform) && !runs_natively(platform, config.platform))
+    throw InvalidInput(concat("image ", ref.familiar(), " has no platform ", platform.str(), "; it has: ",
+                              config.platform.str()));
+  for (const Descriptor& layer : manifest.layers) homes_.lock()->emplace(layer.digest, ref);
+  return {.pinned = ref.with_digest(descriptor.digest), .config = std::move(config)};
+}
+
+std::string ImageSource::document(const ImageRef& ref, const Descriptor& descriptor, std::stop_token stop) {
+  if (store_.blobs().has(descriptor.digest)) return store_.blobs().read(descriptor.digest);
+  FetchedManifest fetched = registry_.fetch_manifest(ref.with_digest(descriptor.digest), stop);
+  store_.blobs().put(fetched.bytes);
+  return std::move(fetched.bytes);
+}
+
+std::string ImageSource::config_bytes(const ImageRef& ref, const Descriptor& config, std::stop_token stop) {
+  if (!store_.blobs().has(config.digest)) fetch_layer(ref, config, {}, stop);
+  return store_.blobs().read(config.digest);
+}
+
+void ImageSource::fetch_layer(const ImageRef& ref, const Descriptor& layer, const ItemProgress& progress,
+                              std::stop_token stop) {
+  if (store_.blobs().has(layer.digest)) return;
+  BlobWriter writer = store_.blobs().create();
+  const BlobSink sink{.write = [&](std::string_view bytes) { writer.write(bytes); }, .restart = [&] { writer.restart(); }};
+  const std::string item = concat("sha256:", layer.digest.short_hex(), " pulling");
+  registry_.fetch_blob(
+      ref, layer, sink,
+      [&](std::uint64_t current, std::uint64_t total) {
+        if (progress) progress(item, current, total);
+      },
+      stop);
+  writer.commit(layer.digest);
+}
+
+std::optional<SnapshotId> ImageSource::unpack(const SourceOp& source, const ItemProgress& progress,
+                                              std::stop_token stop) {
+  const ImageRef ref = ImageRef::parse(std::string_view(source.identifier).substr(kImageScheme.size()));
+  const std::string raw = document(ref, {.digest = *ref.digest()}, stop);
+  const Manifest manifest = parse_manifest(raw).value;
+  const ImageConfig config = parse_image_config(config_bytes(ref, *manifest.config, stop)).value;
+  if (config.diff_ids.size() != manifest.layers.size())
+    throw InvalidInput(concat("image ", ref.familiar(), ": its config lists ", config.diff_ids.size(), " layers, its manifest ",
+                              manifest.layers.size()));
+  std::optional<SnapshotId> parent;
+  std::optional<Digest> chain;
+  for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+    chain = chain_id(chain, config.diff_ids[i]);
+    if (const auto known = find_unpacked(store_, *chain)) {
+      parent = known;
+      continue;
+    }
+    Descriptor layer = manifest.layers[i];
+    fetch_layer(ref, layer, progress, stop);
+    layer.media_type = media_type::to_oci(layer.media_type);
+    parent = unpack_layer(store_, parent, Layer{.descriptor = layer, .diff_id = config.diff_ids[i]}, stop);
+  }
+  return parent;
+}
+
+std::vector<std::string> ImageSource::repositories_with(const Digest& blob, const std::string& domain) {
+  std::vector<std::string> repositories;
+  auto homes = homes_.lock();
+  const auto [begin, end] = homes->equal_range(blob);
+  for (auto home = begin; home != end; ++home)
+    if (home->second.domain() == domain) repositories.push_back(home->second.repository());
+  return repositories;
+}
+
+}  // namespace slipway

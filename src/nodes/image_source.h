@@ -1,0 +1,49 @@
+#pragma once
+// Base images: found in the store by name, else in their registry; unpacked layer by layer when a step needs them.
+#include <functional>
+#include <map>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+#include "base/synchronized.h"
+#include "content/store.h"
+#include "dockerfile/lower.h"
+#include "manifest/image_ref.h"
+#include "registry/client.h"
+
+namespace slipway {
+
+/// (item such as "sha256:0123… pulling", bytes so far, bytes in all)
+using ItemProgress = std::function<void(const std::string& item, std::uint64_t current, std::uint64_t total)>;
+
+/// Thread-safe.
+class ImageSource final : public dockerfile::ImageResolver {
+ public:
+  ImageSource(Store& store, RegistryClient& registry) : store_(store), registry_(registry) {}
+
+  /// The store's own image of that name wins over the registry. Manifests and configs are kept in the store.
+  /// Throws as the interface says; an image without the platform is InvalidInput that lists those it has.
+  dockerfile::BaseImage resolve(const ImageRef& ref, const Platform& platform, std::stop_token stop) override;
+
+  /// The unpacked root of a "docker-image://" source that resolve() pinned; nothing for an image without layers.
+  std::optional<SnapshotId> unpack(const SourceOp& source, const ItemProgress& progress, std::stop_token stop);
+
+  /// Repositories known to hold a blob, on the given registry: candidates for a mount instead of an upload.
+  std::vector<std::string> repositories_with(const Digest& blob, const std::string& domain);
+
+ private:
+  dockerfile::BaseImage resolve_now(const ImageRef& ref, const Platform& platform, std::stop_token stop);
+  /// The bytes of a manifest or index: from the store if they are there, else fetched and kept.
+  std::string document(const ImageRef& ref, const Descriptor& descriptor, std::stop_token stop);
+  std::string config_bytes(const ImageRef& ref, const Descriptor& config, std::stop_token stop);
+  void fetch_layer(const ImageRef& ref, const Descriptor& layer, const ItemProgress& progress, std::stop_token stop);
+
+  Store& store_;
+  RegistryClient& registry_;
+  Synchronized<std::map<std::pair<ImageRef, Platform>, dockerfile::BaseImage>> resolved_;
+  Synchronized<std::multimap<Digest, ImageRef>> homes_;
+};
+
+}  // namespace slipway

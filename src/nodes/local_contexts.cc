@@ -1,0 +1,42 @@
+#include "nodes/local_contexts.h"
+
+#include "base/check.h"
+#include "base/strings.h"
+#include "content/tree.h"
+#include "nodes/file_actions.h"
+
+namespace slipway {
+
+void LocalContexts::add(const std::string& name, const std::filesystem::path& directory,
+                        const std::vector<std::string>& ignore_patterns) {
+  contexts_.emplace(name, LocalContext{.directory = directory,
+                                       .tree = RootedDir(directory),
+                                       .ignored = PatternMatcher(ignore_patterns)});
+}
+
+const LocalContext& LocalContexts::at(const std::string& name) const {
+  const auto found = contexts_.find(name);
+  if (found == contexts_.end()) throw NotFound(concat("there is no local source named \"", name, "\""));
+  return found->second;
+}
+
+Digest LocalContexts::digest(const std::string& name, const CopyAction& copy, const Vertex& vertex,
+                             std::stop_token stop) {
+  const LocalContext& context = at(name);
+  try {
+    const PatternMatcher excluded(copy.exclude);
+    Selection selection = selection_of(copy, context.tree, &excluded);
+    selection.ignored = &context.ignored;
+    return digest_selection(selection, /*ignore_owners=*/true, digests_, stop);
+  } catch (const NotFound& missing) {
+    rethrow_missing_source(missing, vertex, concat("the build context ", context.directory.native()));
+  }
+}
+
+void rethrow_missing_source(const NotFound& missing, const Vertex& vertex, const std::string& where) {
+  const std::string message = concat(missing.what(), " (looked in ", where, ")");
+  if (vertex.info.location) throw InvalidInput(message, *vertex.info.location);
+  throw InvalidInput(message);
+}
+
+}  // namespace slipway

@@ -1,0 +1,65 @@
+#pragma once
+// This machine as a node: runs single vertices of a graph on the local store with the local sandbox.
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/secret.h"
+#include "content/store.h"
+#include "graph/graph.h"
+#include "nodes/image_source.h"
+#include "nodes/local_contexts.h"
+#include "qemu/emulator.h"
+#include "runtime/sandbox.h"
+
+namespace slipway {
+
+struct LocalNodeOptions {
+  Platform host = Platform::host();
+  EmulationPolicy emulation = EmulationPolicy::Auto;
+  EmulatorSearch emulators;
+  std::map<std::string, Secret> secrets;
+};
+
+/// What a vertex makes: a snapshot (nothing for an empty image), or the local context that it stands for.
+struct VertexResult {
+  std::optional<SnapshotId> snapshot;
+  std::string context;
+};
+
+/// Thread-safe: many vertices at once.
+class LocalNode {
+ public:
+  LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSource& images, LocalContexts& contexts, LocalNodeOptions options,
+            ProgressSink& progress);
+
+  /// How programs of `target` run here; the same answer all through a build. Throws HostError.
+  Execution execution_for(const Platform& target);
+
+  /// Runs one vertex on the results of its inputs and commits what it changed; a process that exits with other than 0
+  /// is BuildFailed. Leaves nothing behind if it throws.
+  VertexResult run(const Vertex& vertex, const std::vector<VertexResult>& inputs, std::stop_token stop);
+
+ private:
+  VertexResult run_exec(const Vertex& vertex, const ExecOp& exec, const std::vector<VertexResult>& inputs,
+                        std::stop_token stop);
+  VertexResult run_file(const Vertex& vertex, const FileOp& file, const std::vector<VertexResult>& inputs,
+                        std::stop_token stop);
+  void add_secrets(const ExecOp& exec, SandboxSpec& spec) const;
+  const Secret* find_secret(const std::string& id, bool optional) const;
+
+  Store& store_;
+  std::function<Sandbox&()> sandbox_;   ///< asked for when a step runs: a build that runs nothing needs none
+  ImageSource& images_;
+  LocalContexts& contexts_;
+  const LocalNodeOptions options_;
+  ProgressSink& progress_;
+  Synchronized<std::map<Platform, Execution>> executions_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,114 @@
+#include "runtime/confined_init.h"
+
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <string>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace slipway {
+namespace {
+
+// crun 1.8 refuses to start where /sys/fs/cgroup is neither pure v2 nor pure v1 ("hybrid": v1 controllers plus an
+// empty v2 below), and where it is nothing it knows. We ask it to leave cgroups alone anyway; covered by an empty
+// read-only tmpfs the place looks like v1 without controllers, which is good enough for that.
+void cover_odd_cgroups() {
+  constexpr const char* kCgroups = "/sys/fs/cgroup";
+  struct statfs status {};
+  if (::statfs(kCgroups, &status) != 0 || status.f_type == CGROUP2_SUPER_MAGIC) return;
+  if (status.f_type == TMPFS_MAGIC && ::access("/sys/fs/cgroup/unified", F_OK) != 0) return;
+  ::mount("none", kCgroups, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=755");
+}
+
+int run_worker(const std::function<int()>& work) {
+  try {
+    return work();
+  } catch (const Error& e) {
+    std::fprintf(stderr, "%s\n", describe(e).c_str());
+    return exit_code_for(e);
+  } catch (const Cancelled&) {
+    return 130;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "slipway: %s\n", e.what());
+    return 3;
+  }
+}
+
+int exit_code_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
+
+// With a pid namespace the kernel ends everybody when we do. Without one, orphans were handed to us (subreaper).
+void end_remaining_children() {
+  while (true) {
+    std::ifstream list(concat("/proc/self/task/", ::getpid(), "/children"));
+    bool any = false;
+    for (pid_t child; list >> child; any = true) ::kill(child, SIGKILL);
+    int status = 0;
+    if (!any || (::waitpid(-1, &status, 0) < 0 && errno == ECHILD)) return;
+  }
+}
+
+[[noreturn]] void become_worker(const std::function<int()>& work, const sigset_t& original, pid_t init) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != init) ::_exit(125);
+  // A group of its own lets init stop and end it together with what it starts.
+  ::setpgid(0, 0);
+  ::sigprocmask(SIG_SETMASK, &original, nullptr);
+  std::exit(run_worker(work));
+}
+
+}  // namespace
+
+ConfineStage prepare_mounts(bool pid_namespace) {
+  // Slave, not private: mounts that the host makes or ends later still arrive here; ours never leave.
+  if (::mount("none", "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) return ConfineStage::Mounts;
+  if (pid_namespace && ::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
+    return ConfineStage::Proc;
+  cover_odd_cgroups();
+  return ConfineStage::Ready;
+}
+
+int serve_as_init(const std::function<int()>& work, const sigset_t& blocked, const sigset_t& original, bool pid_namespace) {
+  if (!pid_namespace) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const pid_t self = ::getpid();
+  const pid_t worker = ::fork();
+  if (worker < 0) {
+    std::perror("slipway: fork");
+    return 3;
+  }
+  if (worker == 0) become_worker(work, original, self);
+  ::setpgid(worker, worker);  // also here: whoever of the two comes first
+
+  // In a pid namespace -1 is every process in it but ourselves, the containers' included.
+  const pid_t everybody = pid_namespace ? -1 : -worker;
+  while (true) {
+    const int signal = ::sigwaitinfo(&blocked, nullptr);
+    if (signal < 0) continue;
+    if (signal == SIGCHLD) {
+      int status = 0;
+      for (pid_t ended; (ended = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+        if (ended != worker) continue;
+        if (!pid_namespace) end_remaining_children();
+        return exit_code_of(status);
+      }
+    } else if (signal == SIGTSTP) {
+      ::kill(everybody, SIGSTOP);
+    } else if (signal == SIGCONT) {
+      ::kill(everybody, SIGCONT);
+    } else {
+      ::kill(worker, signal);
+    }
+  }
+}
+
+}  // namespace slipway

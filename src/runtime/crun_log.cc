@@ -1,0 +1,75 @@
+#include "runtime/crun_log.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace slipway {
+
+std::optional<std::string> crun_errors(std::string_view log) {
+  std::vector<std::string> errors;
+  for (const std::string& line : split(log, '\n')) {
+    const auto entry = nlohmann::json::parse(line, nullptr, false);
+    if (!entry.is_object()) continue;
+    const auto level = entry.find("level"), text = entry.find("msg");
+    if (level == entry.end() || *level != "error" || text == entry.end() || !text->is_string()) continue;
+    errors.push_back(text->get<std::string>());
+  }
+  if (errors.empty()) return std::nullopt;
+  return join(errors, "; ");
+}
+
+bool says_program_busy(std::string_view error) {
+  return error.starts_with("exec container process") && error.ends_with("Text file busy");
+}
+
+std::optional<StartFailure> start_failure(std::string_view error, std::string_view program) {
+  const auto says = [&](std::string_view part) { return error.find(part) != std::string_view::npos; };
+  const bool about_program = says("executable") || says("exec container process");
+  if (!about_program) return std::nullopt;
+  if (says("missing dynamic library"))
+    return StartFailure{127, concat("\"", program, "\": its interpreter or dynamic loader is not in the image")};
+  if (says("No such file or directory") || says("Not a directory"))
+    return StartFailure{127, concat("\"", program, "\" not found in the image")};
+  if (says("Permission denied")) return StartFailure{126, concat("\"", program, "\": no permission to execute it")};
+  if (says("Exec format error"))
+    return StartFailure{126, concat("\"", program, "\" is not a program for this step's platform, nor a script with a #! line")};
+  if (says("Is a directory")) return StartFailure{126, concat("\"", program, "\" is a directory")};
+  return StartFailure{126, concat("\"", program, "\" cannot be executed: ", error)};
+}
+
+void StepOutput::pass(int stream, std::string_view bytes) const {
+  if (sink_ && !bytes.empty()) sink_(stream, bytes);
+}
+
+void StepOutput::flush() {
+  holding_ = false;
+  const std::string held = std::exchange(held_, {});
+  pass(2, held);
+}
+
+void StepOutput::add(int stream, std::string_view bytes) {
+  constexpr std::string_view start = R"({"msg":"exec container process)";
+  constexpr std::size_t longest = 8192;
+  if (!holding_) return pass(stream, bytes);
+  // A program that writes anything to stdout has been started.
+  if (stream != 2) {
+    flush();
+    return pass(stream, bytes);
+  }
+  held_ += bytes;
+  const std::size_t common = std::min(held_.size(), start.size());
+  const std::size_t newline = held_.find('\n');
+  const bool one_line = newline == std::string::npos || newline + 1 == held_.size();
+  if (held_.compare(0, common, start, 0, common) != 0 || !one_line || held_.size() > longest) flush();
+}
+
+std::optional<std::string> StepOutput::finish() {
+  auto error = holding_ ? crun_errors(held_) : std::nullopt;
+  if (!error) flush();
+  return error;
+}
+
+}  // namespace slipway

@@ -1,0 +1,297 @@
+// One run of crun. Everything that belongs to it (bundle, crun's state, secrets, log, the private binfmt_misc) lives in
+// a tmpfs mounted on the step's scratch directory: secrets, in files or in config.json's environment (which crun copies
+// into its state), are in memory only, and whatever ends us takes them away with our mount namespace.
+//
+// Stopping: crun hands SIGTERM on to the step's process, which as process 1 of its pid namespace ignores it, and dies
+// of SIGKILL without its container. So crun runs under a keeper (step_keeper.h), which takes everything down.
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/rooted.h"
+#include "base/strings.h"
+#include "base/subprocess.h"
+#include "runtime/crun_log.h"
+#include "runtime/id_maps.h"
+#include "runtime/mount_stubs.h"
+#include "runtime/network_files.h"
+#include "runtime/oci_spec.h"
+#include "runtime/private_binfmt.h"
+#include "runtime/sandbox.h"
+#include "runtime/step_keeper.h"
+#include "runtime/users.h"
+
+namespace slipway {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::chrono::milliseconds kKillDeadline{10000};
+constexpr unsigned kTtyGroup = 5;
+constexpr int kBusyTries = 7;
+
+class ScratchTmpfs {
+ public:
+  explicit ScratchTmpfs(const fs::path& directory) : path_(directory) {
+    if (::mount("slipway", path_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=700") != 0)
+      throw SystemError(errno, "mount a tmpfs on", path_.native());
+  }
+  ~ScratchTmpfs() { ::umount2(path_.c_str(), MNT_DETACH); }
+  ScratchTmpfs(const ScratchTmpfs&) = delete;
+  ScratchTmpfs& operator=(const ScratchTmpfs&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+void check_id(std::string_view id) {
+  const bool ok = !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+  if (!ok) throw InvalidInput(concat("\"", id, "\" is no id for a sandbox"));
+}
+
+bool is_below(std::string_view path, std::string_view directory) {
+  return path == directory || directory == "/" || (path.starts_with(directory) && path.substr(directory.size()).starts_with('/'));
+}
+
+bool has_variable(const std::vector<std::string>& env, std::string_view name) {
+  return std::any_of(env.begin(), env.end(), [&](const std::string& entry) {
+    return entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name);
+  });
+}
+
+/// One step, from bundle to result. Members are destroyed in reverse: stubs before the scratch goes.
+class CrunRun {
+ public:
+  CrunRun(const SandboxSpec& spec, const fs::path& crun, const fs::path& state_directory, Logger& logger)
+      : spec_(spec), crun_(crun), state_directory_(state_directory), logger_(logger), root_(spec.rootfs),
+        scratch_(spec.scratch), stubs_(root_, logger) {}
+
+  /// Nothing if the step's program was busy, and so was not started.
+  std::optional<SandboxResult> run(const std::function<void(int, std::string_view)>& on_output, const std::stop_token& stop) {
+    write_file_atomic(scratch_.path() / "config.json", build_spec(), Durability::None, 0600);
+    fs::create_directory(scratch_.path() / "state");
+    std::optional<PrivateBinfmt> binfmt;
+    StepOutput output(on_output);
+    Command command = crun_command();
+    if (spec_.execution.kind == Execution::Kind::PrivateBinfmt) {
+      fs::create_directory(scratch_.path() / "binfmt");
+      binfmt.emplace(scratch_.path() / "binfmt", spec_.execution.registration);
+    }
+    command.child_setup = [&binfmt] {
+      if (const int error = fork_under_keeper()) return error;
+      return binfmt ? binfmt->enter() : 0;
+    };
+    const ProcessResult result = run_crun(command, output, stop);
+    if (binfmt) binfmt->throw_if_failed();
+    auto error = output.finish();
+    if (!error) error = crun_errors(read_file_if_exists(log_file()).value_or(""));
+    if (result.ok() || !error) return SandboxResult{.exit_code = result.exit_code};
+    if (says_program_busy(*error)) return std::nullopt;
+    return explain(*error, on_output);
+  }
+
+ private:
+  // --- what the step sees ---------------------------------------------------------------------------------------
+
+  std::string build_spec() {
+    const IdMap uids = read_own_uid_map(), gids = read_own_gid_map();
+    OciSpecInput input{.rootfs = fs::absolute(spec_.rootfs), .args = spec_.args, .env = spec_.env, .cwd = spec_.cwd,
+                       .hostname = spec_.hostname, .user = user_in_maps(uids, gids)};
+    input.own_network = spec_.network == NetworkMode::None;
+    input.in_user_namespace = is_user_namespace(uids) || spec_.execution.kind == Execution::Kind::PrivateBinfmt;
+    input.tty_group_mapped = is_mapped(gids, kTtyGroup);
+    for (const auto& [name, value] : spec_.secret_env) input.env.push_back(concat(name, "=", value.reveal()));
+    if (!has_variable(input.env, "HOME")) input.env.push_back("HOME=" + input.user.home);
+    for (const char* place : {"/proc", "/dev", "/sys"}) stubs_.add(place, MountStubs::Kind::Directory);
+    check_cwd();
+    add_network_files(input);
+    for (const SandboxMount& mount : spec_.mounts) add_mount(input, mount);
+    add_secrets(input);
+    try {
+      return oci_spec(input);
+    } catch (const nlohmann::json::exception&) {
+      throw InvalidInput("an argument or environment variable of the step is not UTF-8");
+    }
+  }
+
+  ResolvedUser user_in_maps(const IdMap& uids, const IdMap& gids) {
+    ResolvedUser user = resolve_user(root_, spec_.user);
+    if (!is_mapped(uids, user.uid) || !is_mapped(gids, user.gid)) {
+      HostError error(concat("the step runs as user ", user.uid, ":", user.gid, ", which does not exist in this user namespace"));
+      error.set_hint("install uidmap and give yourself a range in /etc/subuid and /etc/subgid (usermod --add-subuids "
+                     "100000-165535 --add-subgids 100000-165535 NAME)");
+      throw error;
+    }
+    std::erase_if(user.groups, [&](unsigned gid) { return !is_mapped(gids, gid); });
+    // In a map of one id setgroups(2) is forbidden.
+    if (read_file_if_exists("/proc/self/setgroups").value_or("allow").starts_with("deny")) user.groups.clear();
+    return user;
+  }
+
+  void check_cwd() {
+    if (!spec_.cwd.starts_with('/')) throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not absolute"));
+    const auto covered = [&](std::string_view place) { return is_below(spec_.cwd, place); };
+    if (covered("/proc") || covered("/dev") || covered("/sys")) return;
+    if (std::any_of(spec_.mounts.begin(), spec_.mounts.end(), [&](const SandboxMount& m) { return covered(m.dest); })) return;
+    const auto status = root_.stat(spec_.cwd, true);
+    if (!status) throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not in the image"));
+    if (!S_ISDIR(status->st_mode)) throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not a directory"));
+  }
+
+  void add_network_files(OciSpecInput& input) {
+    const auto add = [&](const char* name, const char* dest, const std::string& text) {
+      write_file_atomic(scratch_.path() / name, text, Durability::None, 0644);
+      ::chmod((scratch_.path() / name).c_str(), 0644);  // whatever the umask
+      input.mounts.push_back({.source = scratch_.path() / name, .dest = stubs_.add(dest, MountStubs::Kind::File), .recursive = false});
+    };
+    add("hosts", "/etc/hosts", hosts_file(spec_.hostname));
+    add("resolv.conf", "/etc/resolv.conf", resolver_file(spec_.network, "/"));
+  }
+
+  void add_mount(OciSpecInput& input, const SandboxMount& mount) {
+    struct stat status {};
+    if (::stat(mount.source.c_str(), &status) != 0) throw SystemError(errno, "stat", mount.source.native());
+    const auto kind = S_ISDIR(status.st_mode) ? MountStubs::Kind::Directory : MountStubs::Kind::File;
+    input.mounts.push_back({.source = fs::absolute(mount.source), .dest = add_stub(mount.dest, kind), .readonly = mount.readonly});
+  }
+
+  // What is below another mount of this step gets its mount point there, by the runtime: in the image it would be hidden.
+  std::string add_stub(const std::string& dest, MountStubs::Kind kind) {
+    const auto covered = [&](const std::string& place) { return dest != place && is_below(dest, place); };
+    const bool under_mount = std::any_of(spec_.mounts.begin(), spec_.mounts.end(),
+                                         [&](const SandboxMount& m) { return covered(m.dest); });
+    if (under_mount || covered("/dev") || covered("/proc") || covered("/sys")) return dest;
+    return stubs_.add(dest, kind);
+  }
+
+  void add_secrets(OciSpecInput& input) {
+    fs::create_directory(scratch_.path() / "secrets");
+    for (std::size_t i = 0; i < spec_.secrets.size(); ++i) {
+      const SandboxSecretFile& secret = spec_.secrets[i];
+      const fs::path file = scratch_.path() / "secrets" / std::to_string(i);
+      write_file_atomic(file, secret.value.reveal(), Durability::None, 0600);
+      if (::chown(file.c_str(), secret.uid, secret.gid) != 0) throw SystemError(errno, "chown", concat("the secret for ", secret.dest));
+      if (::chmod(file.c_str(), secret.mode & 07777) != 0) throw SystemError(errno, "chmod", concat("the secret for ", secret.dest));
+      input.mounts.push_back({.source = file, .dest = add_stub(secret.dest, MountStubs::Kind::File), .recursive = false});
+    }
+  }
+
+  // --- running it -----------------------------------------------------------------------------------------------
+
+  Command crun_command() const {
+    Command command;
+    command.argv = {crun_.native(), "--root", (scratch_.path() / "state").native(), "--log", log_file().native(),
+                    "--log-format=json", "--cgroup-manager=disabled", "run", "--bundle", scratch_.path().native(), spec_.id};
+    // Nothing of our own environment reaches the step; crun wants a place of its own for what it shares between runs.
+    command.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XDG_RUNTIME_DIR=" + state_directory_.native()};
+    command.grace = kKillDeadline;  // the keeper needs no longer, unless a process hangs in the kernel
+    return command;
+  }
+
+  // An exception of the receiver of output must not end run_process() before the step's processes are gone: it is kept
+  // until they are.
+  ProcessResult run_crun(Command& command, StepOutput& output, const std::stop_token& stop) {
+    std::stop_source stop_step;
+    const std::stop_callback on_stop(stop, [&stop_step] { stop_step.request_stop(); });
+    std::exception_ptr failure;
+    command.on_output = [&](int stream, std::string_view bytes) {
+      if (failure) return;
+      try {
+        output.add(stream, bytes);
+      } catch (...) {
+        failure = std::current_exception();
+        stop_step.request_stop();
+      }
+    };
+    ProcessResult result;
+    try {
+      result = run_process(command, stop_step.get_token());
+    } catch (const Cancelled&) {
+      if (!failure) throw;
+    }
+    if (failure) std::rethrow_exception(failure);
+    return result;
+  }
+
+  fs::path log_file() const { return scratch_.path() / "crun.log"; }
+
+  // crun said that it could not start the program. If that is the image's doing, the step failed; else crun did.
+  SandboxResult explain(const std::string& error, const std::function<void(int, std::string_view)>& on_output) const {
+    const auto failure = start_failure(error, spec_.args.front());
+    if (!failure) throw HostError(concat("crun could not start the step: ", error));
+    if (on_output) on_output(2, failure->message + "\n");
+    return {.exit_code = failure->exit_code};
+  }
+
+  const SandboxSpec& spec_;
+  const fs::path& crun_;
+  const fs::path& state_directory_;
+  Logger& logger_;
+  RootedDir root_;
+  ScratchTmpfs scratch_;
+  MountStubs stubs_;
+};
+
+class CrunSandbox final : public Sandbox {
+ public:
+  CrunSandbox(const fs::path& state_directory, Logger& logger) : state_directory_(fs::absolute(state_directory)), logger_(logger) {
+    const auto program = find_program("crun");
+    if (!program) {
+      HostError error("crun, which runs the steps of a build, is not installed");
+      error.set_hint("apt-get install crun");
+      throw error;
+    }
+    crun_ = *program;
+    const ProcessResult answer = run_process({.argv = {crun_.native(), "--version"}});
+    const std::string line = answer.out.substr(0, answer.out.find('\n'));  // "crun version 1.8.1"
+    if (!answer.ok() || !line.starts_with("crun version ")) throw HostError(concat(crun_.native(), " does not run: ", trim(answer.err)));
+    version_ = line.substr(std::string_view("crun version ").size());
+    fs::create_directories(state_directory_);
+    fs::permissions(state_directory_, fs::perms::owner_all);
+    rootless_ = is_user_namespace(read_own_uid_map());
+  }
+
+  SandboxResult run(const SandboxSpec& spec, const std::function<void(int, std::string_view)>& on_output,
+                    std::stop_token stop) override {
+    check_id(spec.id);
+    if (spec.args.empty() || spec.args.front().empty()) throw InvalidInput("a step has no program to run");
+    // While one thread writes a root file system another may fork, and until that child has exec'ed, it holds the files
+    // open for writing too: the kernel refuses to execute them (ETXTBSY). That passes within milliseconds.
+    for (int tries = 0; tries < kBusyTries; ++tries) {
+      if (stop.stop_requested()) throw Cancelled{};
+      if (const auto result = CrunRun(spec, crun_, state_directory_, logger_).run(on_output, stop)) return *result;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5 << tries));
+    }
+    throw HostError(concat("\"", spec.args.front(), "\" cannot be executed: it stays open for writing (ETXTBSY)"));
+  }
+
+  std::string describe() const override { return concat("crun ", version_, rootless_ ? ", rootless" : ""); }
+
+ private:
+  fs::path crun_, state_directory_;
+  Logger& logger_;
+  std::string version_;
+  bool rootless_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Sandbox> make_crun_sandbox(const fs::path& state_directory, Logger& logger) {
+  return std::make_unique<CrunSandbox>(state_directory, logger);
+}
+
+}  // namespace slipway

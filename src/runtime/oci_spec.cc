@@ -1,0 +1,86 @@
+#include "runtime/oci_spec.h"
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/seccomp_profile.h"
+
+namespace slipway {
+namespace {
+
+using nlohmann::json;
+
+// What containers have by default everywhere in the ecosystem.
+constexpr const char* kCapabilities[] = {"CAP_AUDIT_WRITE", "CAP_CHOWN",  "CAP_DAC_OVERRIDE", "CAP_FOWNER",  "CAP_FSETID",
+                                         "CAP_KILL",        "CAP_MKNOD",  "CAP_NET_BIND_SERVICE", "CAP_NET_RAW",
+                                         "CAP_SETFCAP",     "CAP_SETGID", "CAP_SETPCAP",      "CAP_SETUID",  "CAP_SYS_CHROOT"};
+
+json process(const OciSpecInput& input) {
+  const json capabilities = kCapabilities;
+  return {{"terminal", false},
+          {"user", {{"uid", input.user.uid}, {"gid", input.user.gid}, {"additionalGids", input.user.groups}}},
+          {"args", input.args},
+          {"env", input.env},
+          {"cwd", input.cwd},
+          {"capabilities", {{"bounding", capabilities}, {"effective", capabilities}, {"permitted", capabilities}}},
+          {"noNewPrivileges", true}};
+}
+
+json mount(const char* destination, const char* type, const char* source, std::vector<std::string> options) {
+  return {{"destination", destination}, {"type", type}, {"source", source}, {"options", std::move(options)}};
+}
+
+json sys_mount(const OciSpecInput& input) {
+  // sysfs shows a network namespace, and only who owns that one may mount it.
+  if (input.in_user_namespace && !input.own_network)
+    return mount("/sys", "none", "/sys", {"rbind", "rprivate", "nosuid", "noexec", "nodev", "ro"});
+  return mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"});
+}
+
+json mounts(const OciSpecInput& input) {
+  std::vector<std::string> terminals{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
+  if (input.tty_group_mapped) terminals.emplace_back("gid=5");
+  json list = json::array({
+      mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}),
+      mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
+      mount("/dev/pts", "devpts", "devpts", terminals),
+      mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}),
+      mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
+      sys_mount(input),
+  });
+  for (const OciMount& entry : input.mounts) {
+    json bind = {{"destination", entry.dest}, {"type", "none"}, {"source", entry.source.native()}};
+    bind["options"] = {entry.recursive ? "rbind" : "bind", "rprivate", entry.readonly ? "ro" : "rw"};
+    list.push_back(std::move(bind));
+  }
+  return list;
+}
+
+json linux_part(const OciSpecInput& input) {
+  json namespaces = json::array();
+  for (const char* type : {"pid", "ipc", "uts", "mount"}) namespaces.push_back({{"type", type}});
+  if (input.own_network) namespaces.push_back({{"type", "network"}});
+  json masked = {"/proc/acpi",          "/proc/asound",        "/proc/interrupts",    "/proc/kcore",
+                 "/proc/keys",          "/proc/latency_stats", "/proc/sched_debug",   "/proc/scsi",
+                 "/proc/timer_list",    "/proc/timer_stats",   "/sys/firmware",       "/sys/devices/virtual/powercap"};
+  // Bound, not fresh: cgroups delegated to the caller would be writable in there.
+  if (input.in_user_namespace && !input.own_network) masked.push_back("/sys/fs/cgroup");
+  return {{"namespaces", std::move(namespaces)},
+          {"maskedPaths", std::move(masked)},
+          {"readonlyPaths", {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}},
+          {"seccomp", seccomp_profile()}};
+}
+
+}  // namespace
+
+std::string oci_spec(const OciSpecInput& input) {
+  const json spec = {{"ociVersion", "1.0.2"},
+                     {"process", process(input)},
+                     {"root", {{"path", input.rootfs.native()}, {"readonly", false}}},
+                     {"hostname", input.hostname},
+                     {"mounts", mounts(input)},
+                     {"linux", linux_part(input)}};
+  // Arguments and variables are bytes, JSON is UTF-8: what is not would be refused; the runtime passes bytes through.
+  return spec.dump(-1, ' ', false, json::error_handler_t::strict);
+}
+
+}  // namespace slipway

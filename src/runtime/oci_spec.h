@@ -1,0 +1,34 @@
+#pragma once
+// The config.json of a bundle (OCI runtime-spec 1.0.2): what a step may see and do, as text. Pure.
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "runtime/sandbox.h"
+#include "runtime/users.h"
+
+namespace slipway {
+
+struct OciMount {
+  std::filesystem::path source;
+  std::string dest;
+  bool readonly = true;
+  bool recursive = true;   ///< with what is mounted below the source
+};
+
+struct OciSpecInput {
+  std::filesystem::path rootfs;
+  std::vector<std::string> args;
+  std::vector<std::string> env;
+  std::string cwd;
+  std::string hostname;
+  ResolvedUser user;
+  std::vector<OciMount> mounts;
+  bool own_network = false;
+  bool in_user_namespace = false;  ///< where a fresh sysfs of the host's network is refused
+  bool tty_group_mapped = true;    ///< gid 5
+};
+
+std::string oci_spec(const OciSpecInput& input);
+
+}  // namespace slipway

@@ -1,0 +1,36 @@
+#pragma once
+// A binfmt_misc table for one child process and its descendants (Linux 6.7): the child is given a user namespace and a
+// mount namespace of its own, mounts binfmt_misc there, and registers the emulator. The host's table is not involved.
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+
+namespace slipway {
+
+/// Everything is prepared before the fork; enter() then makes system calls only. One object serves one child.
+class PrivateBinfmt {
+ public:
+  /// `mount_point`: an empty directory. `registration`: the line for the register file.
+  PrivateBinfmt(const std::filesystem::path& mount_point, std::string registration);
+  ~PrivateBinfmt();
+  PrivateBinfmt(const PrivateBinfmt&) = delete;
+  PrivateBinfmt& operator=(const PrivateBinfmt&) = delete;
+
+  /// In the child, between fork and exec. Async-signal-safe. Returns 0 or an errno.
+  int enter() const noexcept;
+  /// In the parent, once the child has ended: throws the HostError that says what enter() failed at, if it did.
+  void throw_if_failed() const;
+
+ private:
+  enum class Stage : int { NotFailed, Process, UserNamespace, Maps, Mount, Register };
+  struct Shared;  ///< in memory that parent and child share
+  int fail(Stage stage, int error) const noexcept;
+  int enter_user_namespace() const noexcept;
+
+  std::string mount_point_, register_file_, registration_, uid_lines_, gid_lines_;
+  Shared* shared_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,66 @@
+#pragma once
+// One step's process in isolation. How it is isolated is this interface; nothing above it knows.
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/logger.h"
+#include "base/secret.h"
+#include "graph/ops.h"
+#include "qemu/emulator.h"
+
+namespace slipway {
+
+struct SandboxMount {
+  std::filesystem::path source;   ///< host path, bind-mounted
+  std::string dest;
+  bool readonly = true;
+};
+struct SandboxSecretFile {
+  std::string dest;
+  Secret value;
+  unsigned uid = 0, gid = 0, mode = 0400;
+};
+
+struct SandboxSpec {
+  std::string id;                       ///< unique on this machine, [a-z0-9-]
+  std::filesystem::path rootfs;         ///< writable merged tree
+  std::filesystem::path scratch;        ///< an empty directory of the caller's for the bundle
+  std::vector<std::string> args;
+  std::vector<std::string> env;
+  std::string cwd = "/";
+  std::string user;                     ///< USER's value; looked up in the rootfs
+  std::vector<SandboxMount> mounts;
+  std::vector<SandboxSecretFile> secrets;
+  std::vector<std::pair<std::string, Secret>> secret_env;
+  NetworkMode network = NetworkMode::Host;
+  Execution execution;
+  std::string hostname = "slipway";
+};
+
+struct SandboxResult {
+  int exit_code = 0;    ///< 128 + signal if killed
+};
+
+/// Thread-safe: many steps at once.
+class Sandbox {
+ public:
+  virtual ~Sandbox() = default;
+  /// Blocks until the step's last process is gone. Output arrives on the calling thread. Leaves no process, no mount,
+  /// and in the rootfs only what the step itself wrote (mount points made for it are removed again).
+  /// Throws InvalidInput (unknown user), HostError/SystemError (the runtime could not start it), Cancelled.
+  virtual SandboxResult run(const SandboxSpec& spec,
+                            const std::function<void(int stream, std::string_view bytes)>& on_output,
+                            std::stop_token stop) = 0;
+  virtual std::string describe() const = 0;  ///< "crun 1.8.1, rootless"
+};
+
+/// Runs steps by crun in a bundle that we write. Throws HostError naming the package if crun is missing.
+std::unique_ptr<Sandbox> make_crun_sandbox(const std::filesystem::path& state_directory, Logger& logger);
+
+}  // namespace slipway

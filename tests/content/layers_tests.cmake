@@ -1,0 +1,10 @@
+set(CONTENT_LAYER_TESTS
+  import_test.cc
+  layer_hostile_test.cc
+  layer_pack_test.cc
+  layer_unpack_test.cc
+  patterns_test.cc
+  selection_test.cc
+  tree_copy_test.cc
+  tree_digest_test.cc
+  tree_support.cc)

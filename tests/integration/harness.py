@@ -1,0 +1,228 @@
+"""What the integration tests share: a store of their own each, the real program, a real registry.
+
+Nothing here sleeps: servers are waited for by connecting, processes by waiting. Emulation always uses a private binfmt
+table, so that a registration on the host cannot hide a fault.
+"""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SLIPWAY = os.environ.get("SLIPWAY", os.path.join(os.path.dirname(__file__), "../../build/dev/tools/slipway/slipway"))
+CACHE = os.environ.get("SLIPWAY_TEST_CACHE", "/var/cache/slipway-test")
+REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
+AMD64, ARM64 = "linux/amd64", "linux/arm64"
+BOTH = AMD64 + "," + ARM64
+DEBIAN_NAME = {AMD64: "amd64", ARM64: "arm64", "linux/arm/v7": "armhf", "linux/386": "i386",
+               "linux/ppc64le": "ppc64el", "linux/s390x": "s390x"}
+
+
+def need(condition, reason):
+    """Skips the test, saying why. In CI nothing may be missing."""
+    if condition:
+        return
+    if os.environ.get("CI"):
+        raise AssertionError("missing in CI: " + reason)
+    raise unittest.SkipTest(reason)
+
+
+def need_program(name):
+    need(shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin"), name + " is not installed")
+
+
+class Result:
+    def __init__(self, process, out, err):
+        self.code, self.out, self.err = process.returncode, out, err
+
+    def __str__(self):
+        return "exit %d\n--- stdout\n%s\n--- stderr\n%s" % (self.code, self.out, self.err)
+
+
+class Registry:
+    """Debian's docker-registry on a free loopback port."""
+
+    def __init__(self, directory, htpasswd=None):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.host = "127.0.0.1:%d" % self.port
+        config = {"version": 0.1, "log": {"level": "error", "accesslog": {"disabled": True}},
+                  "storage": {"filesystem": {"rootdirectory": os.path.join(directory, "registry")}},
+                  "http": {"addr": self.host}}
+        if htpasswd:
+            config["auth"] = {"htpasswd": {"realm": "test", "path": htpasswd}}
+        path = os.path.join(directory, "registry.yml")
+        with open(path, "w") as file:
+            json.dump(config, file)
+        self.log = open(os.path.join(directory, "registry.log"), "wb")
+        self.process = subprocess.Popen(["docker-registry", "serve", path], stdout=self.log, stderr=self.log)
+        wait_for_port(self.port, self.process)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+def wait_for_port(port, process):
+    """Until something listens: each refused connection waits for the next time slice, nothing more."""
+    for _ in range(200000):
+        if process.poll() is not None:
+            raise AssertionError("the server ended with %d" % process.returncode)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        os.sched_yield()
+    raise AssertionError("the server does not listen")
+
+
+class SlipwayCase(unittest.TestCase):
+    """A test with a directory and a store of its own. `user`: run slipway as that uid instead of ours."""
+    maxDiff = None
+    user = None
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="slipway-test-")
+        os.chmod(self.dir, 0o755)
+        self.addCleanup(self.remove_directory)
+        self.root = os.path.join(self.dir, "store")
+        if self.user is not None:
+            os.mkdir(self.root)
+            os.chown(self.root, self.user, self.user)
+            os.chown(self.dir, self.user, self.user)
+
+    def remove_directory(self):
+        subprocess.run(["rm", "-rf", self.dir], check=False)
+
+    def path(self, *parts):
+        return os.path.join(self.dir, *parts)
+
+    def write(self, name, text, mode=0o644):
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def environment(self, extra=None):
+        env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": self.dir, "SLIPWAY_ROOT": self.root,
+               "SLIPWAY_PRIVATE_BINFMT": "1", "LC_ALL": "C.UTF-8"}
+        env.update(extra or {})
+        return env
+
+    def start(self, *args, env=None, root=None, **options):
+        command = [SLIPWAY, *(["--root", root] if root else []), *args]
+        if self.user is not None:
+            options.update(user=self.user, group=self.user, extra_groups=[])
+        return subprocess.Popen(command, cwd=self.dir, env=self.environment(env), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", **options)
+
+    def slipway(self, *args, expect=0, **options):
+        process = self.start(*args, **options)
+        out, err = process.communicate(timeout=600)
+        result = Result(process, out, err)
+        if expect is not None:
+            self.assertEqual(expect, result.code, "%s\n%s" % (" ".join(args), result))
+        return result
+
+    def import_busybox(self, name="busybox", platforms=BOTH):
+        tars = []
+        for platform in platforms.split(","):
+            tar = os.path.join(CACHE, "busybox-%s.tar" % DEBIAN_NAME[platform])
+            need(os.path.exists(tar), tar + " is missing: run tests/support/test_bases.sh")
+            tars.append(tar)
+        return self.slipway("import", *tars, "--platform", platforms, "-t", name)
+
+    def context(self, dockerfile, files=None, name="context"):
+        self.write(os.path.join(name, "Dockerfile"), dockerfile)
+        for path, text in (files or {}).items():
+            self.write(os.path.join(name, path), text)
+        return self.path(name)
+
+    def build(self, context, *args, platforms=BOTH, **options):
+        return self.slipway("build", "--platform", platforms, *args, context, **options)
+
+    def registry(self, **options):
+        need_program("docker-registry")
+        registry = Registry(self.dir, **options)
+        self.addCleanup(registry.close)
+        return registry
+
+    def check_store(self, root=None):
+        result = self.slipway("store", "check", root=root)
+        self.assertIn("the store is clean", result.out)
+
+    def layout_image(self, layout, platform):
+        """(manifest, config, directory) of a platform in an OCI layout directory."""
+        index = self.read_json(layout, "index.json")["manifests"][0]
+        document = self.blob(layout, index["digest"])
+        if "manifests" in document:
+            for entry in document["manifests"]:
+                p = entry["platform"]
+                if "/".join(filter(None, [p["os"], p["architecture"], p.get("variant")])) == platform:
+                    document = self.blob(layout, entry["digest"])
+        return document, self.blob(layout, document["config"]["digest"])
+
+    @staticmethod
+    def read_json(*parts):
+        with open(os.path.join(*parts)) as file:
+            return json.load(file)
+
+    def blob_path(self, layout, digest):
+        return os.path.join(layout, "blobs", "sha256", digest.split(":")[1])
+
+    def blob(self, layout, digest):
+        return self.read_json(self.blob_path(layout, digest))
+
+    def unpack(self, layout, platform):
+        """The root file system of a platform, unpacked by umoci."""
+        need_program("umoci")
+        need_program("skopeo")
+        arch = platform.split("/")[1]
+        one, bundle = self.path("one-" + arch), self.path("bundle-" + arch)
+        # The layout may hold several tags of one image; any will do.
+        tag = self.read_json(layout, "index.json")["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"]
+        run(["skopeo", "--override-arch", arch, "copy", "--quiet", "oci:%s:%s" % (layout, tag), "oci:%s:x" % one])
+        run(["umoci", "unpack", "--image", one + ":x", bundle])
+        return os.path.join(bundle, "rootfs")
+
+
+def run(command, **options):
+    """A judge of our output: any program that must succeed."""
+    result = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=600, **options)
+    if result.returncode != 0:
+        raise AssertionError("%s: exit %d\n%s%s" % (command, result.returncode, result.stdout, result.stderr))
+    return result.stdout
+
+
+def processes_with(text):
+    """Pids of processes whose command line or environment holds `text`."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as file:
+                if text.encode() in file.read() and int(pid) != os.getpid():
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def mounts_with(text):
+    with open("/proc/self/mountinfo") as file:
+        return [line for line in file if text in line]
+
+
+def main():
+    signal.alarm(1500)
+    unittest.main(verbosity=2)
+
+
+if __name__ == "__main__":
+    sys.exit("a library of the tests")

@@ -1,0 +1,76 @@
+"""An unprivileged user with nothing but user namespaces: RUN, COPY, several stages, a foreign platform."""
+import os
+import subprocess
+
+from harness import AMD64, ARM64, BOTH, SlipwayCase, main, need_program, run
+
+WITHOUT_RANGE = 54321
+RANGE_NAME, WITH_RANGE = "slipwaytest", 54322
+
+DOCKERFILE = """FROM busybox AS build
+WORKDIR /src
+COPY a.txt .
+RUN cat a.txt > b.txt && uname -m >> b.txt && test $(id -u) = 0
+FROM busybox
+COPY --from=build /src/b.txt /b.txt
+RUN test -w / && echo done >> /b.txt
+"""
+
+
+class Rootless:
+    def test_two_platforms(self):
+        self.import_busybox()
+        context = self.context(DOCKERFILE, {"a.txt": "text\n"})
+        result = self.build(context, "-t", "x", "-o", "type=oci,tar=false,dest=" + self.path("layout"))
+        self.assertIn("emulated by qemu-aarch64", result.err)
+        for platform, machine in ((AMD64, "x86_64"), (ARM64, "aarch64")):
+            root = self.unpack(self.path("layout"), platform)
+            with open(os.path.join(root, "b.txt")) as file:
+                self.assertEqual("text\n%s\ndone\n" % machine, file.read())
+        again = self.build(context, "-t", "x")
+        self.assertNotIn("RUN cat a.txt > b.txt && uname -m >> b.txt && test $(id -u) = 0\n#1 DONE", again.err)
+        self.check_store()
+
+    def test_store_belongs_to_the_user(self):
+        self.import_busybox()
+        self.assertEqual(self.user, os.stat(os.path.join(self.root, "slipway.db")).st_uid)
+
+    def test_removed_files_and_replaced_directories(self):
+        self.import_busybox()
+        context = self.context("FROM busybox\nRUN mkdir /d && touch /d/old /gone\nRUN rm -r /d /gone && mkdir /d && touch /d/new\n")
+        self.build(context, "-t", "x", "-o", "type=oci,tar=false,dest=" + self.path("layout"), platforms=AMD64)
+        root = self.unpack(self.path("layout"), AMD64)
+        self.assertEqual(["new"], os.listdir(os.path.join(root, "d")))
+        self.assertFalse(os.path.exists(os.path.join(root, "gone")))
+
+
+class OneId(Rootless, SlipwayCase):
+    """No range in /etc/subuid: one id is mapped."""
+    user = WITHOUT_RANGE
+
+
+class ManyIds(Rootless, SlipwayCase):
+    """A range in /etc/subuid, used by newuidmap."""
+    user = WITH_RANGE
+
+    @classmethod
+    def setUpClass(cls):
+        need_program("newuidmap")
+        if subprocess.run(["id", RANGE_NAME], capture_output=True).returncode != 0:
+            run(["useradd", "--uid", str(WITH_RANGE), "--user-group", "--no-create-home", "--no-log-init", RANGE_NAME])
+        for path in ("/etc/subuid", "/etc/subgid"):
+            with open(path) as file:
+                known = any(line.startswith(RANGE_NAME + ":") for line in file)
+            if not known:
+                with open(path, "a") as file:
+                    file.write(RANGE_NAME + ":2000000:65536\n")
+
+    def test_steps_may_be_other_users(self):
+        self.import_busybox()
+        context = self.context("FROM busybox\nCOPY --chown=app a /a\nUSER app\nRUN test $(stat -c %u /a) = 1000 && test $(id -u) = 1000\n",
+                               {"a": ""})
+        self.build(context)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+#include "runtime/oci_spec.h"
+
+#include <nlohmann/json.hpp>
+
+namespace slipway {
+namespace {
+
+using nlohmann::json;
+
+json spec(const OciSpecInput& input) { return json::parse(oci_spec(input)); }
+
+json mount_at(const json& spec, const std::string& place) {
+  for (const json& mount : spec["mounts"])
+    if (mount["destination"] == place) return mount;
+  return nullptr;
+}
+bool has_option(const json& mount, const std::string& option) {
+  return std::find(mount["options"].begin(), mount["options"].end(), option) != mount["options"].end();
+}
+bool has_namespace(const json& spec, const std::string& type) {
+  for (const json& entry : spec["linux"]["namespaces"])
+    if (entry["type"] == type) return true;
+  return false;
+}
+
+TEST(OciSpec, ProcessHasTheDefaultCapabilitiesAndNoWayToMore) {
+  const json process = spec({.args = {"a"}})["process"];
+  EXPECT_EQ(process["capabilities"]["bounding"].size(), 14u);
+  EXPECT_EQ(process["noNewPrivileges"], true);
+  EXPECT_FALSE(process["capabilities"].contains("ambient"));
+}
+TEST(OciSpec, NetworkNamespaceOnlyWhenAsked) {
+  EXPECT_FALSE(has_namespace(spec({}), "network"));
+  EXPECT_TRUE(has_namespace(spec({.own_network = true}), "network"));
+  EXPECT_FALSE(has_namespace(spec({}), "cgroup"));
+}
+TEST(OciSpec, SysIsBoundWhereItCannotBeMounted) {
+  EXPECT_EQ(mount_at(spec({}), "/sys")["type"], "sysfs");
+  EXPECT_EQ(mount_at(spec({.in_user_namespace = true}), "/sys")["source"], "/sys");
+  EXPECT_TRUE(has_option(mount_at(spec({.in_user_namespace = true}), "/sys"), "ro"));
+}
+TEST(OciSpec, TtyGroupOnlyIfItExists) {
+  EXPECT_TRUE(has_option(mount_at(spec({}), "/dev/pts"), "gid=5"));
+  EXPECT_FALSE(has_option(mount_at(spec({.tty_group_mapped = false}), "/dev/pts"), "gid=5"));
+}
+TEST(OciSpec, MountsComeAfterTheSystemsOwn) {
+  const json written = spec({.mounts = {{.source = "/src", .dest = "/dst", .readonly = false}}});
+  EXPECT_EQ(written["mounts"].back()["destination"], "/dst");
+  EXPECT_TRUE(has_option(written["mounts"].back(), "rw"));
+}
+TEST(OciSpec, WhatIsNotUtf8IsRefused) { EXPECT_THROW(oci_spec({.args = {"\xff"}}), json::exception); }
+
+}  // namespace
+}  // namespace slipway

@@ -1,0 +1,104 @@
+#include "slipway/build_session.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+
+#include "base/strings.h"
+#include "scheduler/executor.h"
+#include "slipway/progress_json.h"
+#include "slipway/progress_plain.h"
+#include "slipway/progress_tty.h"
+#include "slipway/step_logs.h"
+
+namespace slipway {
+
+namespace {
+
+/// The renderer that the mode asks for; Quiet and None render nothing.
+class Renderer final : public ProgressSink {
+ public:
+  explicit Renderer(ProgressMode mode) : output_(STDERR_FILENO), terminal_(STDERR_FILENO) {
+    if (mode == ProgressMode::Plain) plain_.emplace(output_);
+    if (mode == ProgressMode::RawJson) json_.emplace(output_);
+    if (mode == ProgressMode::Tty) tty_.emplace(terminal_, TtyOptions::from_environment());
+  }
+  void on_event(const Event& event) noexcept override {
+    if (plain_) plain_->on_event(event);
+    if (json_) json_->on_event(event);
+    if (tty_) tty_->on_event(event);
+  }
+  void close() noexcept {
+    if (plain_) plain_->flush();
+    if (json_) json_->flush();
+    if (tty_) tty_->close();
+  }
+
+ private:
+  FdOutput output_;
+  FdTerminal terminal_;
+  std::optional<PlainProgress> plain_;
+  std::optional<JsonProgress> json_;
+  std::optional<TtyProgress> tty_;
+};
+
+std::string log_directory_name() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return concat("build-", std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+}  // namespace
+
+struct BuildSession::Impl {
+  Impl(CommandContext& command, ProgressMode mode)
+      : context(command),
+        renderer(mode),
+        store(Store::open(command.store_root, command.logger)),
+        logs({.directory = store->log_directory() / log_directory_name()}, renderer),
+        progress({&renderer, &logs}),
+        registry({}, docker_config_credentials(), command.logger) {}
+
+  Sandbox& sandbox_now() {
+    std::call_once(sandbox_made, [&] { sandbox = make_crun_sandbox(store->temp_directory() / "crun", context.logger); });
+    return *sandbox;
+  }
+
+  CommandContext& context;
+  Renderer renderer;
+  std::unique_ptr<Store> store;
+  StepLogs logs;
+  TeeProgress progress;
+  RegistryClient registry;
+  EmulatorSearch emulators = EmulatorSearch::from_environment();
+  std::once_flag sandbox_made;
+  std::unique_ptr<Sandbox> sandbox;
+  TbbExecutor executor;   // last: its threads end before what they use
+};
+
+BuildSession::BuildSession(CommandContext& context, ProgressMode mode) : impl_(std::make_unique<Impl>(context, mode)) {}
+
+BuildSession::~BuildSession() { close(); }
+
+BuildResult BuildSession::build(const BuildRequest& request) {
+  BuildEnvironment environment{
+      .store = *impl_->store,
+      .registry = impl_->registry,
+      .executor = impl_->executor,
+      .progress = impl_->progress,
+      .logger = impl_->context.logger,
+      .sandbox = [this]() -> Sandbox& { return impl_->sandbox_now(); },
+      .emulators = impl_->emulators,
+      .log_tail = [this](const std::string& step) { return impl_->logs.tail(step); },
+  };
+  return run_build(request, environment, impl_->context.stop);
+}
+
+void BuildSession::close() { impl_->renderer.close(); }
+Store& BuildSession::store() { return *impl_->store; }
+RegistryClient& BuildSession::registry() { return impl_->registry; }
+ProgressSink& BuildSession::progress() { return impl_->progress; }
+const EmulatorSearch& BuildSession::emulators() const { return impl_->emulators; }
+
+}  // namespace slipway

@@ -1,0 +1,172 @@
+// `slipway build`: buildx's flags, turned into a BuildRequest.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <memory>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "build/build_request.h"
+#include "build/metadata.h"
+#include "slipway/build_session.h"
+#include "slipway/command.h"
+#include "slipway/progress_choice.h"
+#include "slipway/summary.h"
+
+namespace slipway {
+
+namespace {
+
+struct BuildFlags {
+  std::string context;
+  std::string file, target, progress, metadata_file, iidfile, emulation = "auto";
+  std::vector<std::string> platforms, tags, build_args, labels, outputs, secrets;
+  bool no_cache = false, push = false, keep_going = false, quiet = false;
+};
+
+std::pair<std::string, std::string> key_value(const std::string& text, const char* flag) {
+  const std::size_t equals = text.find('=');
+  if (equals == 0 || text.empty()) throw UsageError(concat(flag, " ", text, ": the name is missing"));
+  if (equals == std::string::npos) return {text, ""};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+// --build-arg NAME without a value takes it from the environment, and is nothing if it is not there.
+std::map<std::string, std::string> build_args_of(const BuildFlags& flags) {
+  std::map<std::string, std::string> args;
+  if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH")) args["SOURCE_DATE_EPOCH"] = epoch;
+  for (const std::string& text : flags.build_args) {
+    const auto [name, value] = key_value(text, "--build-arg");
+    if (text.find('=') != std::string::npos) {
+      args[name] = value;
+    } else if (const char* inherited = std::getenv(name.c_str())) {
+      args[name] = inherited;
+    }
+  }
+  return args;
+}
+
+// id=NAME[,src=FILE|,env=VARIABLE][,type=file|env]; without either, the variable NAME or the file NAME.
+std::pair<std::string, Secret> read_secret(const std::string& text) {
+  std::string id, file, variable, type;
+  for (const std::string& field : split_csv(text)) {
+    const auto [key, value] = key_value(field, "--secret");
+    if (key == "id") id = value;
+    else if (key == "src" || key == "source") file = value;
+    else if (key == "env") variable = value;
+    else if (key == "type") type = value;
+    else throw UsageError(concat("--secret: unknown key \"", key, "\" (id, src, env, type)"));
+  }
+  if (!type.empty() && type != "file" && type != "env")
+    throw UsageError(concat("--secret: type=", type, " is neither file nor env"));
+  if (type == "env" && variable.empty()) std::swap(variable, file);
+  if (id.empty()) id = file.empty() ? variable : file;
+  if (id.empty()) throw UsageError("--secret: id= is missing");
+  if (file.empty() && variable.empty()) {
+    if (std::getenv(id.c_str()) && type != "file") variable = id;
+    else file = id;
+  }
+  if (!variable.empty()) {
+    const char* value = std::getenv(variable.c_str());
+    if (!value) throw UsageError(concat("--secret id=", id, ": the environment has no variable ", variable));
+    return {id, Secret(value)};
+  }
+  try {
+    return {id, Secret(read_file(file, 500 * 1024))};
+  } catch (const SystemError& e) {
+    throw UsageError(concat("--secret id=", id, ": ", e.what()));
+  }
+}
+
+EmulationPolicy emulation_of(const std::string& text) {
+  if (text == "auto") return EmulationPolicy::Auto;
+  if (text == "qemu") return EmulationPolicy::Qemu;
+  if (text == "never") return EmulationPolicy::Never;
+  throw UsageError(concat("--emulation=", text, ": expected auto, qemu or never"));
+}
+
+BuildRequest request_of(const BuildFlags& flags) {
+  BuildRequest request{.context = flags.context, .dockerfile = flags.file, .target = flags.target};
+  if (flags.context == "-" || flags.context.find("://") != std::string::npos || flags.file == "-")
+    throw UsageError("contexts on stdin and from URLs are not supported yet; give a directory");
+  for (const std::string& list : flags.platforms)
+    for (const Platform& platform : parse_platform_list(list))
+      if (std::ranges::find(request.platforms, platform) == request.platforms.end()) request.platforms.push_back(platform);
+  for (const std::string& tag : flags.tags) request.tags.push_back(ImageRef::parse(tag));
+  request.build_args = build_args_of(flags);
+  for (const std::string& label : flags.labels) request.labels.insert(key_value(label, "--label"));
+  for (const std::string& secret : flags.secrets) request.secrets.insert(read_secret(secret));
+  for (const std::string& output : flags.outputs) request.outputs.push_back(parse_output(output));
+  if (flags.push) request.outputs.push_back({.type = OutputSpec::Type::Image, .push = true});
+  request.no_cache = flags.no_cache;
+  request.keep_going = flags.keep_going;
+  request.emulation = emulation_of(flags.emulation);
+  return request;
+}
+
+void write_result_file(const std::string& path, const std::string& bytes) {
+  if (!path.empty()) write_file_atomic(path, bytes);
+}
+
+int run(const BuildFlags& flags, CommandContext& context) {
+  try {
+    const BuildRequest request = request_of(flags);
+    const ProgressMode mode = flags.quiet ? ProgressMode::Quiet : choose_progress(flags.progress);
+    BuildSession session(context, mode);
+    const BuildResult result = session.build(request);
+    session.close();
+    write_result_file(flags.iidfile, image_id(result));
+    write_result_file(flags.metadata_file, metadata_json(result));
+    if (mode == ProgressMode::Quiet) {
+      const std::string line = image_id(result) + "\n";
+      write_all(STDOUT_FILENO, line, "stdout");
+    } else if (mode == ProgressMode::Plain || mode == ProgressMode::Tty) {
+      print_summary(result);
+    }
+    return 0;
+  } catch (const Cancelled&) {
+    write_result_file(flags.metadata_file, cancelled_metadata_json());
+    throw;
+  } catch (const Error& error) {
+    write_result_file(flags.metadata_file, metadata_json(error));
+    throw;
+  }
+}
+
+}  // namespace
+
+void add_build_command(CLI::App& app, Chosen& chosen) {
+  auto flags = std::make_shared<BuildFlags>();
+  CLI::App* build = app.add_subcommand("build", "Build a Dockerfile for one or many platforms");
+  build->add_option("context", flags->context, "The build context: a directory")->required()->type_name("PATH");
+  const auto text = [&](const char* name, std::string& value, const char* help, const char* type) {
+    build->add_option(name, value, help)->type_name(type);
+  };
+  const auto list = [&](const char* name, std::vector<std::string>& value, const char* help, const char* type) {
+    build->add_option(name, value, help)->type_name(type)->allow_extra_args(false);
+  };
+  list("--platform", flags->platforms, "Target platforms, e.g. linux/amd64,linux/arm64 (default: this machine's)", "LIST");
+  list("-t,--tag", flags->tags, "Name of the image: [registry/]repository[:tag]; may be repeated", "NAME");
+  text("-f,--file", flags->file, "The Dockerfile (default: PATH/Dockerfile)", "FILE");
+  text("--target", flags->target, "The stage to build (default: the last)", "STAGE");
+  list("--build-arg", flags->build_args, "Set a build-time variable; NAME alone takes it from the environment", "NAME=VALUE");
+  list("--label", flags->labels, "Set metadata of the image", "KEY=VALUE");
+  build->add_flag("--no-cache", flags->no_cache, "Run every step, whatever is known");
+  list("-o,--output", flags->outputs, "Where the result goes: type=image|registry|oci|local[,dest=PATH][,...]", "SPEC");
+  build->add_flag("--push", flags->push, "Push to the registry that the tags name: short for --output=type=registry");
+  list("--secret", flags->secrets, "Give a secret to RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]", "SPEC");
+  text("--progress", flags->progress, "auto, plain, tty, rawjson, quiet or none", "MODE");
+  text("--metadata-file", flags->metadata_file, "Write the result (or the error) as JSON", "FILE");
+  text("--iidfile", flags->iidfile, "Write the image ID", "FILE");
+  build->add_option("--emulation", flags->emulation, "Foreign platforms: auto, qemu or never")->type_name("POLICY");
+  build->add_flag("--keep-going", flags->keep_going, "After a failure, go on with what does not depend on it");
+  build->add_flag("-q,--quiet", flags->quiet, "Print only the image ID");
+  build->callback([flags, &chosen] {
+    chosen.confined = true;
+    chosen.run = [flags](CommandContext& context) { return run(*flags, context); };
+  });
+}
+
+}  // namespace slipway

@@ -1,0 +1,42 @@
+#pragma once
+// What the command line asks for, as one function to run. Each cli_*.cc adds its subcommand to the parser and fills
+// this in when that subcommand was given.
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace slipway {
+
+class Logger;
+
+/// Handed to a command when it runs.
+struct CommandContext {
+  Logger& logger;
+  std::stop_token stop;               ///< Ctrl-C
+  std::filesystem::path store_root;
+  bool many_ids = true;               ///< false: a user namespace with one id
+};
+
+struct Chosen {
+  std::function<int(CommandContext&)> run;   ///< returns the exit code; throws Error
+  bool confined = false;                     ///< needs mounts or other users' files: run in namespaces of its own
+};
+
+/// Options that every command takes.
+struct GlobalOptions {
+  std::string root;
+};
+
+void add_build_command(CLI::App& app, Chosen& chosen);
+void add_bootstrap_command(CLI::App& app, Chosen& chosen);
+void add_import_command(CLI::App& app, Chosen& chosen);
+void add_images_command(CLI::App& app, Chosen& chosen);
+void add_store_command(CLI::App& app, Chosen& chosen);
+void add_version_command(CLI::App& app, Chosen& chosen);
+
+}  // namespace slipway

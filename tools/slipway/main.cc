@@ -1,0 +1,114 @@
+// The way in: reads the command line, enters namespaces where the command needs them, turns errors into messages and
+// exit codes (0 ok, 1 build failed, 2 usage, 3 infrastructure, 4 authentication, 130 cancelled).
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <iostream>
+
+#include "base/error.h"
+#include "base/logger.h"
+#include "base/strings.h"
+#include "content/store.h"
+#include "runtime/confine.h"
+#include "slipway/command.h"
+#include "slipway/signals.h"
+
+namespace slipway {
+
+namespace {
+
+constexpr int kUsageExit = 2;
+constexpr int kCancelledExit = 130;
+
+void print_error(const std::string& text) { std::cerr << "ERROR: " << text << std::endl; }
+
+LogLevel log_threshold() {
+  const char* level = std::getenv("SLIPWAY_LOG");
+  if (!level) return LogLevel::Warning;
+  return std::string_view(level) == "debug" ? LogLevel::Debug : LogLevel::Info;
+}
+
+int guarded(const std::function<int()>& work) {
+  try {
+    return work();
+  } catch (const Cancelled&) {
+    print_error("cancelled");
+    return kCancelledExit;
+  } catch (const Error& e) {
+    print_error(describe(e));
+    return exit_code_for(e);
+  } catch (const std::bad_alloc&) {
+    print_error("out of memory");
+    return 3;
+  } catch (const std::exception& e) {
+    print_error(concat("internal error: ", e.what()));
+    return 3;
+  }
+}
+
+int run_command(const Chosen& chosen, const std::string& root, bool many_ids) {
+  return guarded([&] {
+    StderrLogger logger(log_threshold());
+    const StopSignals signals;
+    CommandContext context{.logger = logger,
+                           .stop = signals.token(),
+                           .store_root = root.empty() ? default_store_root() : std::filesystem::absolute(root),
+                           .many_ids = many_ids};
+    if (!many_ids)
+      logger.log(LogLevel::Info, "one user id is mapped: files of other owners become the step's root's");
+    return chosen.run(context);
+  });
+}
+
+/// CLI11's messages, with what a person may have meant.
+int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
+  std::string message = error.what();
+  std::vector<std::string> known;
+  const CLI::App* current = &app;
+  while (!current->get_subcommands().empty()) current = current->get_subcommands().front();
+  for (const CLI::Option* option : current->get_options())
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  for (const CLI::App* sub : current->get_subcommands([](const CLI::App*) { return true; })) known.push_back(sub->get_name());
+  for (const std::string& word : current->remaining(true)) {
+    message = concat(word.starts_with("-") ? "unknown flag: " : "unknown command or argument: ", word);
+    if (const auto near = closest_match(word.substr(0, word.find('=')), known)) message += concat(" (did you mean ", *near, "?)");
+    break;
+  }
+  print_error(concat(message, "\n  see: ", app.get_name(), current == &app ? "" : " " + current->get_name(), " --help"));
+  return kUsageExit;
+}
+
+int run_main(int argc, char** argv) {
+  CLI::App app{"Build one Dockerfile for many platforms; publish one image", "slipway"};
+  app.require_subcommand(1);
+  std::string root;
+  app.add_option("--root", root, "The store's directory (default: $SLIPWAY_ROOT, /var/lib/slipway or ~/.local/share/slipway)")
+      ->type_name("DIR");
+  app.fallthrough();  // --root may stand behind the subcommand too
+  Chosen chosen;
+  add_build_command(app, chosen);
+  add_bootstrap_command(app, chosen);
+  add_import_command(app, chosen);
+  add_images_command(app, chosen);
+  add_store_command(app, chosen);
+  add_version_command(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error);
+  }
+  ::signal(SIGPIPE, SIG_IGN);
+  if (!chosen.confined) return run_command(chosen, root, true);
+  return guarded([&] {
+    return run_confined([&](const Confinement& confinement) { return run_command(chosen, root, confinement.many_ids); });
+  });
+}
+
+}  // namespace
+
+}  // namespace slipway
+
+int main(int argc, char** argv) { return slipway::run_main(argc, argv); }

@@ -1,0 +1,26 @@
+#include "slipway/summary.h"
+
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/strings.h"
+#include "slipway/table.h"
+
+namespace slipway {
+
+std::string summary_text(const BuildResult& result) {
+  Table table({"PLATFORM", "DIGEST", "SIZE", "MODE", "TIME"});
+  for (const PlatformSummary& platform : result.platforms)
+    table.add({platform.platform.str(), concat("sha256:", platform.manifest.digest.short_hex()),
+               human_bytes(platform.size), platform.mode, human_seconds(platform.seconds)});
+  std::string text = "\n" + table.text();
+  std::vector<std::string> names;
+  for (const ImageRef& name : result.names) names.push_back(name.familiar());
+  text += concat("\n", result.platforms.size() > 1 ? "index " : "image ", result.image.digest.str());
+  if (!names.empty()) text += concat("  ", join(names, ", "));
+  return text + "\n";
+}
+
+void print_summary(const BuildResult& result) { write_all(STDERR_FILENO, summary_text(result), "stderr"); }
+
+}  // namespace slipway
