@@ -12,10 +12,12 @@ Descriptor put_document(Store& store, std::string_view media_type, const std::st
   return {.media_type = std::string(media_type), .digest = blob.digest, .size = blob.size};
 }
 
-/// Times for the new history entries: a layer's entry has the time of its step, the others that of the layer before.
+/// Times for the new history entries: a layer's entry has the time of its step, the others that of the layer before, or
+/// of the first layer if there is none before.
 void date_history(ImageConfig& config, const dockerfile::LoweredLane& lane, const std::vector<std::string>& layer_times,
                   const std::optional<std::int64_t>& epoch) {
-  std::string last = config.created;
+  std::string last = lane.base_history > 0 ? config.history[lane.base_history - 1].created : "";
+  if (last.empty() && lane.base_layers < layer_times.size()) last = layer_times[lane.base_layers];
   std::size_t layer = lane.base_layers;
   for (std::size_t i = lane.base_history; i < config.history.size(); ++i) {
     History& entry = config.history[i];
@@ -23,8 +25,7 @@ void date_history(ImageConfig& config, const dockerfile::LoweredLane& lane, cons
       SLIPWAY_CHECK(layer < layer_times.size(), "every entry with a layer has a snapshot");
       last = layer_times[layer++];
     }
-    if (epoch) last = rfc3339(*epoch);
-    entry.created = last;
+    entry.created = epoch ? rfc3339(*epoch) : last;
   }
   SLIPWAY_CHECK(layer == layer_times.size(), "every snapshot has a history entry");
   config.created = epoch ? rfc3339(*epoch) : last;

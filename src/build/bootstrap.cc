@@ -21,8 +21,7 @@ const std::vector<std::string> kExtractedBase = {"base-files", "base-passwd", "b
 
 // base-passwd's maintainer script would write these two; nothing runs, so its masters are put there as they are.
 constexpr const char* kUserFilesHook =
-    R"(set -e; cd "$1"; for f in passwd group; do cp usr/share/base-passwd/$f.master etc/$f; chmod 644 etc/$f; done; )"
-    R"(mkdir -p proc sys run; for d in proc sys; do chmod 555 $d; done)";
+    R"(set -e; cd "$1"; for f in passwd group; do cp usr/share/base-passwd/$f.master etc/$f; chmod 644 etc/$f; done)";
 
 bool is_package_word(const std::string& word) {
   return !word.empty() && word.front() != '-' && std::ranges::all_of(word, [](char c) {

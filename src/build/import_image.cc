@@ -34,7 +34,7 @@ std::vector<Descriptor> present_manifests(Store& store, const ImageRef& name) {
 AssembledImage import_rootfs(Store& store, int tar_fd, const Platform& platform, const std::string& created_by,
                              const std::optional<std::int64_t>& created, std::stop_token stop) {
   const Layer layer = import_tar_as_layer(store, tar_fd, {}, stop);
-  ImageConfig config{.platform = platform, .created = rfc3339(created.value_or(0))};
+  ImageConfig config{.platform = platform, .created = created ? rfc3339(*created) : ""};
   config.config.env = {kDefaultPath};
   config.config.cmd = std::vector<std::string>{"/bin/sh"};
   config.diff_ids = {layer.diff_id};

@@ -14,8 +14,8 @@
 
 namespace slipway {
 
-/// One layer, one config, one manifest in the store. `created_by` is the history's line; the time is `created` (seconds)
-/// or the epoch if absent. Throws InvalidInput for an archive that cannot be read.
+/// One layer, one config, one manifest in the store. `created_by` is the history's line; its time is `created` (seconds),
+/// or left out, so that the same archive gives the same image. Throws InvalidInput for an archive that cannot be read.
 AssembledImage import_rootfs(Store& store, int tar_fd, const Platform& platform, const std::string& created_by,
                              const std::optional<std::int64_t>& created, std::stop_token stop);
 

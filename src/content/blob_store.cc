@@ -42,8 +42,11 @@ BlobWriter::BlobWriter(fs::path blobs, fs::path temp) : blobs_(std::move(blobs))
 }
 
 BlobWriter::BlobWriter(BlobWriter&& other) noexcept
-    : blobs_(std::move(other.blobs_)), temp_(std::exchange(other.temp_, {})), fd_(std::move(other.fd_)),
-      hash_(std::move(other.hash_)), written_(std::exchange(other.written_, 0)) {}
+    : blobs_(std::move(other.blobs_)),
+      temp_(std::exchange(other.temp_, {})),
+      fd_(std::move(other.fd_)),
+      hash_(std::move(other.hash_)),
+      written_(std::exchange(other.written_, 0)) {}
 
 BlobWriter::~BlobWriter() {
   if (!temp_.empty()) ::unlink(temp_.c_str());
@@ -74,7 +77,8 @@ BlobInfo BlobWriter::commit(const std::optional<Digest>& expected) {
   // Also over a blob that is there: the bytes are the same, or they replace damaged ones.
   const fs::path target = taken.blobs_ / info.digest.hex();
   with_space_hint(taken.blobs_, [&] {
-    if (::rename(taken.temp_.c_str(), target.c_str()) != 0) throw SystemError(errno, "rename", target.native());
+    if (::rename(taken.temp_.c_str(), target.c_str()) != 0)
+      throw SystemError(errno, "rename", target.native());
     taken.temp_.clear();
     fsync_directory(taken.blobs_);
   });
@@ -112,16 +116,18 @@ std::string BlobStore::read(const Digest& digest, std::size_t limit) const {
   const UniqueFd fd = open(digest);
   std::string bytes = read_all(fd.get(), concat("blob ", digest.str()), limit);
   if (Digest::of(bytes) == digest) return bytes;
-  IntegrityError error(concat("blob ", digest.str(), " is damaged in the store (", path_of(digest).native(), ")"));
-  error.set_hint("Remove that file; what needs it is then pulled or built again. `slipway store check` finds "
-                 "others.");
+  IntegrityError error(
+      concat("blob ", digest.str(), " is damaged in the store (", path_of(digest).native(), ")"));
+  error.set_hint(
+      "Remove that file; what needs it is then pulled or built again. `slipway store check` finds "
+      "others.");
   throw error;
 }
 
 BlobInfo BlobStore::put(std::string_view bytes) {
   const Digest digest = Digest::of(bytes);
-  // Manifests and configs of a cached build are there already: reading them is far cheaper than two fsyncs. What is
-  // there was fsynced before it was renamed, so only the name may still have to become durable.
+  // Manifests and configs of a cached build are there already: reading them is far cheaper than two fsyncs.
+  // What is there was fsynced before it was renamed, so only the name may still have to become durable.
   if (size(digest) == bytes.size() && read_file_if_exists(path_of(digest)) == bytes) {
     fsync_directory(blobs_);
     return {.digest = digest, .size = bytes.size()};

@@ -6,9 +6,9 @@
 #include "base/strings.h"
 #include "content/sqlite.h"
 
-// Schema 1. What hangs on a snapshot goes with it (ON DELETE CASCADE), so no record outlives what it points at. A
-// parent cannot go before its children (NO ACTION). AUTOINCREMENT: an id is never used twice, so a path with an id in
-// it never comes to mean something else.
+// Schema 1. What hangs on a snapshot goes with it (ON DELETE CASCADE), so no record outlives what it points
+// at. A parent cannot go before its children (NO ACTION). AUTOINCREMENT: an id is never used twice, so a path
+// with an id in it never comes to mean something else.
 namespace slipway {
 namespace {
 
@@ -66,7 +66,8 @@ std::int64_t schema_of(SqliteConnection& connection) {
 }
 
 void set_up(SqliteConnection& connection, const std::filesystem::path& file) {
-  connection.execute("setting it up", "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON");
+  connection.execute("setting it up",
+                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON");
   std::int64_t schema = schema_of(connection);
   if (schema == 0) {
     SqliteTransaction transaction(connection, "creating its tables", SqliteTransaction::Commit::Synced);
@@ -76,8 +77,8 @@ void set_up(SqliteConnection& connection, const std::filesystem::path& file) {
     schema = kSchema;
   }
   if (schema == kSchema) return;
-  HostError error(concat("the store at ", file.parent_path().native(), " was made by a newer slipway (schema ", schema,
-                         ", this one knows ", kSchema, ")"));
+  HostError error(concat("the store at ", file.parent_path().native(),
+                         " was made by a newer slipway (schema ", schema, ", this one knows ", kSchema, ")"));
   error.set_hint("Use that slipway, or another store with --root or SLIPWAY_ROOT.");
   throw error;
 }

@@ -35,20 +35,22 @@ std::vector<Database::ImageRow> all_images(SqliteConnection& connection) {
   SqliteStatement statement =
       connection.prepare("listing images", "SELECT name, descriptor, updated FROM images ORDER BY name");
   while (statement.step())
-    rows.push_back({.name = statement.text(0), .descriptor = statement.text(1), .updated = statement.integer(2)});
+    rows.push_back(
+        {.name = statement.text(0), .descriptor = statement.text(1), .updated = statement.integer(2)});
   return rows;
 }
 
 void drop_oldest_file_digests(SqliteConnection& connection, std::uint64_t capacity) {
   constexpr std::string_view kDoing = "forgetting old file digests";
-  // A row that is written again gets a new rowid, so rowids are in order of age, and their range bounds the number of
-  // rows: counting a million of them on each flush would cost more than the flush.
+  // A row that is written again gets a new rowid, so rowids are in order of age, and their range bounds the
+  // number of rows: counting a million of them on each flush would cost more than the flush.
   SqliteStatement range = connection.prepare(
       kDoing, "SELECT (SELECT max(rowid) FROM file_digests) - (SELECT min(rowid) FROM file_digests) + 1");
   if (!range.step() || range.unsigned_integer(0) <= capacity) return;
   connection
-      .prepare(kDoing, "DELETE FROM file_digests WHERE rowid <= (SELECT rowid FROM file_digests ORDER BY rowid DESC "
-                       "LIMIT 1 OFFSET ?)")
+      .prepare(kDoing,
+               "DELETE FROM file_digests WHERE rowid <= (SELECT rowid FROM file_digests ORDER BY rowid DESC "
+               "LIMIT 1 OFFSET ?)")
       .bind(capacity)
       .run();
 }
@@ -58,7 +60,8 @@ void drop_oldest_file_digests(SqliteConnection& connection, std::uint64_t capaci
 std::optional<Database::LayerRecord> Database::find_layer(SnapshotId snapshot, const std::string& variant) {
   auto connection = connection_->lock();
   SqliteStatement statement = connection->prepare(
-      "looking up a layer", "SELECT media_type, digest, size, diff_id FROM layers WHERE snapshot = ? AND variant = ?");
+      "looking up a layer",
+      "SELECT media_type, digest, size, diff_id FROM layers WHERE snapshot = ? AND variant = ?");
   if (!statement.bind(snapshot.value).bind(variant).step()) return std::nullopt;
   return layer_from(statement, 0);
 }
@@ -68,8 +71,9 @@ void Database::put_layer(SnapshotId snapshot, const std::string& variant, const 
   auto connection = connection_->lock();
   SqliteTransaction transaction(*connection, kDoing);
   connection
-      ->prepare(kDoing, "INSERT OR REPLACE INTO layers (snapshot, variant, media_type, digest, size, diff_id) "
-                        "VALUES (?, ?, ?, ?, ?, ?)")
+      ->prepare(kDoing,
+                "INSERT OR REPLACE INTO layers (snapshot, variant, media_type, digest, size, diff_id) "
+                "VALUES (?, ?, ?, ?, ?, ?)")
       .bind(snapshot.value)
       .bind(variant)
       .bind(record.media_type)
@@ -87,14 +91,15 @@ std::vector<Database::LayerRow> Database::layers() {
       "SELECT snapshot, variant, media_type, digest, size, diff_id FROM layers ORDER BY snapshot, variant");
   std::vector<LayerRow> rows;
   while (statement.step())
-    rows.push_back(
-        {.snapshot = {statement.integer(0)}, .variant = statement.text(1), .record = layer_from(statement, 2)});
+    rows.push_back({.snapshot = {statement.integer(0)},
+                    .variant = statement.text(1),
+                    .record = layer_from(statement, 2)});
   return rows;
 }
 
 std::optional<SnapshotId> Database::find_chain(const Digest& chain) {
-  return find_id(*connection_->lock(), "looking up a layer chain", "SELECT snapshot FROM chains WHERE chain_id = ?",
-                 chain);
+  return find_id(*connection_->lock(), "looking up a layer chain",
+                 "SELECT snapshot FROM chains WHERE chain_id = ?", chain);
 }
 
 void Database::put_chain(const Digest& chain, SnapshotId snapshot) {
@@ -103,7 +108,8 @@ void Database::put_chain(const Digest& chain, SnapshotId snapshot) {
 }
 
 std::optional<SnapshotId> Database::find_result(const Digest& key) {
-  return find_id(*connection_->lock(), "looking up a step's result", "SELECT snapshot FROM results WHERE key = ?", key);
+  return find_id(*connection_->lock(), "looking up a step's result",
+                 "SELECT snapshot FROM results WHERE key = ?", key);
 }
 
 void Database::put_result(const Digest& key, SnapshotId snapshot) {
@@ -146,14 +152,16 @@ bool Database::remove_image(const std::string& name, const ImageMirror& mirror) 
   return true;
 }
 
-std::optional<Digest> Database::find_file_digest(std::uint64_t device, std::uint64_t inode, std::uint64_t size,
-                                                 std::int64_t mtime_ns, std::int64_t ctime_ns) {
+std::optional<Digest> Database::find_file_digest(std::uint64_t device, std::uint64_t inode,
+                                                 std::uint64_t size, std::int64_t mtime_ns,
+                                                 std::int64_t ctime_ns) {
   auto connection = connection_->lock();
   SqliteStatement statement =
       connection->prepare("looking up a file's digest",
                           "SELECT digest FROM file_digests WHERE device = ? AND inode = ? AND size = ? "
                           "AND mtime_ns = ? AND ctime_ns = ?");
-  if (!statement.bind(device).bind(inode).bind(size).bind(mtime_ns).bind(ctime_ns).step()) return std::nullopt;
+  if (!statement.bind(device).bind(inode).bind(size).bind(mtime_ns).bind(ctime_ns).step())
+    return std::nullopt;
   return Digest::parse(statement.text(0));
 }
 
@@ -163,8 +171,9 @@ void Database::put_file_digests(const std::vector<FileDigestRow>& rows, std::uin
   SqliteTransaction transaction(*connection, kDoing);
   for (const FileDigestRow& row : rows)
     connection
-        ->prepare(kDoing, "INSERT OR REPLACE INTO file_digests (device, inode, size, mtime_ns, ctime_ns, digest) "
-                          "VALUES (?, ?, ?, ?, ?, ?)")
+        ->prepare(kDoing,
+                  "INSERT OR REPLACE INTO file_digests (device, inode, size, mtime_ns, ctime_ns, digest) "
+                  "VALUES (?, ?, ?, ?, ?, ?)")
         .bind(row.device)
         .bind(row.inode)
         .bind(row.size)

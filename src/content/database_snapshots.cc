@@ -56,7 +56,8 @@ std::optional<Database::SnapshotRow> Database::find_snapshot(SnapshotId id) {
 
 std::vector<SnapshotId> Database::snapshot_chain(SnapshotId id) {
   auto connection = connection_->lock();
-  // A parent's id is smaller than its children's; the condition also ends the recursion in a damaged database.
+  // A parent's id is smaller than its children's; the condition also ends the recursion in a damaged
+  // database.
   SqliteStatement statement = connection->prepare(
       "reading a snapshot's ancestors",
       "WITH RECURSIVE up(id, parent) AS (SELECT id, parent FROM snapshots WHERE id = ? UNION ALL "
@@ -76,7 +77,8 @@ bool Database::remove_snapshot(SnapshotId id) {
   // Synced: a power cut must not bring the row back when its directory is gone.
   SqliteTransaction transaction(*connection, kDoing, SqliteTransaction::Commit::Synced);
   {
-    SqliteStatement children = connection->prepare(kDoing, "SELECT id FROM snapshots WHERE parent = ? LIMIT 1");
+    SqliteStatement children =
+        connection->prepare(kDoing, "SELECT id FROM snapshots WHERE parent = ? LIMIT 1");
     if (children.bind(id.value).step())
       throw InvalidInput(concat("snapshot ", id.value, " cannot be removed: snapshot ", children.integer(0),
                                 " stands on it"));

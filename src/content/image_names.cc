@@ -19,11 +19,13 @@ namespace {
 constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 
 StoredImage image_from(const Database::ImageRow& row) {
-  return {.name = ImageRef::parse(row.name), .descriptor = parse_descriptor(row.descriptor), .updated = row.updated};
+  return {.name = ImageRef::parse(row.name),
+          .descriptor = parse_descriptor(row.descriptor),
+          .updated = row.updated};
 }
 
-/// Called with SQLite's write lock held, so one process at a time is here: the temp file can have one fixed name,
-/// which a killed process's leftover does not block.
+/// Called with SQLite's write lock held, so one process at a time is here: the temp file can have one fixed
+/// name, which a killed process's leftover does not block.
 void write_index(const fs::path& root, const std::vector<Database::ImageRow>& images) {
   const std::string bytes = index_json(images);
   const fs::path temp = root / "index.json.new", target = root / "index.json";

@@ -43,7 +43,8 @@ void clear_snapshot_leftovers(const fs::path& directory, const fs::path& temp, D
   database.with_snapshots_held([&](const std::vector<Database::SnapshotRow>& rows) {
     std::vector<SnapshotId> known;
     for (const Database::SnapshotRow& row : rows) known.push_back(row.id);
-    for (const fs::path& leftover : snapshot_leftovers(directory, known)) aside.push_back(move_aside(leftover, temp));
+    for (const fs::path& leftover : snapshot_leftovers(directory, known))
+      aside.push_back(move_aside(leftover, temp));
   });
   // Without the lock: large trees take their time.
   for (const fs::path& path : aside) remove_tree(path);

@@ -18,14 +18,16 @@
 #include "content/snapshot_files.h"
 #include "content/space.h"
 
-// On disk: ROOT/snapshots/ID/fs holds what the snapshot changed. One in the making is TEMP/snap-XXXXXX with fs (upper),
-// work (overlayfs's own) and root (the mount point); commit leaves fs alone in it and renames it into place.
+// On disk: ROOT/snapshots/ID/fs holds what the snapshot changed. One in the making is TEMP/snap-XXXXXX with
+// fs (upper), work (overlayfs's own) and root (the mount point); commit leaves fs alone in it and renames it
+// into place.
 //
-// Invariant: a row's directory is there. A directory gets its name only inside the transaction that inserts the row,
-// so while that holds SQLite's write lock, nobody else can see the one without the other; a process killed in between
-// loses the row (SQLite rolls back) and leaves a directory without one. Such leftovers are told by holding the write
-// lock and comparing: the next commit that is given the same id moves it aside, Store::open removes all of them after
-// an unclean end. Removing goes the other way round: the row first, durably, then the directory.
+// Invariant: a row's directory is there. A directory gets its name only inside the transaction that inserts
+// the row, so while that holds SQLite's write lock, nobody else can see the one without the other; a process
+// killed in between loses the row (SQLite rolls back) and leaves a directory without one. Such leftovers are
+// told by holding the write lock and comparing: the next commit that is given the same id moves it aside,
+// Store::open removes all of them after an unclean end. Removing goes the other way round: the row first,
+// durably, then the directory.
 namespace slipway {
 namespace fs = std::filesystem;
 namespace {
@@ -42,7 +44,8 @@ fs::path make_temporary(const fs::path& parent, std::string_view prefix) {
   return pattern;
 }
 
-/// A step that does not touch "/" must not change it either: the upper directory stands for it in the merged tree.
+/// A step that does not touch "/" must not change it either: the upper directory stands for it in the merged
+/// tree.
 void copy_root_attributes(const fs::path& from, const fs::path& to) {
   struct stat status {};
   if (::stat(from.c_str(), &status) != 0) throw SystemError(errno, "stat", from.native());
@@ -54,14 +57,16 @@ void copy_root_attributes(const fs::path& from, const fs::path& to) {
 
 std::vector<std::string> lower_directories(const std::vector<SnapshotId>& base_first) {
   std::vector<std::string> lower;
-  for (auto id = base_first.rbegin(); id != base_first.rend(); ++id) lower.push_back(concat(id->value, "/fs"));
+  for (auto id = base_first.rbegin(); id != base_first.rend(); ++id)
+    lower.push_back(concat(id->value, "/fs"));
   return lower;
 }
 
 }  // namespace
 
 MountedTree::MountedTree(MountedTree&& other) noexcept
-    : path_(std::move(other.path_)), mounted_(std::exchange(other.mounted_, false)),
+    : path_(std::move(other.path_)),
+      mounted_(std::exchange(other.mounted_, false)),
       remove_after_(std::exchange(other.remove_after_, {})) {}
 
 MountedTree::~MountedTree() {
@@ -78,7 +83,9 @@ void MountedTree::unmount() {
 }
 
 ActiveSnapshot::ActiveSnapshot(ActiveSnapshot&& other) noexcept
-    : directory_(std::exchange(other.directory_, {})), upper_(std::move(other.upper_)), parent_(other.parent_),
+    : directory_(std::exchange(other.directory_, {})),
+      upper_(std::move(other.upper_)),
+      parent_(other.parent_),
       mount_(std::move(other.mount_)) {}
 
 ActiveSnapshot::~ActiveSnapshot() {
@@ -86,7 +93,8 @@ ActiveSnapshot::~ActiveSnapshot() {
   if (directory_.empty()) return;
   try {
     remove_tree(directory_);
-  } catch (const std::exception&) {  // it is in the process's temp directory, which is cleared in the end anyway
+  } catch (const std::exception&) {
+    // it is in the process's temp directory, which is cleared in the end anyway
   }
 }
 
@@ -146,8 +154,8 @@ SnapshotId SnapshotStore::commit(ActiveSnapshot&& active, std::int64_t created) 
     if (!in_the_way.empty()) remove_tree(in_the_way);
     return id;
   } catch (const Error&) {
-    // The directory is in place and the row is not. It cannot simply be renamed back: with the transaction over, the
-    // id and the path may be somebody else's already.
+    // The directory is in place and the row is not. It cannot simply be renamed back: with the transaction
+    // over, the id and the path may be somebody else's already.
     if (placed && !taken.directory_.empty()) clear_snapshot_leftovers(directory_, temp_, database_);
     throw;
   }
@@ -158,7 +166,10 @@ MountedTree SnapshotStore::view(SnapshotId id) {
   if (ancestors.size() == 1) return {diff_directory(id), false, {}};
   MountedTree tree(make_temporary(temp_, "view"), false, {});
   tree.remove_after_ = tree.path_;
-  mount_overlay({.base = directory_, .lower = lower_directories(ancestors), .upper = {}, .work = {},
+  mount_overlay({.base = directory_,
+                 .lower = lower_directories(ancestors),
+                 .upper = {},
+                 .work = {},
                  .target = tree.path_});
   tree.mounted_ = true;
   return tree;
@@ -178,7 +189,9 @@ std::vector<SnapshotId> SnapshotStore::chain(SnapshotId id) const {
   return ancestors;
 }
 
-fs::path SnapshotStore::diff_directory(SnapshotId id) const { return directory_ / std::to_string(id.value) / "fs"; }
+fs::path SnapshotStore::diff_directory(SnapshotId id) const {
+  return directory_ / std::to_string(id.value) / "fs";
+}
 
 void SnapshotStore::remove(SnapshotId id) {
   if (!database_.remove_snapshot(id)) throw NotFound(concat("snapshot ", id.value, " is not in the store"));
@@ -192,7 +205,8 @@ std::vector<SnapshotId> SnapshotStore::list() const {
 }
 
 bool overlay_uses_user_xattr() {
-  // trusted.* attributes need CAP_SYS_ADMIN in the initial user namespace, the only one that maps every id to itself.
+  // trusted.* attributes need CAP_SYS_ADMIN in the initial user namespace, the only one that maps every id to
+  // itself.
   static const bool answer = [] {
     std::istringstream map(read_file_if_exists("/proc/self/uid_map").value_or("0 0 4294967295"));
     std::uint64_t inside = 1, outside = 1, count = 0;

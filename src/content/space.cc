@@ -12,7 +12,8 @@ namespace slipway {
 std::string space_left(const std::filesystem::path& path) {
   struct statvfs status {};
   if (::statvfs(path.c_str(), &status) != 0) return {};
-  const auto bytes = static_cast<std::uint64_t>(status.f_bavail) * static_cast<std::uint64_t>(status.f_frsize);
+  const auto bytes =
+      static_cast<std::uint64_t>(status.f_bavail) * static_cast<std::uint64_t>(status.f_frsize);
   return concat(human_bytes(bytes), " left on the file system of ", path.native());
 }
 

@@ -22,7 +22,9 @@ constexpr int kBusyMilliseconds = 30'000;
 }  // namespace
 
 SqliteStatement::SqliteStatement(SqliteStatement&& other) noexcept
-    : connection_(other.connection_), statement_(std::exchange(other.statement_, nullptr)), doing_(other.doing_),
+    : connection_(other.connection_),
+      statement_(std::exchange(other.statement_, nullptr)),
+      doing_(other.doing_),
       bound_(other.bound_) {}
 
 SqliteStatement::~SqliteStatement() {
@@ -41,8 +43,8 @@ SqliteStatement& SqliteStatement::bind(std::int64_t value) {
 }
 
 SqliteStatement& SqliteStatement::bind(std::string_view text) {
-  check_bound(sqlite3_bind_text64(statement_, ++bound_, text.data() ? text.data() : "", text.size(), SQLITE_TRANSIENT,
-                                  SQLITE_UTF8));
+  check_bound(sqlite3_bind_text64(statement_, ++bound_, text.data() ? text.data() : "", text.size(),
+                                  SQLITE_TRANSIENT, SQLITE_UTF8));
   return *this;
 }
 
@@ -71,14 +73,17 @@ std::int64_t SqliteStatement::integer(int column) const { return sqlite3_column_
 std::string SqliteStatement::text(int column) const {
   const unsigned char* bytes = sqlite3_column_text(statement_, column);
   if (!bytes) return {};
-  return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+  return {reinterpret_cast<const char*>(bytes),
+          static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
-bool SqliteStatement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+bool SqliteStatement::is_null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
 
 SqliteConnection::SqliteConnection(const std::filesystem::path& file) : file_(file) {
-  const int result = sqlite3_open_v2(file.c_str(), &handle_,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int result = sqlite3_open_v2(
+      file.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   try {
     if (result != SQLITE_OK) fail("opening it", result);
     sqlite3_extended_result_codes(handle_, 1);
@@ -98,8 +103,8 @@ SqliteStatement SqliteConnection::prepare(std::string_view doing, std::string_vi
   const auto known = prepared_.find(sql);
   if (known != prepared_.end()) return {*this, known->second, doing};
   sqlite3_stmt* statement = nullptr;
-  const int result = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                        &statement, nullptr);
+  const int result = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (result != SQLITE_OK) fail(doing, result);
   prepared_.emplace(sql, statement);
   return {*this, statement, doing};
@@ -122,8 +127,8 @@ void SqliteConnection::fail(std::string_view doing, int result) const {
       throw_full(where, file_);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      throw HostError(concat(where, ": another slipway process has kept it locked for ", kBusyMilliseconds / 1000,
-                             " seconds"));
+      throw HostError(concat(where, ": another slipway process has kept it locked for ",
+                             kBusyMilliseconds / 1000, " seconds"));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: {
       IntegrityError error(concat(where, ": ", what));
@@ -136,7 +141,8 @@ void SqliteConnection::fail(std::string_view doing, int result) const {
       break;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-      if (system_error != 0) throw SystemError(system_error, doing, concat("in the store database ", file_.native()));
+      if (system_error != 0)
+        throw SystemError(system_error, doing, concat("in the store database ", file_.native()));
       break;
     default:
       break;
@@ -146,7 +152,8 @@ void SqliteConnection::fail(std::string_view doing, int result) const {
 
 SqliteTransaction::SqliteTransaction(SqliteConnection& connection, std::string_view doing, Commit how)
     : connection_(connection), doing_(doing), how_(how) {
-  // In WAL mode NORMAL syncs at checkpoints only, FULL at each commit; it cannot be changed inside a transaction.
+  // In WAL mode NORMAL syncs at checkpoints only, FULL at each commit; it cannot be changed inside a
+  // transaction.
   if (how_ == Commit::Synced) connection_.execute(doing_, "PRAGMA synchronous=FULL");
   try {
     connection_.execute(doing_, "BEGIN IMMEDIATE");

@@ -30,8 +30,8 @@ bool ensure_directory(const fs::path& path, mode_t mode) {
   return false;
 }
 
-/// The root as an absolute path without links, made if need be. Closed to others: snapshots hold set-uid programs, and
-/// contexts what people would not publish.
+/// The root as an absolute path without links, made if need be. Closed to others: snapshots hold set-uid
+/// programs, and contexts what people would not publish.
 fs::path ensure_root(const fs::path& root) {
   std::error_code error;
   const fs::path absolute = fs::absolute(root).lexically_normal();
@@ -50,7 +50,8 @@ void refuse_foreign_layout(const fs::path& root) {
   if (::access((root / "slipway.db").c_str(), F_OK) == 0) return;
   const auto index = read_file_if_exists(root / "index.json");
   if (!index || parse_index(*index).value.manifests.empty()) return;
-  HostError error(concat(root.native(), " is an OCI image layout with images in it, but not a store of slipway"));
+  HostError error(
+      concat(root.native(), " is an OCI image layout with images in it, but not a store of slipway"));
   error.set_hint("Choose another directory with --root or SLIPWAY_ROOT.");
   throw error;
 }
@@ -70,12 +71,18 @@ void ensure_layout(const fs::path& root) {
 
 }  // namespace
 
-Store::Store(fs::path root, Logger& logger, std::unique_ptr<StoreSession> session, std::unique_ptr<Database> database)
-    : root_(std::move(root)), temp_(session->directory()), logger_(logger), session_(std::move(session)),
-      blobs_(root_ / "blobs" / "sha256", temp_), database_(std::move(database)),
+Store::Store(fs::path root, Logger& logger, std::unique_ptr<StoreSession> session,
+             std::unique_ptr<Database> database)
+    : root_(std::move(root)),
+      temp_(session->directory()),
+      logger_(logger),
+      session_(std::move(session)),
+      blobs_(root_ / "blobs" / "sha256", temp_),
+      database_(std::move(database)),
       snapshots_(std::make_unique<SnapshotStore>(root_ / "snapshots", temp_, *database_)),
       images_(std::make_unique<ImageNames>(*database_, root_)),
-      results_(std::make_unique<ResultRecords>(*database_)), file_digests_(std::make_unique<FileDigests>(*database_)) {}
+      results_(std::make_unique<ResultRecords>(*database_)),
+      file_digests_(std::make_unique<FileDigests>(*database_)) {}
 
 std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger) {
   try {
@@ -89,7 +96,8 @@ std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger) {
       session = std::make_unique<StoreSession>(canonical, logger);
       database = std::make_unique<Database>(canonical / "slipway.db");
     }
-    std::unique_ptr<Store> store(new Store(std::move(canonical), logger, std::move(session), std::move(database)));
+    std::unique_ptr<Store> store(
+        new Store(std::move(canonical), logger, std::move(session), std::move(database)));
     store->recover();
     return store;
   } catch (Error& e) {
@@ -144,8 +152,10 @@ fs::path default_store_root() {
   if (const std::string root = variable("SLIPWAY_ROOT"); !root.empty()) return root;
   // Root of a user namespace is no root here: /var/lib belongs to somebody it has no id for.
   if (::geteuid() == 0 && ::access("/var/lib", W_OK) == 0) return "/var/lib/slipway";
-  if (const std::string data = variable("XDG_DATA_HOME"); data.starts_with('/')) return fs::path(data) / "slipway";
-  if (const std::string home = variable("HOME"); home.starts_with('/')) return fs::path(home) / ".local/share/slipway";
+  if (const std::string data = variable("XDG_DATA_HOME"); data.starts_with('/'))
+    return fs::path(data) / "slipway";
+  if (const std::string home = variable("HOME"); home.starts_with('/'))
+    return fs::path(home) / ".local/share/slipway";
   HostError error("there is no place for the store: neither HOME nor XDG_DATA_HOME is set");
   error.set_hint("Name one with --root or SLIPWAY_ROOT.");
   throw error;

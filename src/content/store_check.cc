@@ -1,5 +1,5 @@
-// Store::check. Looks at everything, changes nothing. What is fatal: a row whose bytes are missing or wrong. What is
-// not: bytes without a row, and what a killed process left; the next start clears that.
+// Store::check. Looks at everything, changes nothing. What is fatal: a row whose bytes are missing or wrong.
+// What is not: bytes without a row, and what a killed process left; the next start clears that.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -62,7 +62,8 @@ class StoreCheck {
   void check_images() {
     const std::vector<Database::ImageRow> rows = database_.images();
     for (const Database::ImageRow& row : rows)
-      guarded(concat("image ", row.name), [&] { check_document(parse_descriptor(row.descriptor), row.name, 0); });
+      guarded(concat("image ", row.name),
+              [&] { check_document(parse_descriptor(row.descriptor), row.name, 0); });
     guarded("index.json", [&] {
       if (read_file_if_exists(root_ / "index.json") != index_json(rows))
         leftover("index.json does not list the images of the database; naming an image writes it anew");
@@ -75,7 +76,8 @@ class StoreCheck {
       const std::string what = concat("snapshot ", row.snapshot.value, "'s layer ", row.record.digest.str());
       // A pulled layer's blob can be pulled again; its snapshot is what builds use.
       if (!size) add(concat(what, " is missing"), row.variant != "pulled");
-      if (size && *size != row.record.size) fatal(concat(what, " has ", *size, " bytes instead of ", row.record.size));
+      if (size && *size != row.record.size)
+        fatal(concat(what, " has ", *size, " bytes instead of ", row.record.size));
     }
   }
 

@@ -90,7 +90,8 @@ StoreSession::~StoreSession() {
     // The lock goes last, so that nobody takes us for dead while we still work here.
     remove_tree(directory_);
   } catch (const std::exception& e) {
-    logger_.log(LogLevel::Warning, concat("temporary files remain until the next start: ", std::string_view(e.what())));
+    logger_.log(LogLevel::Warning,
+                concat("temporary files remain until the next start: ", std::string_view(e.what())));
   }
 }
 

@@ -118,8 +118,8 @@ const BaseImage& StageLowering::resolve(const std::string& name, const Platform&
     refuse_image(name, error.what(), where);
   } catch (Error& error) {
     // Registries answer "denied" for repositories that do not exist, too.
-    if (const auto near = closest_match(name, build_.names.names()); near && error.hint().empty())
-      error.set_hint(concat("if a stage was meant: there is one named \"", *near, "\""));
+    if (const auto near = closest_match(name, build_.names.names()))
+      error.set_hint(concat("did you mean the stage \"", *near, "\"?"));
     error.add_context(concat(where.file, ":", where.line, ": resolving ", name, " for ", platform.str()));
     throw;
   }

@@ -25,6 +25,10 @@ bool says_program_busy(std::string_view error) {
   return error.starts_with("exec container process") && error.ends_with("Text file busy");
 }
 
+bool says_proc_refused(std::string_view error) {
+  return error.starts_with("mount `proc`") && error.ends_with("Operation not permitted");
+}
+
 std::optional<StartFailure> start_failure(std::string_view error, std::string_view program) {
   const auto says = [&](std::string_view part) { return error.find(part) != std::string_view::npos; };
   const bool about_program = says("executable") || says("exec container process");

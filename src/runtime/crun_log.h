@@ -13,6 +13,9 @@ std::optional<std::string> crun_errors(std::string_view log);
 /// ETXTBSY at the step's own exec(2): some process has the program open for writing.
 bool says_program_busy(std::string_view error);
 
+/// The kernel gives no fresh /proc to a user namespace that sees only a part of one, as in most containers.
+bool says_proc_refused(std::string_view error);
+
 struct StartFailure {
   int exit_code = 0;      ///< 127 not there, 126 not executable (as shells say it)
   std::string message;    ///< one line for people

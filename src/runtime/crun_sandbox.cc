@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <exception>
@@ -16,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <variant>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -39,7 +41,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kKillDeadline{10000};
 constexpr unsigned kTtyGroup = 5;
-constexpr int kBusyTries = 7;
+constexpr int kMaxTries = 8;
+constexpr std::string_view kSharedProcesses =
+    "the kernel refuses a fresh /proc here (is this a container?): steps share slipway's own process namespace";
 
 class ScratchTmpfs {
  public:
@@ -73,15 +77,18 @@ bool has_variable(const std::vector<std::string>& env, std::string_view name) {
   });
 }
 
+/// Reasons for which a step was not started and may be tried again.
+enum class NotStarted { ProgramBusy, ProcRefused };
+
 /// One step, from bundle to result. Members are destroyed in reverse: stubs before the scratch goes.
 class CrunRun {
  public:
-  CrunRun(const SandboxSpec& spec, const fs::path& crun, const fs::path& state_directory, Logger& logger)
-      : spec_(spec), crun_(crun), state_directory_(state_directory), logger_(logger), root_(spec.rootfs),
+  CrunRun(const SandboxSpec& spec, const fs::path& crun, const fs::path& state_directory, bool own_processes, Logger& logger)
+      : spec_(spec), crun_(crun), state_directory_(state_directory), own_processes_(own_processes), root_(spec.rootfs),
         scratch_(spec.scratch), stubs_(root_, logger) {}
 
-  /// Nothing if the step's program was busy, and so was not started.
-  std::optional<SandboxResult> run(const std::function<void(int, std::string_view)>& on_output, const std::stop_token& stop) {
+  using Outcome = std::variant<SandboxResult, NotStarted>;
+  Outcome run(const std::function<void(int, std::string_view)>& on_output, const std::stop_token& stop) {
     write_file_atomic(scratch_.path() / "config.json", build_spec(), Durability::None, 0600);
     fs::create_directory(scratch_.path() / "state");
     std::optional<PrivateBinfmt> binfmt;
@@ -100,7 +107,8 @@ class CrunRun {
     auto error = output.finish();
     if (!error) error = crun_errors(read_file_if_exists(log_file()).value_or(""));
     if (result.ok() || !error) return SandboxResult{.exit_code = result.exit_code};
-    if (says_program_busy(*error)) return std::nullopt;
+    if (says_program_busy(*error)) return NotStarted::ProgramBusy;
+    if (own_processes_ && says_proc_refused(*error)) return NotStarted::ProcRefused;
     return explain(*error, on_output);
   }
 
@@ -111,6 +119,7 @@ class CrunRun {
     const IdMap uids = read_own_uid_map(), gids = read_own_gid_map();
     OciSpecInput input{.rootfs = fs::absolute(spec_.rootfs), .args = spec_.args, .env = spec_.env, .cwd = spec_.cwd,
                        .hostname = spec_.hostname, .user = user_in_maps(uids, gids)};
+    input.own_processes = own_processes_;
     input.own_network = spec_.network == NetworkMode::None;
     input.in_user_namespace = is_user_namespace(uids) || spec_.execution.kind == Execution::Kind::PrivateBinfmt;
     input.tty_group_mapped = is_mapped(gids, kTtyGroup);
@@ -240,7 +249,7 @@ class CrunRun {
   const SandboxSpec& spec_;
   const fs::path& crun_;
   const fs::path& state_directory_;
-  Logger& logger_;
+  bool own_processes_;
   RootedDir root_;
   ScratchTmpfs scratch_;
   MountStubs stubs_;
@@ -269,11 +278,16 @@ class CrunSandbox final : public Sandbox {
                     std::stop_token stop) override {
     check_id(spec.id);
     if (spec.args.empty() || spec.args.front().empty()) throw InvalidInput("a step has no program to run");
-    // While one thread writes a root file system another may fork, and until that child has exec'ed, it holds the files
-    // open for writing too: the kernel refuses to execute them (ETXTBSY). That passes within milliseconds.
-    for (int tries = 0; tries < kBusyTries; ++tries) {
+    for (int tries = 0; tries < kMaxTries; ++tries) {
       if (stop.stop_requested()) throw Cancelled{};
-      if (const auto result = CrunRun(spec, crun_, state_directory_, logger_).run(on_output, stop)) return *result;
+      const auto outcome = CrunRun(spec, crun_, state_directory_, !share_processes_, logger_).run(on_output, stop);
+      if (const auto* result = std::get_if<SandboxResult>(&outcome)) return *result;
+      if (std::get<NotStarted>(outcome) == NotStarted::ProcRefused) {
+        if (!share_processes_.exchange(true)) logger_.log(LogLevel::Warning, kSharedProcesses);
+        continue;
+      }
+      // While one thread writes a root file system another may fork, and until that child has exec'ed, it holds the
+      // files open for writing too: the kernel refuses to execute them (ETXTBSY). That passes within milliseconds.
       std::this_thread::sleep_for(std::chrono::milliseconds(5 << tries));
     }
     throw HostError(concat("\"", spec.args.front(), "\" cannot be executed: it stays open for writing (ETXTBSY)"));
@@ -286,6 +300,7 @@ class CrunSandbox final : public Sandbox {
   Logger& logger_;
   std::string version_;
   bool rootless_ = false;
+  std::atomic<bool> share_processes_{false};  ///< found out by the first step
 };
 
 }  // namespace

@@ -36,11 +36,16 @@ json sys_mount(const OciSpecInput& input) {
   return mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"});
 }
 
+json proc_mount(const OciSpecInput& input) {
+  if (!input.own_processes) return mount("/proc", "none", "/proc", {"rbind", "rprivate", "nosuid", "noexec", "nodev"});
+  return mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"});
+}
+
 json mounts(const OciSpecInput& input) {
   std::vector<std::string> terminals{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
   if (input.tty_group_mapped) terminals.emplace_back("gid=5");
   json list = json::array({
-      mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}),
+      proc_mount(input),
       mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
       mount("/dev/pts", "devpts", "devpts", terminals),
       mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}),
@@ -57,7 +62,8 @@ json mounts(const OciSpecInput& input) {
 
 json linux_part(const OciSpecInput& input) {
   json namespaces = json::array();
-  for (const char* type : {"pid", "ipc", "uts", "mount"}) namespaces.push_back({{"type", type}});
+  for (const char* type : {"ipc", "uts", "mount"}) namespaces.push_back({{"type", type}});
+  if (input.own_processes) namespaces.push_back({{"type", "pid"}});
   if (input.own_network) namespaces.push_back({{"type", "network"}});
   json masked = {"/proc/acpi",          "/proc/asound",        "/proc/interrupts",    "/proc/kcore",
                  "/proc/keys",          "/proc/latency_stats", "/proc/sched_debug",   "/proc/scsi",

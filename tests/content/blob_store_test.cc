@@ -99,11 +99,12 @@ TEST_F(BlobStoreTest, ManyWritersOfOneBlobAllSucceed) {
   const std::string bytes(100'000, 'x');
   {
     std::vector<std::jthread> threads;
-    for (int i = 0; i < 8; ++i) threads.emplace_back([&] {
-      BlobWriter writer = store_.create();
-      writer.write(bytes);
-      writer.commit(Digest::of(bytes));
-    });
+    for (int i = 0; i < 8; ++i)
+      threads.emplace_back([&] {
+        BlobWriter writer = store_.create();
+        writer.write(bytes);
+        writer.commit(Digest::of(bytes));
+      });
   }
   EXPECT_THAT(store_.list(), testing::ElementsAre(Digest::of(bytes)));
   EXPECT_EQ(store_.read(Digest::of(bytes)), bytes);

@@ -45,13 +45,16 @@ TEST_P(FileDigestsChange, AnyChangeOfIdentityIsAnotherFile) {
   EXPECT_EQ(store->file_digests().find(GetParam().changed), std::nullopt);
 }
 INSTANTIATE_TEST_SUITE_P(Fields, FileDigestsChange,
-                         testing::Values(ChangeCase{"device", {9, 2, 3, 4, 5}}, ChangeCase{"inode", {1, 9, 3, 4, 5}},
-                                         ChangeCase{"size", {1, 2, 9, 4, 5}}, ChangeCase{"mtime", {1, 2, 3, 9, 5}},
+                         testing::Values(ChangeCase{"device", {9, 2, 3, 4, 5}},
+                                         ChangeCase{"inode", {1, 9, 3, 4, 5}},
+                                         ChangeCase{"size", {1, 2, 9, 4, 5}},
+                                         ChangeCase{"mtime", {1, 2, 3, 9, 5}},
                                          ChangeCase{"ctime", {1, 2, 3, 4, 9}}),
                          [](const auto& row) { return row.param.name; });
 
 TEST_F(FileDigestsTest, NumbersBeyondTheSignedRangeAreKept) {
-  const Identity huge{.device = ~0ULL, .inode = ~0ULL - 1, .size = 1ULL << 63, .mtime_ns = -1, .ctime_ns = -2};
+  const Identity huge{
+      .device = ~0ULL, .inode = ~0ULL - 1, .size = 1ULL << 63, .mtime_ns = -1, .ctime_ns = -2};
   const auto store = open();
   store->file_digests().remember(huge, digest_);
   store->file_digests().flush();

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "content/mount_environment.h"
 #include "content/tree.h"
 #include "content/tree_support.h"

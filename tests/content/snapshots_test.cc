@@ -189,7 +189,8 @@ TEST_F(Snapshots, RemovedWithItsRecordsChildrenFirst) {
   const SnapshotId base = make_snapshot(*store_, {}, "base");
   const SnapshotId child = make_snapshot(*store_, base, "child");
   const Digest digest = Digest::of("layer");
-  store_->database().put_layer(child, "pulled", {.media_type = "t", .digest = digest, .size = 1, .diff_id = digest});
+  store_->database().put_layer(child, "pulled",
+                               {.media_type = "t", .digest = digest, .size = 1, .diff_id = digest});
   store_->database().put_chain(digest, child);
   store_->results().put(digest, child);
 
@@ -258,7 +259,8 @@ TEST(OverlayMounts, PathsThatOptionsCannotHoldStillWorkAsStoreRoots) {
 
 TEST(OverlayMounts, UpperDirectoryElsewhereWithAColonIsRefused) {
   EXPECT_THROW(
-      mount_overlay({.base = "/a", .lower = {"1/fs"}, .upper = "/b:c/fs", .work = "/b:c/work", .target = "/t"}),
+      mount_overlay(
+          {.base = "/a", .lower = {"1/fs"}, .upper = "/b:c/fs", .work = "/b:c/work", .target = "/t"}),
       HostError);
 }
 

@@ -59,7 +59,8 @@ TEST_F(StoreTest, NewOneIsAnEmptyOciLayoutClosedToOthers) {
   EXPECT_THAT(parse_index(read_file(root() / "index.json")).value.manifests, testing::IsEmpty());
   EXPECT_TRUE(fs::is_directory(root() / "blobs" / "sha256"));
   EXPECT_TRUE(fs::is_directory(store->log_directory()));
-  EXPECT_EQ(fs::status(root()).permissions() & (fs::perms::group_all | fs::perms::others_all), fs::perms::none);
+  EXPECT_EQ(fs::status(root()).permissions() & (fs::perms::group_all | fs::perms::others_all),
+            fs::perms::none);
   EXPECT_THAT(store->check(true), testing::IsEmpty());
 }
 
@@ -93,8 +94,9 @@ TEST_F(StoreTest, SomethingElseThanADatabaseIsSaidSo) {
 
 TEST_F(StoreTest, AnotherProgramsLayoutIsNotTakenOver) {
   fs::create_directories(root());
-  const std::string index = to_json(Index{.media_type = std::string(media_type::kOciIndex),
-                                          .manifests = {{.media_type = "a/b", .digest = Digest::of("x"), .size = 1}}});
+  const std::string index =
+      to_json(Index{.media_type = std::string(media_type::kOciIndex),
+                    .manifests = {{.media_type = "a/b", .digest = Digest::of("x"), .size = 1}}});
   write_text(root() / "index.json", index);
   EXPECT_THROW(open(), HostError);
   EXPECT_EQ(read_file(root() / "index.json"), index);
@@ -222,8 +224,8 @@ TEST_F(StoreTest, RecordsOfASnapshotThatIsNotThereAreRefused) {
   const Digest digest = Digest::of("x");
   EXPECT_THROW(store->results().put(digest, SnapshotId{5}), NotFound);
   EXPECT_THROW(store->database().put_chain(digest, SnapshotId{5}), NotFound);
-  EXPECT_THROW(store->database().put_layer(SnapshotId{5}, "v",
-                                           {.media_type = "t", .digest = digest, .size = 1, .diff_id = digest}),
+  EXPECT_THROW(store->database().put_layer(
+                   SnapshotId{5}, "v", {.media_type = "t", .digest = digest, .size = 1, .diff_id = digest}),
                NotFound);
 }
 
@@ -252,8 +254,10 @@ TEST_F(StoreTest, ImageNamesAreMirroredInTheIndex) {
   EXPECT_EQ(store->images().list().size(), 2u);
   const Index index = parse_index(read_file(root() / "index.json")).value;
   ASSERT_EQ(index.manifests.size(), 2u);
-  EXPECT_EQ(index.manifests[0].annotations.at("org.opencontainers.image.ref.name"), "docker.io/library/alpine:latest");
-  EXPECT_EQ(index.manifests[1].annotations.at("org.opencontainers.image.ref.name"), "registry.example.com/app:1.4");
+  EXPECT_EQ(index.manifests[0].annotations.at("org.opencontainers.image.ref.name"),
+            "docker.io/library/alpine:latest");
+  EXPECT_EQ(index.manifests[1].annotations.at("org.opencontainers.image.ref.name"),
+            "registry.example.com/app:1.4");
   EXPECT_EQ(index.manifests[1].digest, image.index.digest);
   EXPECT_THAT(store->check(true), testing::IsEmpty());
 
@@ -340,8 +344,10 @@ TEST_F(StoreTest, CheckForgivesAMissingLayerBlobOnlyIfItCanBePulledAgain) {
   const auto store = open();
   const SnapshotId id = make_snapshot(*store, {}, "file");
   const Digest pulled = Digest::of("pulled"), packed = Digest::of("packed");
-  store->database().put_layer(id, "pulled", {.media_type = "t", .digest = pulled, .size = 1, .diff_id = pulled});
-  store->database().put_layer(id, "gzip", {.media_type = "t", .digest = packed, .size = 1, .diff_id = packed});
+  store->database().put_layer(id, "pulled",
+                              {.media_type = "t", .digest = pulled, .size = 1, .diff_id = pulled});
+  store->database().put_layer(id, "gzip",
+                              {.media_type = "t", .digest = packed, .size = 1, .diff_id = packed});
   EXPECT_THAT(store->check(false),
               testing::UnorderedElementsAre(Leftover(pulled.str()), FatalProblem(packed.str())));
 }

@@ -46,7 +46,7 @@ class Errors(SlipwayCase):
 
     def test_unknown_stage_in_copy(self):
         self.import_busybox()
-        self.refused(1, "Dockerfile:2", "biuld",
+        self.refused(3, "Dockerfile:2", 'did you mean the stage "build"?',
                      args=["build", self.context("FROM busybox AS build\nCOPY --from=biuld /a /b\n")])
 
     def test_unknown_target(self):

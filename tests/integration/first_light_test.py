@@ -104,11 +104,6 @@ class FirstLight(SlipwayCase):
         import hashlib
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
-    @staticmethod
-    def read(*parts):
-        with open(os.path.join(*parts)) as file:
-            return file.read()
-
 
 class Emulation(SlipwayCase):
     def test_six_platforms(self):
@@ -116,7 +111,7 @@ class Emulation(SlipwayCase):
         self.import_busybox(platforms=platforms)
         context = self.context("FROM busybox\nRUN uname -m > /arch && ls / | grep -q arch\n")
         self.build(context, "-o", self.path("out"), platforms=platforms)
-        arches = {name: open(self.path("out", name, "arch")).read().strip() for name in os.listdir(self.path("out"))}
+        arches = {name: self.read(self.path("out", name, "arch")).strip() for name in os.listdir(self.path("out"))}
         # A 32-bit program on a 64-bit kernel of the same family is told the kernel's name.
         self.assertEqual({"linux_amd64": "x86_64", "linux_arm64": "aarch64", "linux_arm_v7": "armv7l",
                           "linux_386": arches["linux_386"], "linux_ppc64le": "ppc64le", "linux_s390x": "s390x"}, arches)
@@ -141,7 +136,7 @@ class Sharing(SlipwayCase):
                                "FROM busybox\nCOPY --from=tools /made /when /\n")
         result = self.build(context, "-o", self.path("out"))
         self.assertEqual(1, result.err.count("RUN echo once"), result.err)
-        whens = [open(self.path("out", d, "when")).read() for d in ("linux_amd64", "linux_arm64")]
+        whens = [self.read(self.path("out", d, "when")) for d in ("linux_amd64", "linux_arm64")]
         self.assertEqual(whens[0], whens[1])
 
     def test_unused_stages_do_not_run(self):

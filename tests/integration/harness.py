@@ -170,6 +170,11 @@ class SlipwayCase(unittest.TestCase):
         return document, self.blob(layout, document["config"]["digest"])
 
     @staticmethod
+    def read(*parts):
+        with open(os.path.join(*parts)) as file:
+            return file.read()
+
+    @staticmethod
     def read_json(*parts):
         with open(os.path.join(*parts)) as file:
             return json.load(file)

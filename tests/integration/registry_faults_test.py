@@ -31,6 +31,7 @@ class Proxy:
                 connection.request(self.command, self.path, body=body, headers={**headers, "Host": self.headers["Host"]})
                 response = connection.getresponse()
                 data = response.read()
+                connection.close()
                 if callable(answer):
                     data = answer(data)
                 self.answer(response.status, dict(response.getheaders()), data)

@@ -16,10 +16,6 @@ class Steps(SlipwayCase):
         self.build(self.context(dockerfile, files), "-o", self.path("out"), *args, platforms=platforms)
         return self.path("out")
 
-    def read(self, *parts):
-        with open(os.path.join(*parts)) as file:
-            return file.read()
-
     def test_kernel_file_systems_are_there_and_leave_nothing(self):
         out = self.built("FROM busybox\nRUN test -r /proc/self/status && test -c /dev/null && test -d /sys/kernel && "
                          "test -s /etc/hosts && test -e /etc/resolv.conf && echo fine > /result\n")
@@ -126,7 +122,7 @@ class Steps(SlipwayCase):
             self.assertEqual("/w", config["config"]["WorkingDir"])
             layers = [h for h in config["history"] if not h.get("empty_layer")]
             self.assertEqual(len(manifest["layers"]), len(layers))
-            self.assertTrue(all(h.get("created") for h in config["history"]), json.dumps(config["history"]))
+            self.assertTrue(all(h.get("created") for h in config["history"][1:]), json.dumps(config["history"]))
 
     def test_changed_file_reruns_what_follows_it_only(self):
         context = self.context("FROM busybox\nRUN echo before\nCOPY a /a\nRUN echo after\n", {"a": "1"})

@@ -40,6 +40,10 @@ TEST(StartFailures, BusyProgramIsTold) {
   EXPECT_TRUE(says_program_busy("exec container process `/bin/sh`: Text file busy"));
   EXPECT_FALSE(says_program_busy("exec container process `/bin/sh`: Exec format error"));
 }
+TEST(StartFailures, RefusedProcIsTold) {
+  EXPECT_TRUE(says_proc_refused("mount `proc` to `proc`: Operation not permitted"));
+  EXPECT_FALSE(says_proc_refused("mount `sysfs` to `sys`: Operation not permitted"));
+}
 TEST(StartFailures, OthersAreCrunsOwn) { EXPECT_FALSE(start_failure("mount `proc` to `/proc`: Operation not permitted", "/bin/sh")); }
 
 class StepOutputs : public testing::Test {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 
@@ -72,10 +73,12 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   for (const CLI::Option* option : current->get_options())
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   for (const CLI::App* sub : current->get_subcommands([](const CLI::App*) { return true; })) known.push_back(sub->get_name());
-  for (const std::string& word : current->remaining(true)) {
+  std::vector<std::string> extra = app.remaining(true);
+  std::ranges::stable_partition(extra, [](const std::string& word) { return word.starts_with("-"); });
+  if (!extra.empty()) {
+    const std::string word = extra.front().substr(0, extra.front().find('='));
     message = concat(word.starts_with("-") ? "unknown flag: " : "unknown command or argument: ", word);
-    if (const auto near = closest_match(word.substr(0, word.find('=')), known)) message += concat(" (did you mean ", *near, "?)");
-    break;
+    if (const auto near = closest_match(word, known)) message += concat(" (did you mean ", *near, "?)");
   }
   print_error(concat(message, "\n  see: ", app.get_name(), current == &app ? "" : " " + current->get_name(), " --help"));
   return kUsageExit;
