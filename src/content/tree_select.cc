@@ -75,7 +75,7 @@ NotFound excluded_error(const Selection& selection, const SelectedSource& source
 
 std::vector<SelectedSource> selected_sources(const Selection& selection) {
   const RootedDir& tree = *selection.tree;
-  const std::string shown = "/" + join(path_components(selection.src), "/");
+  const std::string shown = concat("/", join(path_components(selection.src), "/"));
   const bool wild = selection.allow_wildcard && has_wildcards(selection.src);
   std::vector<SelectedSource> sources;
   std::optional<NotFound> dropped;

@@ -42,8 +42,8 @@ namespace {
 constexpr std::chrono::milliseconds kKillDeadline{10000};
 constexpr unsigned kTtyGroup = 5;
 constexpr int kMaxTries = 8;
-constexpr std::string_view kSharedProcesses =
-    "the kernel refuses a fresh /proc here (is this a container?): steps share slipway's own process namespace";
+constexpr std::string_view kBoundProc =
+    "the kernel refuses a fresh /proc here (is this a container?): steps see the processes of others";
 
 class ScratchTmpfs {
  public:
@@ -83,8 +83,8 @@ enum class NotStarted { ProgramBusy, ProcRefused };
 /// One step, from bundle to result. Members are destroyed in reverse: stubs before the scratch goes.
 class CrunRun {
  public:
-  CrunRun(const SandboxSpec& spec, const fs::path& crun, const fs::path& state_directory, bool own_processes, Logger& logger)
-      : spec_(spec), crun_(crun), state_directory_(state_directory), own_processes_(own_processes), root_(spec.rootfs),
+  CrunRun(const SandboxSpec& spec, const fs::path& crun, const fs::path& state_directory, bool fresh_proc, Logger& logger)
+      : spec_(spec), crun_(crun), state_directory_(state_directory), fresh_proc_(fresh_proc), root_(spec.rootfs),
         scratch_(spec.scratch), stubs_(root_, logger) {}
 
   using Outcome = std::variant<SandboxResult, NotStarted>;
@@ -108,7 +108,7 @@ class CrunRun {
     if (!error) error = crun_errors(read_file_if_exists(log_file()).value_or(""));
     if (result.ok() || !error) return SandboxResult{.exit_code = result.exit_code};
     if (says_program_busy(*error)) return NotStarted::ProgramBusy;
-    if (own_processes_ && says_proc_refused(*error)) return NotStarted::ProcRefused;
+    if (fresh_proc_ && says_proc_refused(*error)) return NotStarted::ProcRefused;
     return explain(*error, on_output);
   }
 
@@ -119,7 +119,7 @@ class CrunRun {
     const IdMap uids = read_own_uid_map(), gids = read_own_gid_map();
     OciSpecInput input{.rootfs = fs::absolute(spec_.rootfs), .args = spec_.args, .env = spec_.env, .cwd = spec_.cwd,
                        .hostname = spec_.hostname, .user = user_in_maps(uids, gids)};
-    input.own_processes = own_processes_;
+    input.fresh_proc = fresh_proc_;
     input.own_network = spec_.network == NetworkMode::None;
     input.in_user_namespace = is_user_namespace(uids) || spec_.execution.kind == Execution::Kind::PrivateBinfmt;
     input.tty_group_mapped = is_mapped(gids, kTtyGroup);
@@ -249,7 +249,7 @@ class CrunRun {
   const SandboxSpec& spec_;
   const fs::path& crun_;
   const fs::path& state_directory_;
-  bool own_processes_;
+  bool fresh_proc_;
   RootedDir root_;
   ScratchTmpfs scratch_;
   MountStubs stubs_;
@@ -280,10 +280,10 @@ class CrunSandbox final : public Sandbox {
     if (spec.args.empty() || spec.args.front().empty()) throw InvalidInput("a step has no program to run");
     for (int tries = 0; tries < kMaxTries; ++tries) {
       if (stop.stop_requested()) throw Cancelled{};
-      const auto outcome = CrunRun(spec, crun_, state_directory_, !share_processes_, logger_).run(on_output, stop);
+      const auto outcome = CrunRun(spec, crun_, state_directory_, !bound_proc_, logger_).run(on_output, stop);
       if (const auto* result = std::get_if<SandboxResult>(&outcome)) return *result;
       if (std::get<NotStarted>(outcome) == NotStarted::ProcRefused) {
-        if (!share_processes_.exchange(true)) logger_.log(LogLevel::Warning, kSharedProcesses);
+        if (!bound_proc_.exchange(true)) logger_.log(LogLevel::Warning, kBoundProc);
         continue;
       }
       // While one thread writes a root file system another may fork, and until that child has exec'ed, it holds the
@@ -300,7 +300,7 @@ class CrunSandbox final : public Sandbox {
   Logger& logger_;
   std::string version_;
   bool rootless_ = false;
-  std::atomic<bool> share_processes_{false};  ///< found out by the first step
+  std::atomic<bool> bound_proc_{false};  ///< found out by the first step
 };
 
 }  // namespace

@@ -37,7 +37,8 @@ json sys_mount(const OciSpecInput& input) {
 }
 
 json proc_mount(const OciSpecInput& input) {
-  if (!input.own_processes) return mount("/proc", "none", "/proc", {"rbind", "rprivate", "nosuid", "noexec", "nodev"});
+  // Its numbers are not those of the step's pid namespace, but /proc/self is right in it.
+  if (!input.fresh_proc) return mount("/proc", "none", "/proc", {"rbind", "rprivate", "nosuid", "noexec", "nodev"});
   return mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"});
 }
 
@@ -62,8 +63,7 @@ json mounts(const OciSpecInput& input) {
 
 json linux_part(const OciSpecInput& input) {
   json namespaces = json::array();
-  for (const char* type : {"ipc", "uts", "mount"}) namespaces.push_back({{"type", type}});
-  if (input.own_processes) namespaces.push_back({{"type", "pid"}});
+  for (const char* type : {"pid", "ipc", "uts", "mount"}) namespaces.push_back({{"type", type}});
   if (input.own_network) namespaces.push_back({{"type", "network"}});
   json masked = {"/proc/acpi",          "/proc/asound",        "/proc/interrupts",    "/proc/kcore",
                  "/proc/keys",          "/proc/latency_stats", "/proc/sched_debug",   "/proc/scsi",

@@ -25,7 +25,7 @@ struct OciSpecInput {
   ResolvedUser user;
   std::vector<OciMount> mounts;
   bool own_network = false;
-  bool own_processes = true;       ///< a pid namespace with its /proc; else those of the caller
+  bool fresh_proc = true;          ///< else the caller's /proc is bound: it shows the processes of others, too
   bool in_user_namespace = false;  ///< where a fresh sysfs of the host's network is refused
   bool tty_group_mapped = true;    ///< gid 5
 };

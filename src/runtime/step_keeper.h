@@ -6,8 +6,8 @@
 namespace slipway {
 
 /// Called between fork and exec; async-signal-safe. The calling process becomes the keeper and does not return: it
-/// ends with the exit code of the one that does (128 + signal if killed). SIGTERM makes it kill all below it
-/// first. Returns 0 in a new child, which goes on to exec and dies with its keeper, or an errno.
+/// ends with the exit code of the one that does (128 + signal if killed). SIGTERM, or the death of its
+/// parent, makes it kill all below it first. Returns 0 in a new child, which goes on to exec and dies with its keeper, or an errno.
 int fork_under_keeper() noexcept;
 
 }  // namespace slipway

@@ -5,7 +5,6 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
-#include "base/synchronized.h"
 #include "content/layers.h"
 #include "content/store_fixture.h"
 #include "content/tree_support.h"

@@ -16,8 +16,8 @@ using testing::IsEmpty;
 
 class TreeCopyTest : public testing::Test {
  protected:
-  void copy(const std::string& src, CopyOptions options) { copy({.tree = nullptr, .src = src}, std::move(options)); }
-  void copy(Selection selection, CopyOptions options) {
+  void copy(const std::string& src, CopyOptions options) { copy_these({.src = src}, std::move(options)); }
+  void copy_these(Selection selection, CopyOptions options) {
     const RootedDir source(source_directory_), target(target_directory_);
     selection.tree = &source;
     copy_selection(selection, target, options, {});
@@ -67,8 +67,8 @@ TEST_F(TreeCopyTest, ContentsOfADirectory) {
 TEST_F(TreeCopyTest, DirectoryItself) {
   from_.file("dir/a");
   to_.directory("x");
-  copy({.src = "/dir", .copy_dir_contents = false}, {.dest = "/x"});
-  copy({.src = "/dir", .copy_dir_contents = false}, {.dest = "/y"});
+  copy_these({.src = "/dir", .copy_dir_contents = false}, {.dest = "/x"});
+  copy_these({.src = "/dir", .copy_dir_contents = false}, {.dest = "/y"});
   EXPECT_THAT(names(), ElementsAre("x/", "x/dir/", "x/dir/a", "y/", "y/a"));
 }
 
@@ -103,7 +103,7 @@ TEST_F(TreeCopyTest, OwnLinkIsFollowedLinksInsideAreKept) {
   from_.file("dir/a", "bytes").link("dir/inner", "a").link("link", "dir/a").link("linked-dir", "/dir");
   copy("/link", {.dest = "/file"});
   copy("/linked-dir", {.dest = "/d"});
-  copy({.src = "/link", .follow_symlink = false}, {.dest = "/same"});
+  copy_these({.src = "/link", .follow_symlink = false}, {.dest = "/same"});
   EXPECT_EQ(text("file"), "bytes");
   EXPECT_FALSE(std::filesystem::is_symlink(to_.at("file")));
   EXPECT_EQ(std::filesystem::read_symlink(to_.at("d/inner")), "a");
@@ -210,20 +210,22 @@ TEST_F(TreeCopyTest, SpecialFilesAndAttributes) {
   copy("/d", {.dest = "/x"});
   EXPECT_THAT(names(), ElementsAre("x/", "x/a", "x/pipe"));
   EXPECT_EQ(status("x/pipe").st_mode, S_IFIFO | 0620U);
-  if (attributes) EXPECT_THAT(describe_tree(to_.at("x")), Contains(HasSubstr("user.note=hi")));
+  if (attributes) {
+    EXPECT_THAT(describe_tree(to_.at("x")), Contains(HasSubstr("user.note=hi")));
+  }
 }
 
 TEST_F(TreeCopyTest, IgnoredAndExcludedFilesStayBehind) {
   from_.file("d/keep.txt").file("d/a.log").file("d/sub/b.log").file("d/sub/important.log").file("d/empty/c.log");
   const PatternMatcher ignored({"**/a.log"}), excluded({"sub", "empty", "!sub/important.log"});
-  copy({.src = "/d", .ignored = &ignored, .excluded = &excluded}, {.dest = "/x"});
+  copy_these({.src = "/d", .ignored = &ignored, .excluded = &excluded}, {.dest = "/x"});
   EXPECT_THAT(names(), ElementsAre("x/", "x/keep.txt", "x/sub/", "x/sub/important.log"));
 }
 
 TEST_F(TreeCopyTest, ExcludeAppliesToFilesThatAWildcardFound) {
   from_.file("home.txt").file("home.md").file("homely");
   const PatternMatcher excluded({"*.txt", "*.md"});
-  copy({.src = "/hom*", .excluded = &excluded}, {.dest = "/d/"});
+  copy_these({.src = "/hom*", .excluded = &excluded}, {.dest = "/d/"});
   EXPECT_THAT(names(), ElementsAre("d/", "d/homely"));
 }
 
@@ -258,7 +260,7 @@ TEST_F(TreeCopyTest, LargeFileIsCopiedWhole) {
 TEST_F(TreeCopyTest, CopyAndDigestAgreeOnWhatIsSelected) {
   from_.file("d/a", "1").file("d/b.log", "2").hard_link("d/c", "d/a").link("d/l", "a").directory("d/e", 0700);
   const PatternMatcher ignored({"**/*.log"});
-  copy({.src = "/d", .ignored = &ignored}, {.dest = "/d"});
+  copy_these({.src = "/d", .ignored = &ignored}, {.dest = "/d"});
   const RootedDir source(source_directory_), target(target_directory_);
   EXPECT_EQ(digest_selection({.tree = &source, .src = "/d", .ignored = &ignored}, false, nullptr, {}),
             digest_selection({.tree = &target, .src = "/d"}, false, nullptr, {}));

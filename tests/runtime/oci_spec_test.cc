@@ -34,11 +34,10 @@ TEST(OciSpec, NetworkNamespaceOnlyWhenAsked) {
   EXPECT_TRUE(has_namespace(spec({.own_network = true}), "network"));
   EXPECT_FALSE(has_namespace(spec({}), "cgroup"));
 }
-TEST(OciSpec, ProcessesAreTheCallersWhereTheKernelGivesNoProc) {
-  const json written = spec({.own_processes = false});
-  EXPECT_FALSE(has_namespace(written, "pid"));
-  EXPECT_EQ(mount_at(written, "/proc")["source"], "/proc");
-  EXPECT_TRUE(has_namespace(spec({}), "pid"));
+TEST(OciSpec, ProcIsBoundWhereTheKernelGivesNone) {
+  EXPECT_EQ(mount_at(spec({}), "/proc")["type"], "proc");
+  EXPECT_EQ(mount_at(spec({.fresh_proc = false}), "/proc")["source"], "/proc");
+  EXPECT_TRUE(has_namespace(spec({.fresh_proc = false}), "pid"));
 }
 TEST(OciSpec, SysIsBoundWhereItCannotBeMounted) {
   EXPECT_EQ(mount_at(spec({}), "/sys")["type"], "sysfs");
