@@ -148,6 +148,7 @@ class TreeCopy {
       if (S_ISDIR(existing->st_mode))
         throw InvalidInput(concat("cannot copy ", entry.shown, " over the directory ", place.shown));
       if (::unlinkat(place.directory, place.name.c_str(), 0) != 0) throw SystemError(errno, "unlink", place.shown);
+      forget_copy({existing->st_dev, existing->st_ino});
     }
     if (entry.is_file()) {
       copy_file(entry, place);
@@ -191,8 +192,19 @@ class TreeCopy {
     if (!to) throw SystemError(errno, "create", place.shown);
     copy_bytes(from.get(), to.get(), static_cast<std::uint64_t>(status.st_size), place.shown, stop_);
     metadata_.finish(to.get(), place, entry, read_kept_xattrs(from.get(), entry.shown));
-    if (entry.status.st_nlink > 1 && ::fstat(to.get(), &status) == 0)
-      copied_[inode] = {.path = place.shown, .inode = {status.st_dev, status.st_ino}};
+    if (entry.status.st_nlink > 1 && ::fstat(to.get(), &status) == 0) {
+      const Inode copy{status.st_dev, status.st_ino};
+      copied_[inode] = {.path = place.shown, .inode = copy};
+      source_of_[copy] = inode;
+    }
+  }
+
+  /// A copy has lost a name, maybe its last; its inode number may be another file's at once.
+  void forget_copy(const Inode& copy) {
+    const auto source = source_of_.find(copy);
+    if (source == source_of_.end()) return;
+    copied_.erase(source->second);
+    source_of_.erase(source);
   }
 
   /// A second name of a file that was copied already becomes a second name of the copy, if that is still there.
@@ -237,7 +249,8 @@ class TreeCopy {
   MetadataCopy metadata_;
   std::vector<Level> stack_;
   std::string top_name_;
-  std::map<Inode, Copied> copied_;
+  std::map<Inode, Copied> copied_;     ///< by the source's inode
+  std::map<Inode, Inode> source_of_;  ///< by the copy's
 };
 
 }  // namespace

@@ -69,23 +69,23 @@ std::string ImageSource::document(const ImageRef& ref, const Descriptor& descrip
 }
 
 std::string ImageSource::config_bytes(const ImageRef& ref, const Descriptor& config, std::stop_token stop) {
-  if (!store_.blobs().has(config.digest)) fetch_layer(ref, config, {}, stop);
+  if (!store_.blobs().has(config.digest)) fetch_blob(ref, config, {}, stop);
   return store_.blobs().read(config.digest);
 }
 
-void ImageSource::fetch_layer(const ImageRef& ref, const Descriptor& layer, const ItemProgress& progress,
+void ImageSource::fetch_blob(const ImageRef& ref, const Descriptor& blob, const ItemProgress& progress,
                               std::stop_token stop) {
-  if (store_.blobs().has(layer.digest)) return;
+  if (store_.blobs().has(blob.digest)) return;
   BlobWriter writer = store_.blobs().create();
   const BlobSink sink{.write = [&](std::string_view bytes) { writer.write(bytes); }, .restart = [&] { writer.restart(); }};
-  const std::string item = concat("sha256:", layer.digest.short_hex(), " pulling");
+  const std::string item = concat("sha256:", blob.digest.short_hex(), " pulling");
   registry_.fetch_blob(
-      ref, layer, sink,
+      ref, blob, sink,
       [&](std::uint64_t current, std::uint64_t total) {
         if (progress) progress(item, current, total);
       },
       stop);
-  writer.commit(layer.digest);
+  writer.commit(blob.digest);
 }
 
 std::optional<SnapshotId> ImageSource::unpack(const SourceOp& source, const ItemProgress& progress,
@@ -106,7 +106,7 @@ std::optional<SnapshotId> ImageSource::unpack(const SourceOp& source, const Item
       continue;
     }
     Descriptor layer = manifest.layers[i];
-    fetch_layer(ref, layer, progress, stop);
+    fetch_blob(ref, layer, progress, stop);
     layer.media_type = media_type::to_oci(layer.media_type);
     parent = unpack_layer(store_, parent, Layer{.descriptor = layer, .diff_id = config.diff_ids[i]}, stop);
   }

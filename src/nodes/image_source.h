@@ -38,7 +38,7 @@ class ImageSource final : public dockerfile::ImageResolver {
   /// The bytes of a manifest or index: from the store if they are there, else fetched and kept.
   std::string document(const ImageRef& ref, const Descriptor& descriptor, std::stop_token stop);
   std::string config_bytes(const ImageRef& ref, const Descriptor& config, std::stop_token stop);
-  void fetch_layer(const ImageRef& ref, const Descriptor& layer, const ItemProgress& progress, std::stop_token stop);
+  void fetch_blob(const ImageRef& ref, const Descriptor& blob, const ItemProgress& progress, std::stop_token stop);
 
   Store& store_;
   RegistryClient& registry_;

@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint8_t kExecutable = 2;      // ET_EXEC
+constexpr std::uint8_t kExecutable = 2;           // ET_EXEC
 constexpr std::uint8_t kPositionIndependent = 3;  // ET_DYN
 // The kernel reads a registration of at most this many bytes (MAX_REGISTER_LENGTH).
 constexpr std::size_t kMaxRegistration = 1920;
@@ -29,7 +29,9 @@ std::string escape(std::string_view bytes) {
 
 std::optional<std::string> unhex(std::string_view text) {
   if (text.size() % 2 != 0) return std::nullopt;
-  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
   std::string bytes;
   for (std::size_t i = 0; i < text.size(); i += 2) {
     const int high = digit(text[i]), low = digit(text[i + 1]);
@@ -58,9 +60,9 @@ std::vector<BinfmtEntry> read_entries(const fs::path& directory) {
 
 BinfmtPattern binfmt_pattern(const ElfTarget& target) {
   BinfmtPattern pattern{.magic = elf_header(target, kExecutable), .mask = std::string(20, '\xff')};
-  pattern.mask[7] = '\x00';                                     // EI_OSABI
-  if (target.any_abi_version) pattern.mask[8] = '\xfe';         // EI_ABIVERSION
-  pattern.mask[target.is_little_endian ? 16 : 17] = '\xfe';     // e_type: 2 or 3
+  pattern.mask[7] = '\x00';                                  // EI_OSABI
+  if (target.any_abi_version) pattern.mask[8] = '\xfe';      // EI_ABIVERSION
+  pattern.mask[target.is_little_endian ? 16 : 17] = '\xfe';  // e_type: 2 or 3
   return pattern;
 }
 
@@ -75,7 +77,8 @@ std::string registration_line(std::string_view name, const ElfTarget& target, co
     throw HostError(concat("the path of the emulator, ", path, ", cannot be registered with the kernel"));
   const char s = *separator;
   const BinfmtPattern pattern = binfmt_pattern(target);
-  const std::string line = concat(s, name, s, 'M', s, s, escape(pattern.magic), s, escape(pattern.mask), s, path, s, flags);
+  const std::string line =
+      concat(s, name, s, 'M', s, s, escape(pattern.magic), s, escape(pattern.mask), s, path, s, flags);
   if (line.size() > kMaxRegistration) throw HostError(concat("the path of the emulator is too long: ", path));
   return line;
 }
@@ -104,7 +107,8 @@ std::optional<BinfmtEntry> parse_binfmt_entry(std::string_view text) {
       (key == "magic" ? entry.magic : entry.mask) = *bytes;
     }
   }
-  if (!has_interpreter || (!entry.mask.empty() && entry.mask.size() != entry.magic.size())) return std::nullopt;
+  if (!has_interpreter || (!entry.mask.empty() && entry.mask.size() != entry.magic.size()))
+    return std::nullopt;
   return entry;
 }
 

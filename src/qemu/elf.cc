@@ -34,7 +34,8 @@ bool read_at(int fd, std::uint64_t offset, T& value) {
   return ::pread(fd, &value, sizeof value, static_cast<off_t>(offset)) == static_cast<ssize_t>(sizeof value);
 }
 
-// Only programs of this machine's byte order are asked about (an emulator runs here), so fields are read as they are.
+// Only programs of this machine's byte order are asked about (an emulator runs here), so fields are read as
+// they are.
 template <class Header, class Segment>
 bool has_no_interpreter(int fd) {
   Header header{};

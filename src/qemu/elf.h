@@ -1,5 +1,6 @@
 #pragma once
-// The little that slipway reads of ELF files: what a kernel sees in the first bytes, and whether a program is static.
+// The little that slipway reads of ELF files: what a kernel sees in the first bytes, and whether a program is
+// static.
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -23,8 +24,8 @@ std::optional<ElfTarget> elf_target(const Platform& platform);
 /// The first 20 bytes (through e_machine) of a program of `target`; e_type 2 is ET_EXEC, 3 is ET_DYN (PIE).
 std::string elf_header(const ElfTarget& target, std::uint8_t type);
 
-/// True for an ELF program without PT_INTERP: it needs no dynamic loader, so it runs inside any root (static PIE too).
-/// False for what is not there, not ELF, or damaged.
+/// True for an ELF program without PT_INTERP: it needs no dynamic loader, so it runs inside any root (static
+/// PIE too). False for what is not there, not ELF, or damaged.
 bool is_static_program(const std::filesystem::path& path);
 
 }  // namespace slipway

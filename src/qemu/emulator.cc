@@ -55,7 +55,8 @@ Found find_emulator(const std::string& name, const std::vector<fs::path>& direct
       const fs::path program = directory / file;
       if (::access(program.c_str(), X_OK) != 0) continue;
       if (!is_static_program(program)) {
-        found.unfit = concat(program.native(), " is there but dynamically linked, which does not work inside an image");
+        found.unfit =
+            concat(program.native(), " is there but dynamically linked, which does not work inside an image");
         continue;
       }
       const auto version = version_of(program);
@@ -76,11 +77,14 @@ std::string_view flags_for(const Emulator& emulator) {
   return major && *major < 6 ? "F" : "PF";
 }
 
-// The kernel has the interpreter's file open; the path may mean nothing here (it was registered from a container).
+// The kernel has the interpreter's file open; the path may mean nothing here (it was registered from a
+// container).
 Emulator describe_host_interpreter(const std::string& interpreter) {
   std::error_code problem;
   const fs::path real = fs::canonical(interpreter, problem);
-  Emulator emulator{.program = interpreter, .name = fs::path(problem ? fs::path(interpreter) : real).filename(), .version = ""};
+  Emulator emulator{.program = interpreter,
+                    .name = fs::path(problem ? fs::path(interpreter) : real).filename(),
+                    .version = ""};
   if (!emulator.name.starts_with("qemu-")) return emulator;
   if (emulator.name.ends_with("-static")) emulator.name.resize(emulator.name.size() - 7);
   if (!problem) emulator.version = version_of(real).value_or("");
@@ -88,7 +92,8 @@ Emulator describe_host_interpreter(const std::string& interpreter) {
 }
 
 [[noreturn]] void throw_forbidden(const Platform& target) {
-  HostError error(concat("programs of ", target.str(), " need an emulator here, and --emulation=never forbids it"));
+  HostError error(
+      concat("programs of ", target.str(), " need an emulator here, and --emulation=never forbids it"));
   error.set_hint(concat("allow it with --emulation=auto, or build on a machine that runs ", target.str()));
   throw error;
 }
@@ -105,7 +110,8 @@ Execution choose_emulator(const Platform& target, const EmulatorSearch& search) 
   const auto elf = elf_target(target);
   const auto architecture = qemu_architecture(target);
   if (!elf || !architecture)
-    throw HostError(concat("programs of ", target.str(), " cannot be run here: there is no user-mode emulator for them"));
+    throw HostError(
+        concat("programs of ", target.str(), " cannot be run here: there is no user-mode emulator for them"));
   const std::string name = "qemu-" + *architecture;
   if (!search.ignore_host_binfmt) {
     if (const auto entry = find_host_entry(search.binfmt_directory, *elf))
@@ -113,8 +119,11 @@ Execution choose_emulator(const Platform& target, const EmulatorSearch& search) 
   }
   Found found = find_emulator(name, search.directories);
   if (!found.emulator) throw_missing(target, name, found);
-  std::string line = registration_line("slipway-" + *architecture, *elf, found.emulator->program, flags_for(*found.emulator));
-  return {.kind = Execution::Kind::PrivateBinfmt, .emulator = std::move(found.emulator), .registration = std::move(line)};
+  std::string line = registration_line("slipway-" + *architecture, *elf, found.emulator->program,
+                                       flags_for(*found.emulator));
+  return {.kind = Execution::Kind::PrivateBinfmt,
+          .emulator = std::move(found.emulator),
+          .registration = std::move(line)};
 }
 
 }  // namespace
@@ -144,9 +153,11 @@ Execution choose_execution(const Platform& host, const Platform& target, Emulati
                            const EmulatorSearch& search) {
   const bool native = runs_natively(host, target);
   const bool same_machine = host.architecture() == target.architecture() && host.os() == target.os();
-  // An emulator is itself a program of this machine: registered for its own kind it would be asked to run itself.
+  // An emulator is itself a program of this machine: registered for its own kind it would be asked to run
+  // itself.
   if (same_machine && !native) {
-    HostError error(concat(target.str(), " cannot be run on this ", host.str(), " machine, and a machine is not emulated for its own architecture"));
+    HostError error(concat(target.str(), " cannot be run on this ", host.str(),
+                           " machine, and a machine is not emulated for its own architecture"));
     throw error;
   }
   if (native && (same_machine || policy != EmulationPolicy::Qemu)) return {};

@@ -1,6 +1,6 @@
 #pragma once
-// User-mode emulators: where they are, what they run, and how a kernel is told to use them. Nothing here ever touches
-// the host's binfmt_misc table.
+// User-mode emulators: where they are, what they run, and how a kernel is told to use them. Nothing here ever
+// touches the host's binfmt_misc table.
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -24,22 +24,24 @@ struct Execution {
   enum class Kind { Native, HostBinfmt, PrivateBinfmt };
   Kind kind = Kind::Native;
   std::optional<Emulator> emulator;  ///< PrivateBinfmt; HostBinfmt if known
-  /// The line for binfmt_misc's `register` file, flags PF (PrivateBinfmt only). Kernel docs, admin-guide/binfmt-misc.rst.
+  /// The line for binfmt_misc's `register` file, flags PF (PrivateBinfmt only). Kernel docs,
+  /// admin-guide/binfmt-misc.rst.
   std::string registration;
   /// "emulated by qemu-aarch64 7.2.22"; empty if native.
   std::string describe() const;
 };
 
 struct EmulatorSearch {
-  std::vector<std::filesystem::path> directories;  ///< --qemu-dir, SLIPWAY_QEMU_DIR first, then PATH and /usr/bin
+  std::vector<std::filesystem::path>
+      directories;  ///< --qemu-dir, SLIPWAY_QEMU_DIR first, then PATH and /usr/bin
   std::filesystem::path binfmt_directory = "/proc/sys/fs/binfmt_misc";  ///< a seam for tests
-  bool ignore_host_binfmt = false;   ///< SLIPWAY_PRIVATE_BINFMT=1: tests use the private table always
+  bool ignore_host_binfmt = false;  ///< SLIPWAY_PRIVATE_BINFMT=1: tests use the private table always
   static EmulatorSearch from_environment();
 };
 
-/// Native, else a right host registration, else a private one. Throws HostError naming the package to install if there
-/// is no emulator, or saying that --emulation=never forbids it. EmulationPolicy::Qemu prefers the emulator even where
-/// the host could run the target otherwise (but never for the host's own platform).
+/// Native, else a right host registration, else a private one. Throws HostError naming the package to install
+/// if there is no emulator, or saying that --emulation=never forbids it. EmulationPolicy::Qemu prefers the
+/// emulator even where the host could run the target otherwise (but never for the host's own platform).
 Execution choose_execution(const Platform& host, const Platform& target, EmulationPolicy policy,
                            const EmulatorSearch& search);
 

@@ -1,14 +1,17 @@
 // The tree of processes:
 //
 //   outer   the process that the user started, outside. Owns the terminal's Ctrl-C; waits.
-//     init    process 1 of the new pid namespace, in a session of its own, so that the terminal's signals reach outer
-//             only and each is handed on once. Dies with outer (PR_SET_PDEATHSIG); the kernel then ends the rest.
+//     init    process 1 of the new pid namespace, in a session of its own, so that the terminal's signals
+//     reach outer
+//             only and each is handed on once. Dies with outer (PR_SET_PDEATHSIG); the kernel then ends the
+//             rest.
 //       worker  runs `work`.
 //
-// init is made by clone(2) with the namespace flags rather than by fork and unshare: it is then outer's own child, so
-// that there is no process in between that could be killed on its own. The two talk over a pair of pipes while they set
-// things up: init says "born" when its death signal is armed, outer says "go" when the id maps are written, init says
-// how the mounts went. End of file on either side means that the other one is gone.
+// init is made by clone(2) with the namespace flags rather than by fork and unshare: it is then outer's own
+// child, so that there is no process in between that could be killed on its own. The two talk over a pair of
+// pipes while they set things up: init says "born" when its death signal is armed, outer says "go" when the
+// id maps are written, init says how the mounts went. End of file on either side means that the other one is
+// gone.
 #include "runtime/confine.h"
 
 #include <fcntl.h>
@@ -72,8 +75,8 @@ bool receive(const UniqueFd& fd, T& value) {
   return n == static_cast<ssize_t>(sizeof value);
 }
 
-// Blocks what outer hands on, so that it can be waited for; undone at the end. What the caller ignores (nohup) stays
-// ignored: Linux would deliver it to sigwaitinfo otherwise.
+// Blocks what outer hands on, so that it can be waited for; undone at the end. What the caller ignores
+// (nohup) stays ignored: Linux would deliver it to sigwaitinfo otherwise.
 class SignalMask {
  public:
   SignalMask() {
@@ -136,7 +139,8 @@ unsigned long namespace_flags(const Attempt& attempt) {
   const Confinement confinement{.user_namespace = attempt.mapping.has_value(),
                                 .many_ids = id_count(read_own_uid_map()) > 1,
                                 .pid_namespace = attempt.pid_namespace};
-  const int code = serve_as_init([&] { return work(confinement); }, mask.blocked(), mask.original(), attempt.pid_namespace);
+  const int code = serve_as_init([&] { return work(confinement); }, mask.blocked(), mask.original(),
+                                 attempt.pid_namespace);
   std::fflush(nullptr);
   ::_exit(code);
 }
@@ -154,7 +158,8 @@ AttemptResult give_up(pid_t init, Ending ending, int error_number) {
   return {.ending = ending, .error_number = error_number};
 }
 
-// Hands signals on until init ends. ^Z stops the inside first, then ourselves, so that the shell sees us stopped.
+// Hands signals on until init ends. ^Z stops the inside first, then ourselves, so that the shell sees us
+// stopped.
 int watch(pid_t init, const SignalMask& mask) {
   int stop_requests = 0;
   while (true) {
@@ -175,7 +180,8 @@ int watch(pid_t init, const SignalMask& mask) {
   }
 }
 
-AttemptResult attempt_once(const Attempt& attempt, const std::function<int(const Confinement&)>& work, const SignalMask& mask) {
+AttemptResult attempt_once(const Attempt& attempt, const std::function<int(const Confinement&)>& work,
+                           const SignalMask& mask) {
   Pipe to_init, to_outer;
   std::fflush(nullptr);
   const pid_t init = clone_process(namespace_flags(attempt));
@@ -185,9 +191,11 @@ AttemptResult attempt_once(const Attempt& attempt, const std::function<int(const
   to_outer.write.reset();
   char word = 'g';
   if (!receive(to_outer.read, word)) return give_up(init, Ending::NoNamespaces, ECHILD);
-  if (attempt.mapping && !apply_mapping(*attempt.mapping, init)) return give_up(init, Ending::NoMapping, EPERM);
+  if (attempt.mapping && !apply_mapping(*attempt.mapping, init))
+    return give_up(init, Ending::NoMapping, EPERM);
   Report report;
-  if (!send(to_init.write, word) || !receive(to_outer.read, report)) return give_up(init, Ending::NoNamespaces, ECHILD);
+  if (!send(to_init.write, word) || !receive(to_outer.read, report))
+    return give_up(init, Ending::NoNamespaces, ECHILD);
   if (report.stage == ConfineStage::Mounts) return give_up(init, Ending::NoMounts, report.error_number);
   if (report.stage == ConfineStage::Proc) return give_up(init, Ending::NoProc, report.error_number);
   return {.ending = Ending::Ended, .exit_code = watch(init, mask)};
@@ -210,7 +218,8 @@ int run_confined(const std::function<int(const Confinement&)>& work) {
     for (const bool pid_namespace : {true, false}) {
       result = attempt_once({.mapping = mapping, .pid_namespace = pid_namespace}, work, mask);
       if (result.ending == Ending::Ended) return result.exit_code;
-      // Containers mask parts of their /proc, and the kernel then refuses a fresh one: do without a pid namespace.
+      // Containers mask parts of their /proc, and the kernel then refuses a fresh one: do without a pid
+      // namespace.
       if (result.ending != Ending::NoProc) break;
     }
   }

@@ -20,9 +20,9 @@
 namespace slipway {
 namespace {
 
-// crun 1.8 refuses to start where /sys/fs/cgroup is neither pure v2 nor pure v1 ("hybrid": v1 controllers plus an
-// empty v2 below), and where it is nothing it knows. We ask it to leave cgroups alone anyway; covered by an empty
-// read-only tmpfs the place looks like v1 without controllers, which is good enough for that.
+// crun 1.8 refuses to start where /sys/fs/cgroup is neither pure v2 nor pure v1 ("hybrid": v1 controllers
+// plus an empty v2 below), and where it is nothing it knows. We ask it to leave cgroups alone anyway; covered
+// by an empty read-only tmpfs the place looks like v1 without controllers, which is good enough for that.
 void cover_odd_cgroups() {
   constexpr const char* kCgroups = "/sys/fs/cgroup";
   struct statfs status {};
@@ -47,7 +47,8 @@ int run_worker(const std::function<int()>& work) {
 
 int exit_code_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
 
-// With a pid namespace the kernel ends everybody when we do. Without one, orphans were handed to us (subreaper).
+// With a pid namespace the kernel ends everybody when we do. Without one, orphans were handed to us
+// (subreaper).
 void end_remaining_children() {
   while (true) {
     std::ifstream list(concat("/proc/self/task/", ::getpid(), "/children"));
@@ -78,7 +79,8 @@ ConfineStage prepare_mounts(bool pid_namespace) {
   return ConfineStage::Ready;
 }
 
-int serve_as_init(const std::function<int()>& work, const sigset_t& blocked, const sigset_t& original, bool pid_namespace) {
+int serve_as_init(const std::function<int()>& work, const sigset_t& blocked, const sigset_t& original,
+                  bool pid_namespace) {
   if (!pid_namespace) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const pid_t self = ::getpid();
   const pid_t worker = ::fork();

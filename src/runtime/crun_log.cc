@@ -34,12 +34,16 @@ std::optional<StartFailure> start_failure(std::string_view error, std::string_vi
   const bool about_program = says("executable") || says("exec container process");
   if (!about_program) return std::nullopt;
   if (says("missing dynamic library"))
-    return StartFailure{127, concat("\"", program, "\": its interpreter or dynamic loader is not in the image")};
+    return StartFailure{127,
+                        concat("\"", program, "\": its interpreter or dynamic loader is not in the image")};
   if (says("No such file or directory") || says("Not a directory"))
     return StartFailure{127, concat("\"", program, "\" not found in the image")};
-  if (says("Permission denied")) return StartFailure{126, concat("\"", program, "\": no permission to execute it")};
+  if (says("Permission denied"))
+    return StartFailure{126, concat("\"", program, "\": no permission to execute it")};
   if (says("Exec format error"))
-    return StartFailure{126, concat("\"", program, "\" is not a program for this step's platform, nor a script with a #! line")};
+    return StartFailure{
+        126,
+        concat("\"", program, "\" is not a program for this step's platform, nor a script with a #! line")};
   if (says("Is a directory")) return StartFailure{126, concat("\"", program, "\" is a directory")};
   return StartFailure{126, concat("\"", program, "\" cannot be executed: ", error)};
 }

@@ -17,14 +17,15 @@ bool says_program_busy(std::string_view error);
 bool says_proc_refused(std::string_view error);
 
 struct StartFailure {
-  int exit_code = 0;      ///< 127 not there, 126 not executable (as shells say it)
-  std::string message;    ///< one line for people
+  int exit_code = 0;    ///< 127 not there, 126 not executable (as shells say it)
+  std::string message;  ///< one line for people
 };
-/// If the error lies in the program that the step names: how a shell would put it. Nothing if crun itself failed.
+/// If the error lies in the program that the step names: how a shell would put it. Nothing if crun itself
+/// failed.
 std::optional<StartFailure> start_failure(std::string_view error, std::string_view program);
 
-/// Streams a step's output on. What crun 1.8 itself says when exec(2) fails comes on the step's stderr, as one line in
-/// the form of its log; it is kept back, so that it can be said in other words.
+/// Streams a step's output on. What crun 1.8 itself says when exec(2) fails comes on the step's stderr, as
+/// one line in the form of its log; it is kept back, so that it can be said in other words.
 class StepOutput {
  public:
   using Sink = std::function<void(int stream, std::string_view bytes)>;
@@ -37,7 +38,7 @@ class StepOutput {
   void pass(int stream, std::string_view bytes) const;
   void flush();
   const Sink& sink_;
-  std::string held_;       ///< the whole of stderr so far, while it may be crun's line
+  std::string held_;  ///< the whole of stderr so far, while it may be crun's line
   bool holding_ = true;
 };
 

@@ -1,9 +1,11 @@
-// One run of crun. Everything that belongs to it (bundle, crun's state, secrets, log, the private binfmt_misc) lives in
-// a tmpfs mounted on the step's scratch directory: secrets, in files or in config.json's environment (which crun copies
-// into its state), are in memory only, and whatever ends us takes them away with our mount namespace.
+// One run of crun. Everything that belongs to it (bundle, crun's state, secrets, log, the private
+// binfmt_misc) lives in a tmpfs mounted on the step's scratch directory: secrets, in files or in
+// config.json's environment (which crun copies into its state), are in memory only, and whatever ends us
+// takes them away with our mount namespace.
 //
-// Stopping: crun hands SIGTERM on to the step's process, which as process 1 of its pid namespace ignores it, and dies
-// of SIGKILL without its container. So crun runs under a keeper (step_keeper.h), which takes everything down.
+// Stopping: crun hands SIGTERM on to the step's process, which as process 1 of its pid namespace ignores it,
+// and dies of SIGKILL without its container. So crun runs under a keeper (step_keeper.h), which takes
+// everything down.
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,7 +70,8 @@ void check_id(std::string_view id) {
 }
 
 bool is_below(std::string_view path, std::string_view directory) {
-  return path == directory || directory == "/" || (path.starts_with(directory) && path.substr(directory.size()).starts_with('/'));
+  return path == directory || directory == "/" ||
+         (path.starts_with(directory) && path.substr(directory.size()).starts_with('/'));
 }
 
 bool has_variable(const std::vector<std::string>& env, std::string_view name) {
@@ -83,9 +86,15 @@ enum class NotStarted { ProgramBusy, ProcRefused };
 /// One step, from bundle to result. Members are destroyed in reverse: stubs before the scratch goes.
 class CrunRun {
  public:
-  CrunRun(const SandboxSpec& spec, const fs::path& crun, const fs::path& state_directory, bool fresh_proc, Logger& logger)
-      : spec_(spec), crun_(crun), state_directory_(state_directory), fresh_proc_(fresh_proc), root_(spec.rootfs),
-        scratch_(spec.scratch), stubs_(root_, logger) {}
+  CrunRun(const SandboxSpec& spec, const fs::path& crun, const fs::path& state_directory, bool fresh_proc,
+          Logger& logger)
+      : spec_(spec),
+        crun_(crun),
+        state_directory_(state_directory),
+        fresh_proc_(fresh_proc),
+        root_(spec.rootfs),
+        scratch_(spec.scratch),
+        stubs_(root_, logger) {}
 
   using Outcome = std::variant<SandboxResult, NotStarted>;
   Outcome run(const std::function<void(int, std::string_view)>& on_output, const std::stop_token& stop) {
@@ -113,15 +122,21 @@ class CrunRun {
   }
 
  private:
-  // --- what the step sees ---------------------------------------------------------------------------------------
+  // --- what the step sees
+  // ---------------------------------------------------------------------------------------
 
   std::string build_spec() {
     const IdMap uids = read_own_uid_map(), gids = read_own_gid_map();
-    OciSpecInput input{.rootfs = fs::absolute(spec_.rootfs), .args = spec_.args, .env = spec_.env, .cwd = spec_.cwd,
-                       .hostname = spec_.hostname, .user = user_in_maps(uids, gids)};
+    OciSpecInput input{.rootfs = fs::absolute(spec_.rootfs),
+                       .args = spec_.args,
+                       .env = spec_.env,
+                       .cwd = spec_.cwd,
+                       .hostname = spec_.hostname,
+                       .user = user_in_maps(uids, gids)};
     input.fresh_proc = fresh_proc_;
     input.own_network = spec_.network == NetworkMode::None;
-    input.in_user_namespace = is_user_namespace(uids) || spec_.execution.kind == Execution::Kind::PrivateBinfmt;
+    input.in_user_namespace =
+        is_user_namespace(uids) || spec_.execution.kind == Execution::Kind::PrivateBinfmt;
     input.tty_group_mapped = is_mapped(gids, kTtyGroup);
     for (const auto& [name, value] : spec_.secret_env) input.env.push_back(concat(name, "=", value.reveal()));
     if (!has_variable(input.env, "HOME")) input.env.push_back("HOME=" + input.user.home);
@@ -140,32 +155,41 @@ class CrunRun {
   ResolvedUser user_in_maps(const IdMap& uids, const IdMap& gids) {
     ResolvedUser user = resolve_user(root_, spec_.user);
     if (!is_mapped(uids, user.uid) || !is_mapped(gids, user.gid)) {
-      HostError error(concat("the step runs as user ", user.uid, ":", user.gid, ", which does not exist in this user namespace"));
-      error.set_hint("install uidmap and give yourself a range in /etc/subuid and /etc/subgid (usermod --add-subuids "
-                     "100000-165535 --add-subgids 100000-165535 NAME)");
+      HostError error(concat("the step runs as user ", user.uid, ":", user.gid,
+                             ", which does not exist in this user namespace"));
+      error.set_hint(
+          "install uidmap and give yourself a range in /etc/subuid and /etc/subgid (usermod --add-subuids "
+          "100000-165535 --add-subgids 100000-165535 NAME)");
       throw error;
     }
     std::erase_if(user.groups, [&](unsigned gid) { return !is_mapped(gids, gid); });
     // In a map of one id setgroups(2) is forbidden.
-    if (read_file_if_exists("/proc/self/setgroups").value_or("allow").starts_with("deny")) user.groups.clear();
+    if (read_file_if_exists("/proc/self/setgroups").value_or("allow").starts_with("deny"))
+      user.groups.clear();
     return user;
   }
 
   void check_cwd() {
-    if (!spec_.cwd.starts_with('/')) throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not absolute"));
+    if (!spec_.cwd.starts_with('/'))
+      throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not absolute"));
     const auto covered = [&](std::string_view place) { return is_below(spec_.cwd, place); };
     if (covered("/proc") || covered("/dev") || covered("/sys")) return;
-    if (std::any_of(spec_.mounts.begin(), spec_.mounts.end(), [&](const SandboxMount& m) { return covered(m.dest); })) return;
+    if (std::any_of(spec_.mounts.begin(), spec_.mounts.end(),
+                    [&](const SandboxMount& m) { return covered(m.dest); }))
+      return;
     const auto status = root_.stat(spec_.cwd, true);
     if (!status) throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not in the image"));
-    if (!S_ISDIR(status->st_mode)) throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not a directory"));
+    if (!S_ISDIR(status->st_mode))
+      throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not a directory"));
   }
 
   void add_network_files(OciSpecInput& input) {
     const auto add = [&](const char* name, const char* dest, const std::string& text) {
       write_file_atomic(scratch_.path() / name, text, Durability::None, 0644);
       ::chmod((scratch_.path() / name).c_str(), 0644);  // whatever the umask
-      input.mounts.push_back({.source = scratch_.path() / name, .dest = stubs_.add(dest, MountStubs::Kind::File), .recursive = false});
+      input.mounts.push_back({.source = scratch_.path() / name,
+                              .dest = stubs_.add(dest, MountStubs::Kind::File),
+                              .recursive = false});
     };
     add("hosts", "/etc/hosts", hosts_file(spec_.hostname));
     add("resolv.conf", "/etc/resolv.conf", resolver_file(spec_.network, "/"));
@@ -175,10 +199,13 @@ class CrunRun {
     struct stat status {};
     if (::stat(mount.source.c_str(), &status) != 0) throw SystemError(errno, "stat", mount.source.native());
     const auto kind = S_ISDIR(status.st_mode) ? MountStubs::Kind::Directory : MountStubs::Kind::File;
-    input.mounts.push_back({.source = fs::absolute(mount.source), .dest = add_stub(mount.dest, kind), .readonly = mount.readonly});
+    input.mounts.push_back({.source = fs::absolute(mount.source),
+                            .dest = add_stub(mount.dest, kind),
+                            .readonly = mount.readonly});
   }
 
-  // What is below another mount of this step gets its mount point there, by the runtime: in the image it would be hidden.
+  // What is below another mount of this step gets its mount point there, by the runtime: in the image it
+  // would be hidden.
   std::string add_stub(const std::string& dest, MountStubs::Kind kind) {
     const auto covered = [&](const std::string& place) { return dest != place && is_below(dest, place); };
     const bool under_mount = std::any_of(spec_.mounts.begin(), spec_.mounts.end(),
@@ -193,26 +220,41 @@ class CrunRun {
       const SandboxSecretFile& secret = spec_.secrets[i];
       const fs::path file = scratch_.path() / "secrets" / std::to_string(i);
       write_file_atomic(file, secret.value.reveal(), Durability::None, 0600);
-      if (::chown(file.c_str(), secret.uid, secret.gid) != 0) throw SystemError(errno, "chown", concat("the secret for ", secret.dest));
-      if (::chmod(file.c_str(), secret.mode & 07777) != 0) throw SystemError(errno, "chmod", concat("the secret for ", secret.dest));
-      input.mounts.push_back({.source = file, .dest = add_stub(secret.dest, MountStubs::Kind::File), .recursive = false});
+      if (::chown(file.c_str(), secret.uid, secret.gid) != 0)
+        throw SystemError(errno, "chown", concat("the secret for ", secret.dest));
+      if (::chmod(file.c_str(), secret.mode & 07777) != 0)
+        throw SystemError(errno, "chmod", concat("the secret for ", secret.dest));
+      input.mounts.push_back(
+          {.source = file, .dest = add_stub(secret.dest, MountStubs::Kind::File), .recursive = false});
     }
   }
 
-  // --- running it -----------------------------------------------------------------------------------------------
+  // --- running it
+  // -----------------------------------------------------------------------------------------------
 
   Command crun_command() const {
     Command command;
-    command.argv = {crun_.native(), "--root", (scratch_.path() / "state").native(), "--log", log_file().native(),
-                    "--log-format=json", "--cgroup-manager=disabled", "run", "--bundle", scratch_.path().native(), spec_.id};
-    // Nothing of our own environment reaches the step; crun wants a place of its own for what it shares between runs.
-    command.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XDG_RUNTIME_DIR=" + state_directory_.native()};
+    command.argv = {crun_.native(),
+                    "--root",
+                    (scratch_.path() / "state").native(),
+                    "--log",
+                    log_file().native(),
+                    "--log-format=json",
+                    "--cgroup-manager=disabled",
+                    "run",
+                    "--bundle",
+                    scratch_.path().native(),
+                    spec_.id};
+    // Nothing of our own environment reaches the step; crun wants a place of its own for what it shares
+    // between runs.
+    command.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                           "XDG_RUNTIME_DIR=" + state_directory_.native()};
     command.grace = kKillDeadline;  // the keeper needs no longer, unless a process hangs in the kernel
     return command;
   }
 
-  // An exception of the receiver of output must not end run_process() before the step's processes are gone: it is kept
-  // until they are.
+  // An exception of the receiver of output must not end run_process() before the step's processes are gone:
+  // it is kept until they are.
   ProcessResult run_crun(Command& command, StepOutput& output, const std::stop_token& stop) {
     std::stop_source stop_step;
     const std::stop_callback on_stop(stop, [&stop_step] { stop_step.request_stop(); });
@@ -238,8 +280,10 @@ class CrunRun {
 
   fs::path log_file() const { return scratch_.path() / "crun.log"; }
 
-  // crun said that it could not start the program. If that is the image's doing, the step failed; else crun did.
-  SandboxResult explain(const std::string& error, const std::function<void(int, std::string_view)>& on_output) const {
+  // crun said that it could not start the program. If that is the image's doing, the step failed; else crun
+  // did.
+  SandboxResult explain(const std::string& error,
+                        const std::function<void(int, std::string_view)>& on_output) const {
     const auto failure = start_failure(error, spec_.args.front());
     if (!failure) throw HostError(concat("crun could not start the step: ", error));
     if (on_output) on_output(2, failure->message + "\n");
@@ -257,7 +301,8 @@ class CrunRun {
 
 class CrunSandbox final : public Sandbox {
  public:
-  CrunSandbox(const fs::path& state_directory, Logger& logger) : state_directory_(fs::absolute(state_directory)), logger_(logger) {
+  CrunSandbox(const fs::path& state_directory, Logger& logger)
+      : state_directory_(fs::absolute(state_directory)), logger_(logger) {
     const auto program = find_program("crun");
     if (!program) {
       HostError error("crun, which runs the steps of a build, is not installed");
@@ -267,7 +312,8 @@ class CrunSandbox final : public Sandbox {
     crun_ = *program;
     const ProcessResult answer = run_process({.argv = {crun_.native(), "--version"}});
     const std::string line = answer.out.substr(0, answer.out.find('\n'));  // "crun version 1.8.1"
-    if (!answer.ok() || !line.starts_with("crun version ")) throw HostError(concat(crun_.native(), " does not run: ", trim(answer.err)));
+    if (!answer.ok() || !line.starts_with("crun version "))
+      throw HostError(concat(crun_.native(), " does not run: ", trim(answer.err)));
     version_ = line.substr(std::string_view("crun version ").size());
     fs::create_directories(state_directory_);
     fs::permissions(state_directory_, fs::perms::owner_all);
@@ -286,11 +332,13 @@ class CrunSandbox final : public Sandbox {
         if (!bound_proc_.exchange(true)) logger_.log(LogLevel::Warning, kBoundProc);
         continue;
       }
-      // While one thread writes a root file system another may fork, and until that child has exec'ed, it holds the
-      // files open for writing too: the kernel refuses to execute them (ETXTBSY). That passes within milliseconds.
+      // While one thread writes a root file system another may fork, and until that child has exec'ed, it
+      // holds the files open for writing too: the kernel refuses to execute them (ETXTBSY). That passes
+      // within milliseconds.
       std::this_thread::sleep_for(std::chrono::milliseconds(5 << tries));
     }
-    throw HostError(concat("\"", spec.args.front(), "\" cannot be executed: it stays open for writing (ETXTBSY)"));
+    throw HostError(
+        concat("\"", spec.args.front(), "\" cannot be executed: it stays open for writing (ETXTBSY)"));
   }
 
   std::string describe() const override { return concat("crun ", version_, rootless_ ? ", rootless" : ""); }

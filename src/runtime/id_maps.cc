@@ -41,7 +41,9 @@ std::uint64_t id_count(const IdMap& map) {
   return std::min(count, kAllIds);
 }
 
-bool is_user_namespace(const IdMap& map) { return map != IdMap{{.inside = 0, .outside = 0, .count = kAllIds}}; }
+bool is_user_namespace(const IdMap& map) {
+  return map != IdMap{{.inside = 0, .outside = 0, .count = kAllIds}};
+}
 
 std::string identity_lines(const IdMap& map) {
   std::string lines;
@@ -49,7 +51,8 @@ std::string identity_lines(const IdMap& map) {
     if (count > 0) lines += concat(first, " ", first, " ", count, "\n");
   };
   for (const IdRange& range : map) {
-    // All ids in one line is how the machine's first namespace looks, and what runtimes (crun, systemd) take for it.
+    // All ids in one line is how the machine's first namespace looks, and what runtimes (crun, systemd) take
+    // for it.
     const std::uint64_t half = range.count == kAllIds ? kAllIds / 2 : range.count;
     add(range.inside, half);
     add(range.inside + half, range.count - half);
@@ -64,7 +67,8 @@ std::vector<IdRange> parse_sub_ids(std::string_view text, std::string_view user_
     if (fields.size() != 3) continue;
     const bool is_ours = (!user_name.empty() && fields[0] == user_name) || fields[0] == std::to_string(uid);
     const auto start = parse_unsigned(trim(fields[1])), count = parse_unsigned(trim(fields[2]));
-    if (!is_ours || !start || !count || *count == 0 || *start > kAllIds || *count > kAllIds - *start) continue;
+    if (!is_ours || !start || !count || *count == 0 || *start > kAllIds || *count > kAllIds - *start)
+      continue;
     ranges.push_back({.inside = 0, .outside = *start, .count = *count});
   }
   if (ranges.size() > kMaxRanges - 1) ranges.resize(kMaxRanges - 1);

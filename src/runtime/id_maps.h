@@ -26,11 +26,12 @@ std::uint64_t id_count(const IdMap& map);
 /// False in the machine's first user namespace and in ones that map each id to itself.
 bool is_user_namespace(const IdMap& map);
 
-/// Lines for uid_map that give a child namespace the same ids under the same numbers as this one has. They can be told
-/// from the map of the machine's first namespace.
+/// Lines for uid_map that give a child namespace the same ids under the same numbers as this one has. They
+/// can be told from the map of the machine's first namespace.
 std::string identity_lines(const IdMap& map);
 
-/// The ranges of /etc/subuid or /etc/subgid that belong to the user, found by name or number; junk is passed over.
+/// The ranges of /etc/subuid or /etc/subgid that belong to the user, found by name or number; junk is passed
+/// over.
 std::vector<IdRange> parse_sub_ids(std::string_view text, std::string_view user_name, unsigned uid);
 /// 0 is the user itself, 1 and up are its subordinate ids.
 IdMap map_with_sub_ids(unsigned own_id, const std::vector<IdRange>& subordinate);

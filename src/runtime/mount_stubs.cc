@@ -25,9 +25,12 @@ std::string parent_of(const std::string& path) {
 }
 
 // A descriptor for futimens: a directory can be read by us even where its owner may not.
-std::optional<struct stat> stat_directory(const RootedDir& root, const std::string& path) { return root.stat(path, false); }
+std::optional<struct stat> stat_directory(const RootedDir& root, const std::string& path) {
+  return root.stat(path, false);
+}
 
-void set_times(const RootedDir& root, const std::string& path, const struct timespec& access, const struct timespec& modification) {
+void set_times(const RootedDir& root, const std::string& path, const struct timespec& access,
+               const struct timespec& modification) {
   const UniqueFd directory = root.open(path, O_RDONLY | O_DIRECTORY);
   const struct timespec times[2] = {access, modification};
   if (::futimens(directory.get(), times) != 0) throw SystemError(errno, "utimensat", path);
@@ -105,11 +108,13 @@ void MountStubs::make(const std::string& path, Kind kind) {
   if (kind == Kind::Directory) {
     if (::mkdirat(parent.get(), name.c_str(), 0755) != 0) throw SystemError(errno, "mkdir", path);
   } else {
-    const UniqueFd file{::openat(parent.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)};
+    const UniqueFd file{
+        ::openat(parent.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)};
     if (!file) throw SystemError(errno, "create", path);
   }
   struct stat made {};
-  if (::fstatat(parent.get(), name.c_str(), &made, AT_SYMLINK_NOFOLLOW) != 0) throw SystemError(errno, "stat", path);
+  if (::fstatat(parent.get(), name.c_str(), &made, AT_SYMLINK_NOFOLLOW) != 0)
+    throw SystemError(errno, "stat", path);
   stubs_.push_back({.path = path, .made = made});
   struct stat after {};
   if (const auto it = parents_.find(directory); it != parents_.end() && ::fstat(parent.get(), &after) == 0)
@@ -118,13 +123,16 @@ void MountStubs::make(const std::string& path, Kind kind) {
 
 void MountStubs::remove(const Stub& stub) {
   const auto now = root_.stat(stub.path, false);
-  if (!now || now->st_ino != stub.made.st_ino || now->st_mode != stub.made.st_mode || now->st_uid != stub.made.st_uid ||
-      now->st_gid != stub.made.st_gid)
+  if (!now || now->st_ino != stub.made.st_ino || now->st_mode != stub.made.st_mode ||
+      now->st_uid != stub.made.st_uid || now->st_gid != stub.made.st_gid)
     return;  // the step put something of its own there
   const bool is_directory = S_ISDIR(now->st_mode);
-  if (!is_directory && (now->st_size != 0 || now->st_nlink != 1 || !same_time(now->st_mtim, stub.made.st_mtim))) return;
+  if (!is_directory &&
+      (now->st_size != 0 || now->st_nlink != 1 || !same_time(now->st_mtim, stub.made.st_mtim)))
+    return;
   const auto [parent, name] = root_.open_parent(stub.path);
-  if (::unlinkat(parent.get(), name.c_str(), is_directory ? AT_REMOVEDIR : 0) != 0 && errno != ENOTEMPTY && errno != EEXIST)
+  if (::unlinkat(parent.get(), name.c_str(), is_directory ? AT_REMOVEDIR : 0) != 0 && errno != ENOTEMPTY &&
+      errno != EEXIST)
     throw SystemError(errno, "remove", stub.path);
 }
 
@@ -136,18 +144,23 @@ MountStubs::~MountStubs() {
       logger_.log(LogLevel::Warning, concat("mount point ", path, " of a step: ", e.what()));
     }
   };
-  // A directory that the step itself changed keeps the time of that change; all others get their old one back.
+  // A directory that the step itself changed keeps the time of that change; all others get their old one
+  // back.
   std::map<std::string, Times> wanted;
   for (const auto& [path, parent] : parents_)
     guarded(path, [&, &directory = path, &times = parent] {
       const auto now = stat_directory(root_, directory);
       if (!now || !S_ISDIR(now->st_mode)) return;
       const bool untouched = same_time(now->st_mtim, times.after);
-      wanted[directory] = untouched ? times.before : Times{.access = now->st_atim, .modification = now->st_mtim};
+      wanted[directory] =
+          untouched ? times.before : Times{.access = now->st_atim, .modification = now->st_mtim};
     });
-  for (auto stub = stubs_.rbegin(); stub != stubs_.rend(); ++stub) guarded(stub->path, [&] { remove(*stub); });
+  for (auto stub = stubs_.rbegin(); stub != stubs_.rend(); ++stub)
+    guarded(stub->path, [&] { remove(*stub); });
   for (const auto& [path, times] : wanted)
-    guarded(path, [&, &directory = path, &value = times] { set_times(root_, directory, value.access, value.modification); });
+    guarded(path, [&, &directory = path, &value = times] {
+      set_times(root_, directory, value.access, value.modification);
+    });
 }
 
 }  // namespace slipway

@@ -11,8 +11,8 @@ namespace slipway {
 std::string hosts_file(std::string_view hostname);
 
 /// The host's resolv.conf. Where a step does not share the host's network, a stub resolver on 127.0.0.53
-/// (systemd-resolved) cannot be reached: then the file with the servers behind it, if there is one. Empty if there is none at all.
-/// `host_root` is "/" but in tests.
+/// (systemd-resolved) cannot be reached: then the file with the servers behind it, if there is one. Empty if
+/// there is none at all. `host_root` is "/" but in tests.
 std::string resolver_file(NetworkMode network, const std::filesystem::path& host_root);
 
 }  // namespace slipway

@@ -10,9 +10,10 @@ namespace {
 using nlohmann::json;
 
 // What containers have by default everywhere in the ecosystem.
-constexpr const char* kCapabilities[] = {"CAP_AUDIT_WRITE", "CAP_CHOWN",  "CAP_DAC_OVERRIDE", "CAP_FOWNER",  "CAP_FSETID",
-                                         "CAP_KILL",        "CAP_MKNOD",  "CAP_NET_BIND_SERVICE", "CAP_NET_RAW",
-                                         "CAP_SETFCAP",     "CAP_SETGID", "CAP_SETPCAP",      "CAP_SETUID",  "CAP_SYS_CHROOT"};
+constexpr const char* kCapabilities[] = {
+    "CAP_AUDIT_WRITE", "CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FOWNER",    "CAP_FSETID",
+    "CAP_KILL",        "CAP_MKNOD",   "CAP_NET_BIND_SERVICE", "CAP_NET_RAW",   "CAP_SETFCAP",
+    "CAP_SETGID",      "CAP_SETPCAP", "CAP_SETUID",           "CAP_SYS_CHROOT"};
 
 json process(const OciSpecInput& input) {
   const json capabilities = kCapabilities;
@@ -21,7 +22,8 @@ json process(const OciSpecInput& input) {
           {"args", input.args},
           {"env", input.env},
           {"cwd", input.cwd},
-          {"capabilities", {{"bounding", capabilities}, {"effective", capabilities}, {"permitted", capabilities}}},
+          {"capabilities",
+           {{"bounding", capabilities}, {"effective", capabilities}, {"permitted", capabilities}}},
           {"noNewPrivileges", true}};
 }
 
@@ -38,7 +40,8 @@ json sys_mount(const OciSpecInput& input) {
 
 json proc_mount(const OciSpecInput& input) {
   // Its numbers are not those of the step's pid namespace, but /proc/self is right in it.
-  if (!input.fresh_proc) return mount("/proc", "none", "/proc", {"rbind", "rprivate", "nosuid", "noexec", "nodev"});
+  if (!input.fresh_proc)
+    return mount("/proc", "none", "/proc", {"rbind", "rprivate", "nosuid", "noexec", "nodev"});
   return mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"});
 }
 
@@ -65,9 +68,10 @@ json linux_part(const OciSpecInput& input) {
   json namespaces = json::array();
   for (const char* type : {"pid", "ipc", "uts", "mount"}) namespaces.push_back({{"type", type}});
   if (input.own_network) namespaces.push_back({{"type", "network"}});
-  json masked = {"/proc/acpi",          "/proc/asound",        "/proc/interrupts",    "/proc/kcore",
-                 "/proc/keys",          "/proc/latency_stats", "/proc/sched_debug",   "/proc/scsi",
-                 "/proc/timer_list",    "/proc/timer_stats",   "/sys/firmware",       "/sys/devices/virtual/powercap"};
+  json masked = {"/proc/acpi",        "/proc/asound",  "/proc/interrupts",
+                 "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",
+                 "/proc/sched_debug", "/proc/scsi",    "/proc/timer_list",
+                 "/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap"};
   // Bound, not fresh: cgroups delegated to the caller would be writable in there.
   if (input.in_user_namespace && !input.own_network) masked.push_back("/sys/fs/cgroup");
   return {{"namespaces", std::move(namespaces)},
@@ -85,7 +89,8 @@ std::string oci_spec(const OciSpecInput& input) {
                      {"hostname", input.hostname},
                      {"mounts", mounts(input)},
                      {"linux", linux_part(input)}};
-  // Arguments and variables are bytes, JSON is UTF-8: what is not would be refused; the runtime passes bytes through.
+  // Arguments and variables are bytes, JSON is UTF-8: what is not would be refused; the runtime passes bytes
+  // through.
   return spec.dump(-1, ' ', false, json::error_handler_t::strict);
 }
 

@@ -13,7 +13,7 @@ struct OciMount {
   std::filesystem::path source;
   std::string dest;
   bool readonly = true;
-  bool recursive = true;   ///< with what is mounted below the source
+  bool recursive = true;  ///< with what is mounted below the source
 };
 
 struct OciSpecInput {
@@ -25,7 +25,7 @@ struct OciSpecInput {
   ResolvedUser user;
   std::vector<OciMount> mounts;
   bool own_network = false;
-  bool fresh_proc = true;          ///< else the caller's /proc is bound: it shows the processes of others, too
+  bool fresh_proc = true;  ///< else the caller's /proc is bound: it shows the processes of others, too
   bool in_user_namespace = false;  ///< where a fresh sysfs of the host's network is refused
   bool tty_group_mapped = true;    ///< gid 5
 };

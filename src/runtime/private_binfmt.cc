@@ -57,9 +57,10 @@ int write_whole(const char* path, const std::string& bytes) noexcept {
   return error;
 }
 
-// A map with more than one id may be written only by somebody in the parent namespace with privilege there, which the
-// child has lost by unsharing: a helper forked before does it.
-[[noreturn]] void serve_maps(int go, pid_t target, const std::string& uids, const std::string& gids) noexcept {
+// A map with more than one id may be written only by somebody in the parent namespace with privilege there,
+// which the child has lost by unsharing: a helper forked before does it.
+[[noreturn]] void serve_maps(int go, pid_t target, const std::string& uids,
+                             const std::string& gids) noexcept {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   // Whatever else was open in the process that forked is not for us to keep open.
   if (go > 3) ::close_range(3, static_cast<unsigned>(go) - 1, 0);
@@ -127,7 +128,8 @@ int PrivateBinfmt::enter() const noexcept {
   if (::getppid() != parent) return fail(Stage::Process, ECHILD);
   if (::mount("none", mount_point_.c_str(), "binfmt_misc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
     return fail(Stage::Mount, errno);
-  if (const int error = write_whole(register_file_.c_str(), registration_)) return fail(Stage::Register, error);
+  if (const int error = write_whole(register_file_.c_str(), registration_))
+    return fail(Stage::Register, error);
   return 0;
 }
 
@@ -141,15 +143,21 @@ void PrivateBinfmt::throw_if_failed() const {
   constexpr const char* kAlternative =
       "register QEMU on the host with flag F (apt-get install qemu-user-static binfmt-support)";
   switch (shared_->stage) {
-    case Stage::NotFailed: return;
-    case Stage::Process: return raise("starting a process", "");
-    case Stage::UserNamespace: return raise("the kernel refuses a user namespace", kAlternative);
-    case Stage::Maps: return raise("the kernel refuses the id maps of a user namespace", kAlternative);
+    case Stage::NotFailed:
+      return;
+    case Stage::Process:
+      return raise("starting a process", "");
+    case Stage::UserNamespace:
+      return raise("the kernel refuses a user namespace", kAlternative);
+    case Stage::Maps:
+      return raise("the kernel refuses the id maps of a user namespace", kAlternative);
     case Stage::Mount:
       return raise("the kernel does not let a user namespace have a binfmt_misc of its own",
-                   "Linux 6.7 or newer with binfmt_misc (modprobe binfmt_misc), or register QEMU on the host with flag F "
+                   "Linux 6.7 or newer with binfmt_misc (modprobe binfmt_misc), or register QEMU on the host "
+                   "with flag F "
                    "(apt-get install qemu-user-static binfmt-support)");
-    case Stage::Register: return raise("the kernel refuses the emulator's registration", kAlternative);
+    case Stage::Register:
+      return raise("the kernel refuses the emulator's registration", kAlternative);
   }
 }
 

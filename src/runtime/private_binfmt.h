@@ -1,6 +1,7 @@
 #pragma once
-// A binfmt_misc table for one child process and its descendants (Linux 6.7): the child is given a user namespace and a
-// mount namespace of its own, mounts binfmt_misc there, and registers the emulator. The host's table is not involved.
+// A binfmt_misc table for one child process and its descendants (Linux 6.7): the child is given a user
+// namespace and a mount namespace of its own, mounts binfmt_misc there, and registers the emulator. The
+// host's table is not involved.
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -20,7 +21,8 @@ class PrivateBinfmt {
 
   /// In the child, between fork and exec. Async-signal-safe. Returns 0 or an errno.
   int enter() const noexcept;
-  /// In the parent, once the child has ended: throws the HostError that says what enter() failed at, if it did.
+  /// In the parent, once the child has ended: throws the HostError that says what enter() failed at, if it
+  /// did.
   void throw_if_failed() const;
 
  private:

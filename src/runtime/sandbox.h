@@ -17,7 +17,7 @@
 namespace slipway {
 
 struct SandboxMount {
-  std::filesystem::path source;   ///< host path, bind-mounted
+  std::filesystem::path source;  ///< host path, bind-mounted
   std::string dest;
   bool readonly = true;
 };
@@ -28,13 +28,13 @@ struct SandboxSecretFile {
 };
 
 struct SandboxSpec {
-  std::string id;                       ///< unique on this machine, [a-z0-9-]
-  std::filesystem::path rootfs;         ///< writable merged tree
-  std::filesystem::path scratch;        ///< an empty directory of the caller's for the bundle
+  std::string id;                 ///< unique on this machine, [a-z0-9-]
+  std::filesystem::path rootfs;   ///< writable merged tree
+  std::filesystem::path scratch;  ///< an empty directory of the caller's for the bundle
   std::vector<std::string> args;
   std::vector<std::string> env;
   std::string cwd = "/";
-  std::string user;                     ///< USER's value; looked up in the rootfs
+  std::string user;  ///< USER's value; looked up in the rootfs
   std::vector<SandboxMount> mounts;
   std::vector<SandboxSecretFile> secrets;
   std::vector<std::pair<std::string, Secret>> secret_env;
@@ -44,16 +44,17 @@ struct SandboxSpec {
 };
 
 struct SandboxResult {
-  int exit_code = 0;    ///< 128 + signal if killed
+  int exit_code = 0;  ///< 128 + signal if killed
 };
 
 /// Thread-safe: many steps at once.
 class Sandbox {
  public:
   virtual ~Sandbox() = default;
-  /// Blocks until the step's last process is gone. Output arrives on the calling thread. Leaves no process, no mount,
-  /// and in the rootfs only what the step itself wrote (mount points made for it are removed again).
-  /// Throws InvalidInput (unknown user), HostError/SystemError (the runtime could not start it), Cancelled.
+  /// Blocks until the step's last process is gone. Output arrives on the calling thread. Leaves no process,
+  /// no mount, and in the rootfs only what the step itself wrote (mount points made for it are removed
+  /// again). Throws InvalidInput (unknown user), HostError/SystemError (the runtime could not start it),
+  /// Cancelled.
   virtual SandboxResult run(const SandboxSpec& spec,
                             const std::function<void(int stream, std::string_view bytes)>& on_output,
                             std::stop_token stop) = 0;

@@ -30,29 +30,74 @@ json refuse_new_user_namespace(const char* call, int argument) {
   return {{"names", {call}},
           {"action", "SCMP_ACT_ERRNO"},
           {"errnoRet", kEperm},
-          {"args", {{{"index", argument}, {"value", kCloneNewUser}, {"valueTwo", kCloneNewUser}, {"op", "SCMP_CMP_MASKED_EQ"}}}}};
+          {"args",
+           {{{"index", argument},
+             {"value", kCloneNewUser},
+             {"valueTwo", kCloneNewUser},
+             {"op", "SCMP_CMP_MASKED_EQ"}}}}};
 }
 
 }  // namespace
 
 json seccomp_profile() {
-  json refused = {
-      {"names",
-       {"acct",          "add_key",         "bpf",            "clock_adjtime",   "clock_settime", "create_module",
-        "delete_module", "finit_module",    "fsconfig",       "fsmount",         "fsopen",        "fspick",
-        "get_kernel_syms", "init_module",   "ioperm",         "iopl",            "kexec_file_load", "kexec_load",
-        "keyctl",        "lookup_dcookie",  "mount",          "mount_setattr",   "move_mount",    "nfsservctl",
-        "open_by_handle_at", "open_tree",   "perf_event_open", "pivot_root",     "query_module",  "quotactl",
-        "quotactl_fd",   "reboot",          "request_key",    "setdomainname",   "sethostname",   "setns",
-        "settimeofday",  "stime",           "swapoff",        "swapon",          "syslog",        "umount",
-        "umount2",       "uselib",          "userfaultfd",    "vhangup",         "vm86",          "vm86old"}},
-      {"action", "SCMP_ACT_ERRNO"},
-      {"errnoRet", kEperm}};
-  // Its flags are in memory, where a filter cannot look; told that it does not exist, libc takes clone instead.
+  json refused = {{"names",
+                   {"acct",
+                    "add_key",
+                    "bpf",
+                    "clock_adjtime",
+                    "clock_settime",
+                    "create_module",
+                    "delete_module",
+                    "finit_module",
+                    "fsconfig",
+                    "fsmount",
+                    "fsopen",
+                    "fspick",
+                    "get_kernel_syms",
+                    "init_module",
+                    "ioperm",
+                    "iopl",
+                    "kexec_file_load",
+                    "kexec_load",
+                    "keyctl",
+                    "lookup_dcookie",
+                    "mount",
+                    "mount_setattr",
+                    "move_mount",
+                    "nfsservctl",
+                    "open_by_handle_at",
+                    "open_tree",
+                    "perf_event_open",
+                    "pivot_root",
+                    "query_module",
+                    "quotactl",
+                    "quotactl_fd",
+                    "reboot",
+                    "request_key",
+                    "setdomainname",
+                    "sethostname",
+                    "setns",
+                    "settimeofday",
+                    "stime",
+                    "swapoff",
+                    "swapon",
+                    "syslog",
+                    "umount",
+                    "umount2",
+                    "uselib",
+                    "userfaultfd",
+                    "vhangup",
+                    "vm86",
+                    "vm86old"}},
+                  {"action", "SCMP_ACT_ERRNO"},
+                  {"errnoRet", kEperm}};
+  // Its flags are in memory, where a filter cannot look; told that it does not exist, libc takes clone
+  // instead.
   json clone3 = {{"names", {"clone3"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", kEnosys}};
   json profile = {{"defaultAction", "SCMP_ACT_ALLOW"},
-                  {"syscalls", json::array({std::move(refused), std::move(clone3), refuse_new_user_namespace("clone", kCloneFlagsArgument),
-                                refuse_new_user_namespace("unshare", 0)})}};
+                  {"syscalls", json::array({std::move(refused), std::move(clone3),
+                                            refuse_new_user_namespace("clone", kCloneFlagsArgument),
+                                            refuse_new_user_namespace("unshare", 0)})}};
   if (json list = architectures(); !list.empty()) profile["architectures"] = std::move(list);
   return profile;
 }

@@ -71,7 +71,8 @@ int fork_under_keeper() noexcept {
   const pid_t child = ::_Fork();  // fork() itself would take locks
   if (child < 0) return errno;
   if (child > 0) {
-    // Not SIGKILL, which our parent's forking asked for: where no pid namespace ends everybody, it is up to us.
+    // Not SIGKILL, which our parent's forking asked for: where no pid namespace ends everybody, it is up to
+    // us.
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     keep(child, signals);
   }

@@ -1,13 +1,14 @@
 #pragma once
-// Nobody survives a step. crun killed by a signal leaves its container behind, and until it has written its state nobody
-// else knows who that is. So a process of ours stands between: as a subreaper (prctl(2)) it inherits whatever crun
-// leaves, and it goes only when they are all gone.
+// Nobody survives a step. crun killed by a signal leaves its container behind, and until it has written its
+// state nobody else knows who that is. So a process of ours stands between: as a subreaper (prctl(2)) it
+// inherits whatever crun leaves, and it goes only when they are all gone.
 
 namespace slipway {
 
-/// Called between fork and exec; async-signal-safe. The calling process becomes the keeper and does not return: it
-/// ends with the exit code of the one that does (128 + signal if killed). SIGTERM, or the death of its
-/// parent, makes it kill all below it first. Returns 0 in a new child, which goes on to exec and dies with its keeper, or an errno.
+/// Called between fork and exec; async-signal-safe. The calling process becomes the keeper and does not
+/// return: it ends with the exit code of the one that does (128 + signal if killed). SIGTERM, or the death of
+/// its parent, makes it kill all below it first. Returns 0 in a new child, which goes on to exec and dies
+/// with its keeper, or an errno.
 int fork_under_keeper() noexcept;
 
 }  // namespace slipway

@@ -53,7 +53,8 @@ std::optional<SubordinateMaps> find_subordinate_maps() {
   };
   const std::vector<IdRange> uids = ranges("/etc/subuid"), gids = ranges("/etc/subgid");
   if (uids.empty() || gids.empty()) return std::nullopt;
-  return SubordinateMaps{.uids = map_with_sub_ids(::getuid(), uids), .gids = map_with_sub_ids(::getgid(), gids)};
+  return SubordinateMaps{.uids = map_with_sub_ids(::getuid(), uids),
+                         .gids = map_with_sub_ids(::getgid(), gids)};
 }
 
 bool run_map_program(const char* program, pid_t child, const IdMap& map) {
@@ -93,7 +94,8 @@ bool apply_mapping(IdMapping mapping, pid_t child) {
              write_map(proc_file(child, "gid_map"), identity_lines(read_own_gid_map()));
     case IdMapping::Subordinate: {
       const auto maps = find_subordinate_maps();
-      return maps && run_map_program("newuidmap", child, maps->uids) && run_map_program("newgidmap", child, maps->gids);
+      return maps && run_map_program("newuidmap", child, maps->uids) &&
+             run_map_program("newgidmap", child, maps->gids);
     }
     case IdMapping::Single:
       // user_namespaces(7): without privilege a gid map is accepted only once setgroups is given up.
@@ -120,7 +122,8 @@ HostError user_namespace_error(int error_number, const fs::path& sysctl) {
        "sysctl user.max_user_namespaces=15000 (as root), or run slipway as root"},
       {"kernel/apparmor_restrict_unprivileged_userns", "1",
        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns is 1 (AppArmor)",
-       "sysctl kernel.apparmor_restrict_unprivileged_userns=0 (as root), or an AppArmor profile with \"userns,\" for slipway"},
+       "sysctl kernel.apparmor_restrict_unprivileged_userns=0 (as root), or an AppArmor profile with "
+       "\"userns,\" for slipway"},
   };
   for (const Cause& cause : causes) {
     if (!is(cause.file, cause.value)) continue;
@@ -129,8 +132,9 @@ HostError user_namespace_error(int error_number, const fs::path& sysctl) {
     return error;
   }
   HostError error(concat(prefix, std::generic_category().message(error_number)));
-  error.set_hint("inside a container, allow unshare, clone and mount in its seccomp profile (docker run "
-                 "--security-opt seccomp=unconfined --security-opt apparmor=unconfined)");
+  error.set_hint(
+      "inside a container, allow unshare, clone and mount in its seccomp profile (docker run "
+      "--security-opt seccomp=unconfined --security-opt apparmor=unconfined)");
   return error;
 }
 

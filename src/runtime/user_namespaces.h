@@ -19,8 +19,8 @@ enum class IdMapping {
 /// Those that can be expected to work for this process.
 std::vector<IdMapping> possible_mappings();
 
-/// Writes the maps of `child`, which is in a new user namespace that we made. Returns false, with the child unusable,
-/// if this way is not to be had.
+/// Writes the maps of `child`, which is in a new user namespace that we made. Returns false, with the child
+/// unusable, if this way is not to be had.
 bool apply_mapping(IdMapping mapping, pid_t child);
 
 /// Says which setting refuses user namespaces, as far as it can be read below `sysctl` (/proc/sys).

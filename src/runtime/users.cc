@@ -49,7 +49,8 @@ std::vector<PasswdEntry> read_passwd(const RootedDir& root) {
     if (fields.size() < 4 || fields[0].empty()) continue;
     const auto uid = parse_id(fields[2]), gid = parse_id(fields[3]);
     if (!uid || !gid) continue;
-    entries.push_back({.name = fields[0], .uid = *uid, .gid = *gid, .home = fields.size() > 5 ? fields[5] : ""});
+    entries.push_back(
+        {.name = fields[0], .uid = *uid, .gid = *gid, .home = fields.size() > 5 ? fields[5] : ""});
   }
   return entries;
 }
@@ -83,14 +84,15 @@ unsigned group_id(const std::vector<GroupEntry>& groups, std::string_view group)
 void add_supplementary(ResolvedUser& user, const std::string& name, const std::vector<GroupEntry>& groups) {
   for (const GroupEntry& entry : groups) {
     if (std::find(entry.members.begin(), entry.members.end(), name) == entry.members.end()) continue;
-    if (std::find(user.groups.begin(), user.groups.end(), entry.gid) == user.groups.end()) user.groups.push_back(entry.gid);
+    if (std::find(user.groups.begin(), user.groups.end(), entry.gid) == user.groups.end())
+      user.groups.push_back(entry.gid);
   }
 }
 
 }  // namespace
 
-// As the OCI runtimes do: an entry is taken by its name or by its number, whichever comes first in the file; a
-// number that has no entry is used as it is, with group 0.
+// As the OCI runtimes do: an entry is taken by its name or by its number, whichever comes first in the file;
+// a number that has no entry is used as it is, with group 0.
 ResolvedUser resolve_user(const RootedDir& root, std::string_view text) {
   const std::size_t colon = text.find(':');
   const std::string_view user = text.substr(0, colon).empty() ? "0" : text.substr(0, colon);
@@ -126,7 +128,8 @@ ResolvedUser resolve_owner(const RootedDir& root, std::string_view user, std::st
     resolved.uid = resolved.gid = *number;
   } else {
     const std::vector<PasswdEntry> entries = read_passwd(root);
-    const auto entry = std::find_if(entries.begin(), entries.end(), [&](const PasswdEntry& e) { return e.name == user; });
+    const auto entry =
+        std::find_if(entries.begin(), entries.end(), [&](const PasswdEntry& e) { return e.name == user; });
     if (entry == entries.end()) throw unknown("user", user, "/etc/passwd");
     resolved.uid = entry->uid;
     resolved.gid = entry->gid;

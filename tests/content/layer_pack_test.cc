@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "content/layer_reader.h"
+#include "content/lower_view.h"
 #include "content/store_fixture.h"
 #include "content/tree_support.h"
 #include "manifest/media_types.h"
@@ -82,6 +83,7 @@ TEST_F(LayerPack, DeletionsAreWhiteouts) {
 }
 
 TEST_F(LayerPack, DeletionOfWhatWasNeverThereIsLeftOut) {
+  SLIPWAY_NEEDS_XATTR(opaque_attribute());
   const SnapshotId base = snapshot_with(*store_, {}, [](TreeMaker& tree) { tree.file("d/x").file("gone"); });
   const SnapshotId middle = snapshot_with(*store_, base, [](TreeMaker& tree) { tree.whiteout("gone").opaque("d"); });
   const SnapshotId id = snapshot_with(*store_, middle, [](TreeMaker& tree) {
@@ -91,6 +93,7 @@ TEST_F(LayerPack, DeletionOfWhatWasNeverThereIsLeftOut) {
 }
 
 TEST_F(LayerPack, OpaqueOnlyOverADirectoryThatIsShown) {
+  SLIPWAY_NEEDS_XATTR(opaque_attribute());
   const SnapshotId base = snapshot_with(*store_, {}, [](TreeMaker& tree) { tree.file("d/x").file("f"); });
   const SnapshotId id = snapshot_with(*store_, base, [](TreeMaker& tree) {
     tree.opaque("d").file("d/new").opaque("e").file("e/new").opaque("f");
@@ -104,7 +107,7 @@ TEST_F(LayerPack, NameOfAMarkerIsRefused) {
 }
 
 TEST_F(LayerPack, OverlayBookkeepingDoesNotTravel) {
-  SLIPWAY_NEEDS_CHOWN();
+  SLIPWAY_NEEDS_XATTR("trusted.overlay.origin");
   const SnapshotId id = snapshot_with(*store_, {}, [](TreeMaker& tree) {
     tree.directory("d").xattr("d", "trusted.overlay.origin", "x").xattr("d", "trusted.other", "x");
   });

@@ -16,6 +16,7 @@
 #include "base/strings.h"
 #include "content/kept_xattrs.h"
 #include "content/lower_view.h"
+#include "content/mount_environment.h"
 #include "manifest/media_types.h"
 
 namespace slipway::testing_support {
@@ -179,6 +180,14 @@ Layer layer_with(Store& store, const std::string& blob, const std::string& tar) 
           .diff_id = Digest::of(tar)};
 }
 
-bool may_chown() { return ::geteuid() == 0; }
+bool may_chown() {
+  const TempDir directory(test_space(), "try");
+  return ::lchown(directory.path().c_str(), 123456789, 42) == 0;
+}
+
+bool may_set_xattr(const char* name) {
+  const TempDir directory(test_space(), "try");
+  return ::lsetxattr(directory.path().c_str(), name, "y", 1, 0) == 0;
+}
 
 }  // namespace slipway::testing_support

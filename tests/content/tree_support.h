@@ -58,10 +58,13 @@ LayerEntry hard_link_entry(const std::string& name, const std::string& target);
 /// Puts bytes into the store and describes them as a layer that unpacks to `tar`.
 Layer layer_with(Store& store, const std::string& blob, const std::string& tar);
 
-/// True if we are root where that counts: chown and device nodes work.
+/// What a test's set-up needs and not every user may do; tried out, not guessed.
 bool may_chown();
+bool may_set_xattr(const char* name);
 
 }  // namespace slipway::testing_support
 
 #define SLIPWAY_NEEDS_CHOWN() \
   if (!slipway::testing_support::may_chown()) GTEST_SKIP() << "needs the right to give files away"
+#define SLIPWAY_NEEDS_XATTR(name) \
+  if (!slipway::testing_support::may_set_xattr(name)) GTEST_SKIP() << "needs the right to set " << name

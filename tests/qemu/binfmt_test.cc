@@ -35,24 +35,26 @@ TEST_P(BinfmtPatterns, AreThoseOfTheArchitecture) {
 constexpr const char* kLittle = "ffffffffffffff00fffffffffffffffffeffffff";
 INSTANTIATE_TEST_SUITE_P(
     Architectures, BinfmtPatterns,
-    testing::Values(MagicCase{"amd64", "linux/amd64", "7f454c4602010100000000000000000002003e00", kLittle},
-                    MagicCase{"i386", "linux/386", "7f454c4601010100000000000000000002000300", kLittle},
-                    MagicCase{"arm64", "linux/arm64", "7f454c460201010000000000000000000200b700", kLittle},
-                    MagicCase{"arm", "linux/arm/v7", "7f454c4601010100000000000000000002002800", kLittle},
-                    MagicCase{"ppc64le", "linux/ppc64le", "7f454c4602010100000000000000000002001500", kLittle},
-                    MagicCase{"riscv64", "linux/riscv64", "7f454c460201010000000000000000000200f300", kLittle},
-                    MagicCase{"mips64le", "linux/mips64le", "7f454c4602010100000000000000000002000800",
-                              "ffffffffffffff00fefffffffffffffffeffffff"},
-                    MagicCase{"s390x", "linux/s390x", "7f454c4602020100000000000000000000020016",
-                              "ffffffffffffff00fffffffffffffffffffeffff"}),
+    testing::Values(
+        MagicCase{"amd64", "linux/amd64", "7f454c4602010100000000000000000002003e00", kLittle},
+        MagicCase{"i386", "linux/386", "7f454c4601010100000000000000000002000300", kLittle},
+        MagicCase{"arm64", "linux/arm64", "7f454c460201010000000000000000000200b700", kLittle},
+        MagicCase{"arm", "linux/arm/v7", "7f454c4601010100000000000000000002002800", kLittle},
+        MagicCase{"ppc64le", "linux/ppc64le", "7f454c4602010100000000000000000002001500", kLittle},
+        MagicCase{"riscv64", "linux/riscv64", "7f454c460201010000000000000000000200f300", kLittle},
+        MagicCase{"mips64le", "linux/mips64le", "7f454c4602010100000000000000000002000800",
+                  "ffffffffffffff00fefffffffffffffffeffffff"},
+        MagicCase{"s390x", "linux/s390x", "7f454c4602020100000000000000000000020016",
+                  "ffffffffffffff00fffffffffffffffffffeffff"}),
     [](const auto& row) { return row.param.name; });
 
 TEST(RegistrationLine, IsAsTheKernelReadsIt) {
   const auto target = elf_target(Platform::parse("linux/arm64")).value();
-  EXPECT_EQ(registration_line("slipway-aarch64", target, "/usr/bin/qemu-aarch64-static", "PF"),
-            R"(:slipway-aarch64:M::\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00)"
-            R"(:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff)"
-            R"(:/usr/bin/qemu-aarch64-static:PF)");
+  EXPECT_EQ(
+      registration_line("slipway-aarch64", target, "/usr/bin/qemu-aarch64-static", "PF"),
+      R"(:slipway-aarch64:M::\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00)"
+      R"(:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff)"
+      R"(:/usr/bin/qemu-aarch64-static:PF)");
 }
 
 TEST(RegistrationLine, ColonInThePathTakesAnotherSeparator) {
@@ -79,21 +81,29 @@ TEST(BinfmtEntries, JunkIsNoEntry) {
 }
 
 TEST(BinfmtEntries, OffsetBeyondTheHeaderMatchesNothing) {
-  const auto entry = parse_binfmt_entry("enabled\ninterpreter /q\nflags: F\noffset 18446744073709551615\nmagic 7f45").value();
-  EXPECT_FALSE(matches(entry, "\x7f" "E"));
+  const auto entry =
+      parse_binfmt_entry("enabled\ninterpreter /q\nflags: F\noffset 18446744073709551615\nmagic 7f45")
+          .value();
+  EXPECT_FALSE(matches(entry,
+                       "\x7f"
+                       "E"));
 }
 
 // A table of a made-up host.
 class HostTable : public testing::Test {
  protected:
   void SetUp() override { write("status", "enabled\n"); }
-  void write(const std::string& name, std::string_view text) { write_file_atomic(table_.path() / name, text); }
+  void write(const std::string& name, std::string_view text) {
+    write_file_atomic(table_.path() / name, text);
+  }
   void add(const std::string& name, const std::string& interpreter, const std::string& flags,
            const std::string& state = "enabled", const std::string& mask = kLittle) {
     write(name, state + "\ninterpreter " + interpreter + "\nflags: " + flags +
                     "\noffset 0\nmagic 7f454c460201010000000000000000000200b700\nmask " + mask + "\n");
   }
-  std::optional<BinfmtEntry> find() { return find_host_entry(table_.path(), elf_target(Platform::parse("linux/arm64")).value()); }
+  std::optional<BinfmtEntry> find() {
+    return find_host_entry(table_.path(), elf_target(Platform::parse("linux/arm64")).value());
+  }
   TempDir table_;
 };
 
@@ -125,7 +135,8 @@ TEST_F(HostTable, EntryForOneKindOfProgramOnlyIsNot) {
   EXPECT_FALSE(find());
 }
 TEST_F(HostTable, OtherArchitecturesDoNotCount) {
-  write("arm", "enabled\ninterpreter /q\nflags: F\noffset 0\nmagic 7f454c4601010100000000000000000002002800\n");
+  write("arm",
+        "enabled\ninterpreter /q\nflags: F\noffset 0\nmagic 7f454c4601010100000000000000000002002800\n");
   EXPECT_FALSE(find());
 }
 TEST(HostTables, AbsentDirectoryHasNone) {

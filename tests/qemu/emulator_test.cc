@@ -26,9 +26,10 @@ class ChooseExecution : public testing::Test {
     fs::permissions(programs_.path() / name, fs::perms::owner_all);
   }
   void register_arm64(const std::string& interpreter) {
-    write_file_atomic(table_.path() / "arm64", "enabled\ninterpreter " + interpreter +
-                                                   "\nflags: PF\noffset 0\nmagic 7f454c460201010000000000000000000200b700\n"
-                                                   "mask ffffffffffffff00fffffffffffffffffeffffff\n");
+    write_file_atomic(table_.path() / "arm64",
+                      "enabled\ninterpreter " + interpreter +
+                          "\nflags: PF\noffset 0\nmagic 7f454c460201010000000000000000000200b700\n"
+                          "mask ffffffffffffff00fffffffffffffffffeffffff\n");
   }
   Execution choose(const Platform& target, EmulationPolicy policy = EmulationPolicy::Auto) {
     return choose_execution(kAmd64, target, policy, search_);

@@ -1,4 +1,5 @@
-// run_confined() must be called before any thread exists and forks: each test does so in a process of its own.
+// run_confined() must be called before any thread exists and forks: each test does so in a process of its
+// own.
 #include <gtest/gtest.h>
 
 int main(int argc, char** argv) {

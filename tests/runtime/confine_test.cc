@@ -26,9 +26,12 @@ struct Channel {
     write = UniqueFd{ends[1]};
   }
   void tell() const { [[maybe_unused]] const ssize_t n = ::write(write.get(), "x", 1); }
-  /// True for a byte, false for the end: nobody is left who could write one. The deadline is for broken code only.
+  /// True for a byte, false for the end: nobody is left who could write one. The deadline is for broken code
+  /// only.
   bool hear() const {
-    struct pollfd wait {read.get(), POLLIN, 0};
+    struct pollfd wait {
+      read.get(), POLLIN, 0
+    };
     if (::poll(&wait, 1, 20000) != 1) throw std::runtime_error("nothing heard");
     char c;
     return ::read(read.get(), &c, 1) == 1;
@@ -36,12 +39,17 @@ struct Channel {
 };
 
 // run_confined() in a process of its own, started by this one.
-pid_t start(const std::function<int(const Confinement&)>& work, const std::function<bool()>& before = [] { return true; }) {
+pid_t start(
+    const std::function<int(const Confinement&)>& work,
+    const std::function<bool()>& before = [] { return true; }) {
   const pid_t outer = ::fork();
   if (outer != 0) return outer;
   if (!before()) ::_exit(99);
   try {
-    ::_exit(run_confined([&](const Confinement& confinement) { ::_exit(work(confinement)); return 0; }));
+    ::_exit(run_confined([&](const Confinement& confinement) {
+      ::_exit(work(confinement));
+      return 0;
+    }));
   } catch (const Error& e) {
     std::fprintf(stderr, "%s\n", describe(e).c_str());
     ::_exit(98);
@@ -52,7 +60,9 @@ int end_of(pid_t outer) {
   ::waitpid(outer, &status, 0);
   return WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status);
 }
-int run(const std::function<int(const Confinement&)>& work, const std::function<bool()>& before = [] { return true; }) {
+int run(
+    const std::function<int(const Confinement&)>& work,
+    const std::function<bool()>& before = [] { return true; }) {
   return end_of(start(work, before));
 }
 
@@ -75,18 +85,20 @@ TEST(Confine, ErrorOfTheWorkBecomesItsExitCode) {
 
 TEST(Confine, WorkHasItsOwnProcesses) {
   EXPECT_EQ(run([](const Confinement& confinement) {
-    const bool own_proc = std::filesystem::read_symlink("/proc/self") == std::to_string(::getpid());
-    return confinement.pid_namespace && ::getppid() == 1 && own_proc ? 0 : 1;
-  }), 0);
+              const bool own_proc = std::filesystem::read_symlink("/proc/self") == std::to_string(::getpid());
+              return confinement.pid_namespace && ::getppid() == 1 && own_proc ? 0 : 1;
+            }),
+            0);
 }
 
 TEST(Confine, MountsStayInside) {
   const TempDir directory;
   EXPECT_EQ(run([&](const Confinement&) {
-    if (::mount("none", directory.path().c_str(), "tmpfs", 0, nullptr) != 0) return 1;
-    write_file_atomic(directory.path() / "inside", "x");
-    return 0;
-  }), 0);
+              if (::mount("none", directory.path().c_str(), "tmpfs", 0, nullptr) != 0) return 1;
+              write_file_atomic(directory.path() / "inside", "x");
+              return 0;
+            }),
+            0);
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
 }
 
@@ -140,18 +152,20 @@ TEST(Confine, StopsAndContinuesWithTheTerminal) {
 // The end of the channel is heard once every process that holds its other side is gone.
 void expect_nobody_survives_kill(const std::function<bool()>& before) {
   Channel alive;
-  const pid_t outer = start([&](const Confinement&) {
-    if (::fork() == 0) {
-      ::setsid();
-      if (::fork() == 0) {  // an orphan in a session of its own
-        alive.tell();
+  const pid_t outer = start(
+      [&](const Confinement&) {
+        if (::fork() == 0) {
+          ::setsid();
+          if (::fork() == 0) {  // an orphan in a session of its own
+            alive.tell();
+            while (true) ::pause();
+          }
+          ::_exit(0);
+        }
         while (true) ::pause();
-      }
-      ::_exit(0);
-    }
-    while (true) ::pause();
-    return 0;
-  }, before);
+        return 0;
+      },
+      before);
   alive.write.reset();
   ASSERT_TRUE(alive.hear());
   ::kill(outer, SIGKILL);
@@ -186,21 +200,32 @@ class ConfineUnprivileged : public testing::Test {
 };
 
 TEST_F(ConfineUnprivileged, SingleIdIsRootInside) {
-  EXPECT_EQ(run([](const Confinement& confinement) {
-    return confinement.user_namespace && !confinement.many_ids && confinement.pid_namespace && ::getuid() == 0 ? 0 : 1;
-  }, test::drop_to_test_user), 0);
+  EXPECT_EQ(run(
+                [](const Confinement& confinement) {
+                  return confinement.user_namespace && !confinement.many_ids && confinement.pid_namespace &&
+                                 ::getuid() == 0
+                             ? 0
+                             : 1;
+                },
+                test::drop_to_test_user),
+            0);
 }
 
 TEST_F(ConfineUnprivileged, SubordinateRangeGivesManyIds) {
   if (::access("/usr/bin/newuidmap", X_OK) != 0) GTEST_SKIP() << "newuidmap is not installed";
-  EXPECT_EQ(run([](const Confinement& confinement) {
-    const TempDir directory;
-    const bool owned = ::chown(directory.path().c_str(), 1000, 1000) == 0;
-    return confinement.user_namespace && confinement.many_ids && owned ? 0 : 1;
-  }, [] { return test::grant_subordinate_ids() && test::drop_to_test_user(); }), 0);
+  EXPECT_EQ(run(
+                [](const Confinement& confinement) {
+                  const TempDir directory;
+                  const bool owned = ::chown(directory.path().c_str(), 1000, 1000) == 0;
+                  return confinement.user_namespace && confinement.many_ids && owned ? 0 : 1;
+                },
+                [] { return test::grant_subordinate_ids() && test::drop_to_test_user(); }),
+            0);
 }
 
-TEST_F(ConfineUnprivileged, KillingTheOuterProcessLeavesNobody) { expect_nobody_survives_kill(test::drop_to_test_user); }
+TEST_F(ConfineUnprivileged, KillingTheOuterProcessLeavesNobody) {
+  expect_nobody_survives_kill(test::drop_to_test_user);
+}
 
 }  // namespace
 }  // namespace slipway

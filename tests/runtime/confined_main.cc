@@ -20,7 +20,8 @@ int main(int argc, char** argv) {
   const std::string ids = wanted ? wanted : "";
   const bool is_root = ::geteuid() == 0;
   if (!ids.empty() && is_root) {
-    if ((ids == "subordinate" && !slipway::test::grant_subordinate_ids()) || !slipway::test::drop_to_test_user()) {
+    if ((ids == "subordinate" && !slipway::test::grant_subordinate_ids()) ||
+        !slipway::test::drop_to_test_user()) {
       std::perror("becoming the test user");
       return 1;
     }

@@ -4,7 +4,9 @@ namespace slipway {
 namespace {
 
 TEST(CrunLog, OnlyErrorsCount) {
-  const char* log = "{\"msg\":\"careful\",\"level\":\"warning\"}\nnot json\n{\"msg\":\"a\",\"level\":\"error\"}\n{\"msg\":\"b\",\"level\":\"error\"}\n";
+  const char* log =
+      "{\"msg\":\"careful\",\"level\":\"warning\"}\nnot "
+      "json\n{\"msg\":\"a\",\"level\":\"error\"}\n{\"msg\":\"b\",\"level\":\"error\"}\n";
   EXPECT_EQ(crun_errors(log), "a; b");
   EXPECT_EQ(crun_errors("{\"msg\":\"careful\",\"level\":\"warning\"}\n"), std::nullopt);
   EXPECT_EQ(crun_errors(""), std::nullopt);
@@ -29,11 +31,13 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         StartCase{"absent", "executable file `/bin/sh` not found in $PATH: No such file or directory", 127,
                   "\"/bin/sh\" not found in the image"},
-        StartCase{"forbidden", "open executable: Permission denied", 126, "\"/bin/sh\": no permission to execute it"},
+        StartCase{"forbidden", "open executable: Permission denied", 126,
+                  "\"/bin/sh\": no permission to execute it"},
         StartCase{"wrong_format", "exec container process `/bin/sh`: Exec format error", 126,
                   "\"/bin/sh\" is not a program for this step's platform, nor a script with a #! line"},
-        StartCase{"no_loader", "exec container process (missing dynamic library?) `/bin/sh`: No such file or directory", 127,
-                  "\"/bin/sh\": its interpreter or dynamic loader is not in the image"}),
+        StartCase{"no_loader",
+                  "exec container process (missing dynamic library?) `/bin/sh`: No such file or directory",
+                  127, "\"/bin/sh\": its interpreter or dynamic loader is not in the image"}),
     [](const auto& row) { return row.param.name; });
 
 TEST(StartFailures, BusyProgramIsTold) {
@@ -44,15 +48,20 @@ TEST(StartFailures, RefusedProcIsTold) {
   EXPECT_TRUE(says_proc_refused("mount `proc` to `proc`: Operation not permitted"));
   EXPECT_FALSE(says_proc_refused("mount `sysfs` to `sys`: Operation not permitted"));
 }
-TEST(StartFailures, OthersAreCrunsOwn) { EXPECT_FALSE(start_failure("mount `proc` to `/proc`: Operation not permitted", "/bin/sh")); }
+TEST(StartFailures, OthersAreCrunsOwn) {
+  EXPECT_FALSE(start_failure("mount `proc` to `/proc`: Operation not permitted", "/bin/sh"));
+}
 
 class StepOutputs : public testing::Test {
  protected:
-  StepOutput::Sink sink_ = [this](int stream, std::string_view bytes) { passed_ += std::to_string(stream) + std::string(bytes); };
+  StepOutput::Sink sink_ = [this](int stream, std::string_view bytes) {
+    passed_ += std::to_string(stream) + std::string(bytes);
+  };
   std::string passed_;
   StepOutput output_{sink_};
 };
-constexpr const char* kExecError = "{\"msg\":\"exec container process `/x`: Exec format error\",\"level\":\"error\"}\n";
+constexpr const char* kExecError =
+    "{\"msg\":\"exec container process `/x`: Exec format error\",\"level\":\"error\"}\n";
 
 TEST_F(StepOutputs, OrdinaryOutputIsPassedAtOnce) {
   output_.add(2, "{\"msg\":");

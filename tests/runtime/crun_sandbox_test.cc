@@ -27,8 +27,9 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr const char* kApplets[] = {"sh", "cat", "echo", "env", "id", "ls", "pwd", "sleep", "stat", "touch", "uname", "wc", "grep",
-                                    "sed", "hostname", "mkdir", "ip", "true", "chmod", "chown", "mount", "ps", "yes", "head"};
+constexpr const char* kApplets[] = {"sh",   "cat",   "echo",  "env",   "id",    "ls",  "pwd",      "sleep",
+                                    "stat", "touch", "uname", "wc",    "grep",  "sed", "hostname", "mkdir",
+                                    "ip",   "true",  "chmod", "chown", "mount", "ps",  "yes",      "head"};
 
 struct Output {
   int exit_code = 0;
@@ -44,8 +45,8 @@ std::string listing(const fs::path& root) {
   for (const fs::path& path : paths) {
     struct stat status {};
     ::lstat(path.c_str(), &status);
-    lines << path.lexically_relative(root).native() << ' ' << status.st_mode << ' ' << status.st_uid << ' ' << status.st_mtim.tv_sec << '.'
-          << status.st_mtim.tv_nsec << '\n';
+    lines << path.lexically_relative(root).native() << ' ' << status.st_mode << ' ' << status.st_uid << ' '
+          << status.st_mtim.tv_sec << '.' << status.st_mtim.tv_nsec << '\n';
   }
   return lines.str();
 }
@@ -74,7 +75,8 @@ class CrunSandbox : public testing::Test {
     fs::create_directories(rootfs() / "etc");
     fs::copy_file(program, rootfs() / "bin/busybox");
     for (const char* applet : kApplets) fs::create_symlink("busybox", rootfs() / "bin" / applet);
-    std::ofstream(rootfs() / "etc/passwd") << "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n";
+    std::ofstream(rootfs() / "etc/passwd")
+        << "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n";
     std::ofstream(rootfs() / "etc/group") << "root:x:0:\nvideo:x:44:app\n";
     for (const auto& entry : fs::recursive_directory_iterator(rootfs())) age(entry.path());
     age(rootfs());
@@ -87,8 +89,13 @@ class CrunSandbox : public testing::Test {
   Output run(std::vector<std::string> args, std::stop_token stop = {}) {
     spec_.args = std::move(args);
     Output output;
-    output.exit_code = sandbox_->run(spec_, [&](int stream, std::string_view bytes) { (stream == 1 ? output.out : output.err) += bytes; },
-                                     stop).exit_code;
+    output.exit_code =
+        sandbox_
+            ->run(
+                spec_,
+                [&](int stream, std::string_view bytes) { (stream == 1 ? output.out : output.err) += bytes; },
+                stop)
+            .exit_code;
     return output;
   }
   Output shell(const std::string& script) { return run({"/bin/sh", "-c", script}); }
@@ -101,7 +108,8 @@ class CrunSandbox : public testing::Test {
     EmulatorSearch search = EmulatorSearch::from_environment();
     search.ignore_host_binfmt = true;
     try {
-      spec_.execution = choose_execution(Platform::host(), Platform::parse("linux/arm64"), EmulationPolicy::Auto, search);
+      spec_.execution =
+          choose_execution(Platform::host(), Platform::parse("linux/arm64"), EmulationPolicy::Auto, search);
     } catch (const HostError&) {
       return false;
     }
@@ -127,7 +135,9 @@ TEST_F(CrunSandbox, OutputAndErrorsAreApart) {
 }
 
 TEST_F(CrunSandbox, ExitCodeIsTheSteps) { EXPECT_EQ(shell("exit 7").exit_code, 7); }
-TEST_F(CrunSandbox, DeathBySignalIsShownAsShellsDo) { EXPECT_EQ(shell("sh -c 'kill -9 $$'; exit $?").exit_code, 137); }
+TEST_F(CrunSandbox, DeathBySignalIsShownAsShellsDo) {
+  EXPECT_EQ(shell("sh -c 'kill -9 $$'; exit $?").exit_code, 137);
+}
 
 TEST_F(CrunSandbox, EnvironmentIsTheSpecsAlone) {
   ::setenv("SLIPWAY_LEAK", "1", 1);
@@ -187,7 +197,10 @@ TEST_F(CrunSandbox, FileThatIsNoProgramIsSaid) {
 TEST_F(CrunSandbox, MountPointsLeaveNoTrace) {
   const std::string before = listing(rootfs());
   spec_.secrets.push_back({.dest = "/run/secrets/token", .value = Secret("x")});
-  EXPECT_EQ(shell("cat /proc/self/mounts /etc/hosts /etc/resolv.conf /run/secrets/token >/dev/null; ls /dev/null /dev/shm /sys").exit_code, 0);
+  EXPECT_EQ(shell("cat /proc/self/mounts /etc/hosts /etc/resolv.conf /run/secrets/token >/dev/null; ls "
+                  "/dev/null /dev/shm /sys")
+                .exit_code,
+            0);
   EXPECT_EQ(listing(rootfs()), before);
 }
 
@@ -200,7 +213,8 @@ TEST_F(CrunSandbox, WhatTheStepWritesStays) {
 
 TEST_F(CrunSandbox, SecretFilesAreReadOnlyAndGoAway) {
   spec_.secrets.push_back({.dest = "/run/secrets/token", .value = Secret("sesame"), .mode = 0400});
-  const Output output = shell("stat -c %a /run/secrets/token; cat /run/secrets/token; echo x > /run/secrets/token");
+  const Output output =
+      shell("stat -c %a /run/secrets/token; cat /run/secrets/token; echo x > /run/secrets/token");
   EXPECT_EQ(output.out, "400\nsesame");
   EXPECT_NE(output.exit_code, 0);
   EXPECT_FALSE(fs::exists(rootfs() / "run"));
@@ -209,7 +223,8 @@ TEST_F(CrunSandbox, SecretFilesAreReadOnlyAndGoAway) {
 TEST_F(CrunSandbox, SecretOfAUserIsReadableByIt) {
   if (!test::confinement.many_ids) GTEST_SKIP() << "only one id here";
   spec_.user = "app";
-  spec_.secrets.push_back({.dest = "/run/secrets/token", .value = Secret("sesame"), .uid = 1000, .gid = 1000});
+  spec_.secrets.push_back(
+      {.dest = "/run/secrets/token", .value = Secret("sesame"), .uid = 1000, .gid = 1000});
   EXPECT_EQ(shell("cat /run/secrets/token").out, "sesame");
 }
 
@@ -247,9 +262,7 @@ TEST_F(CrunSandbox, NetworkNoneHasOnlyLoopback) {
   for (std::string name; words >> name;) EXPECT_EQ(name, "lo");
 }
 
-TEST_F(CrunSandbox, StepCannotMount) {
-  EXPECT_NE(shell("mkdir /m && mount -t tmpfs none /m").exit_code, 0);
-}
+TEST_F(CrunSandbox, StepCannotMount) { EXPECT_NE(shell("mkdir /m && mount -t tmpfs none /m").exit_code, 0); }
 
 TEST_F(CrunSandbox, HostsProcessesAreNotSeen) { EXPECT_EQ(shell("ps | wc -l").exit_code, 0); }
 
@@ -271,9 +284,11 @@ int count_processes(std::string_view text) {
 
 TEST_F(CrunSandbox, CancelEndsTheStepWithAllItsProcesses) {
   std::stop_source stop;
-  spec_.args = {"/bin/sh", "-c", "trap '' TERM INT; sleep 98761 & sleep 98761 & echo ready; while true; do sleep 98761; done"};
+  spec_.args = {"/bin/sh", "-c",
+                "trap '' TERM INT; sleep 98761 & sleep 98761 & echo ready; while true; do sleep 98761; done"};
   const auto run_it = [&] {
-    sandbox_->run(spec_, [&](int, std::string_view) { stop.request_stop(); }, stop.get_token());
+    sandbox_->run(
+        spec_, [&](int, std::string_view) { stop.request_stop(); }, stop.get_token());
   };
   const auto started = std::chrono::steady_clock::now();
   EXPECT_THROW(run_it(), Cancelled);
@@ -291,11 +306,13 @@ TEST_F(CrunSandbox, CancelBeforeTheStartRunsNothing) {
 
 TEST_F(CrunSandbox, ErrorOfTheOutputReceiverEndsTheStep) {
   spec_.args = {"/bin/sh", "-c", "echo ready; sleep 98762"};
-  EXPECT_THROW(sandbox_->run(spec_, [](int, std::string_view) { throw InvalidInput("enough"); }, {}), InvalidInput);
+  EXPECT_THROW(sandbox_->run(spec_, [](int, std::string_view) { throw InvalidInput("enough"); }, {}),
+               InvalidInput);
   EXPECT_EQ(count_processes("98762"), 0);
 }
 
-// Each also writes its root while others fork: a child that has not yet exec'ed holds those files open for writing.
+// Each also writes its root while others fork: a child that has not yet exec'ed holds those files open for
+// writing.
 TEST_F(CrunSandbox, ManyStepsRunAtOnce) {
   constexpr int kSteps = 8;
   std::atomic<int> good{0};
@@ -304,7 +321,8 @@ TEST_F(CrunSandbox, ManyStepsRunAtOnce) {
     for (int i = 0; i < kSteps; ++i)
       threads.emplace_back([&, i] {
         SandboxSpec spec = spec_;
-        const fs::path scratch = work_.path() / ("scratch-" + std::to_string(i)), root = work_.path() / ("root-" + std::to_string(i));
+        const fs::path scratch = work_.path() / ("scratch-" + std::to_string(i)),
+                       root = work_.path() / ("root-" + std::to_string(i));
         fs::create_directory(scratch);
         fs::copy(rootfs(), root, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
         spec.id += "-" + std::to_string(i);
@@ -312,7 +330,8 @@ TEST_F(CrunSandbox, ManyStepsRunAtOnce) {
         spec.rootfs = root;
         spec.args = {"/bin/sh", "-c", "echo $0 " + std::to_string(i)};
         std::string out;
-        const int code = sandbox_->run(spec, [&](int, std::string_view bytes) { out += bytes; }, {}).exit_code;
+        const int code =
+            sandbox_->run(spec, [&](int, std::string_view bytes) { out += bytes; }, {}).exit_code;
         if (code == 0 && out == "/bin/sh " + std::to_string(i) + "\n") ++good;
       });
   }
@@ -320,7 +339,8 @@ TEST_F(CrunSandbox, ManyStepsRunAtOnce) {
 }
 
 TEST_F(CrunSandbox, ForeignProgramsRunUnderThePrivateTable) {
-  if (!become_arm64()) GTEST_SKIP() << "no arm64 busybox in the cache (tests/support/busybox_base.sh) or no qemu-aarch64";
+  if (!become_arm64())
+    GTEST_SKIP() << "no arm64 busybox in the cache (tests/support/busybox_base.sh) or no qemu-aarch64";
   const std::string before = listing(rootfs());
   const Output output = shell("uname -m; echo abc | sed s/a/b/ | grep -c bbc; id -u");
   EXPECT_EQ(output.exit_code, 0) << output.err;
@@ -329,7 +349,8 @@ TEST_F(CrunSandbox, ForeignProgramsRunUnderThePrivateTable) {
 }
 
 TEST_F(CrunSandbox, ForeignStepIsLikeAnyOther) {
-  if (!become_arm64()) GTEST_SKIP() << "no arm64 busybox in the cache (tests/support/busybox_base.sh) or no qemu-aarch64";
+  if (!become_arm64())
+    GTEST_SKIP() << "no arm64 busybox in the cache (tests/support/busybox_base.sh) or no qemu-aarch64";
   spec_.secrets.push_back({.dest = "/run/secrets/token", .value = Secret("sesame")});
   spec_.network = NetworkMode::None;
   const Output output = shell("cat /run/secrets/token; ls /sys/class/net; exit 9");
@@ -342,15 +363,19 @@ TEST_F(CrunSandbox, ForeignStepIsLikeAnyOther) {
 }
 
 TEST_F(CrunSandbox, ForeignStepIsCancelledWithAllItsProcesses) {
-  if (!become_arm64()) GTEST_SKIP() << "no arm64 busybox in the cache (tests/support/busybox_base.sh) or no qemu-aarch64";
+  if (!become_arm64())
+    GTEST_SKIP() << "no arm64 busybox in the cache (tests/support/busybox_base.sh) or no qemu-aarch64";
   std::stop_source stop;
   spec_.args = {"/bin/sh", "-c", "sleep 98763 & echo ready; sleep 98763"};
-  EXPECT_THROW(sandbox_->run(spec_, [&](int, std::string_view) { stop.request_stop(); }, stop.get_token()), Cancelled);
+  EXPECT_THROW(sandbox_->run(
+                   spec_, [&](int, std::string_view) { stop.request_stop(); }, stop.get_token()),
+               Cancelled);
   EXPECT_EQ(count_processes("98763"), 0);
 }
 
 TEST_F(CrunSandbox, ForeignProgramWithoutEmulatorIsSaidPlainly) {
-  if (!become_arm64()) GTEST_SKIP() << "no arm64 busybox in the cache (tests/support/busybox_base.sh) or no qemu-aarch64";
+  if (!become_arm64())
+    GTEST_SKIP() << "no arm64 busybox in the cache (tests/support/busybox_base.sh) or no qemu-aarch64";
   if (fs::exists("/proc/sys/fs/binfmt_misc/status") && fs::exists("/proc/sys/fs/binfmt_misc/qemu-aarch64"))
     GTEST_SKIP() << "this machine's own table runs arm64";
   spec_.execution = {};

@@ -29,8 +29,11 @@ TEST(IdMaps, IdentityOfAllIdsIsStillAUserNamespace) {
   EXPECT_EQ(id_count(copy), 4294967295u);
 }
 TEST(SubordinateIds, OwnLinesAreFoundByNameAndNumber) {
-  const char* text = "alice:100000:65536\n# comment\n1000:300000:10\nbob:200000:5\nalice:x:1\nalice:1:0\nalice:4294967295:2\n";
-  EXPECT_THAT(parse_sub_ids(text, "alice", 1000), ElementsAre(IdRange{0, 100000, 65536}, IdRange{0, 300000, 10}));
+  const char* text =
+      "alice:100000:65536\n# "
+      "comment\n1000:300000:10\nbob:200000:5\nalice:x:1\nalice:1:0\nalice:4294967295:2\n";
+  EXPECT_THAT(parse_sub_ids(text, "alice", 1000),
+              ElementsAre(IdRange{0, 100000, 65536}, IdRange{0, 300000, 10}));
   EXPECT_THAT(parse_sub_ids(text, "", 7), IsEmpty());
 }
 TEST(SubordinateIds, FollowTheUserInTheMap) {

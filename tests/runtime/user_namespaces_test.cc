@@ -29,10 +29,12 @@ TEST_P(Refusal, NamesTheSetting) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Settings, Refusal,
-    testing::Values(RefusalCase{"debian_switch", "kernel/unprivileged_userns_clone", "0\n", "unprivileged_userns_clone is 0"},
-                    RefusalCase{"limit", "user/max_user_namespaces", "0\n", "max_user_namespaces is 0"},
-                    RefusalCase{"apparmor", "kernel/apparmor_restrict_unprivileged_userns", "1\n", "AppArmor"},
-                    RefusalCase{"none_of_them", "kernel/unprivileged_userns_clone", "1\n", "Operation not permitted"}),
+    testing::Values(
+        RefusalCase{"debian_switch", "kernel/unprivileged_userns_clone", "0\n",
+                    "unprivileged_userns_clone is 0"},
+        RefusalCase{"limit", "user/max_user_namespaces", "0\n", "max_user_namespaces is 0"},
+        RefusalCase{"apparmor", "kernel/apparmor_restrict_unprivileged_userns", "1\n", "AppArmor"},
+        RefusalCase{"none_of_them", "kernel/unprivileged_userns_clone", "1\n", "Operation not permitted"}),
     [](const auto& row) { return row.param.name; });
 
 }  // namespace

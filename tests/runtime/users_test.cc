@@ -26,7 +26,9 @@ class Users : public testing::Test {
   }
   void write(const std::string& path, std::string_view text) { write_file_atomic(root_.path() / path, text); }
   ResolvedUser user(std::string_view text) { return resolve_user(RootedDir(root_.path()), text); }
-  ResolvedUser owner(std::string_view u, std::string_view g = "") { return resolve_owner(RootedDir(root_.path()), u, g); }
+  ResolvedUser owner(std::string_view u, std::string_view g = "") {
+    return resolve_owner(RootedDir(root_.path()), u, g);
+  }
   TempDir root_;
 };
 

@@ -74,6 +74,7 @@ void add_images_command(CLI::App& app, Chosen& chosen) {
   CLI::App* images = app.add_subcommand("images", "List the images in the store");
   images->add_option("--format", *format, "table or json (one object a line)")->check(CLI::IsMember({"table", "json"}));
   images->callback([format, &chosen] {
+    chosen.confined = true;  // opening a store clears what dead processes left, which may be of other owners
     chosen.run = [format](CommandContext& context) {
       const auto store = Store::open(context.store_root, context.logger);
       write_all(STDOUT_FILENO, *format == "json" ? as_json(*store) : as_table(*store), "stdout");
