@@ -48,7 +48,7 @@ TEST(Subprocess, ReportsTheSignalThatKilledIt) {
 
 TEST(Subprocess, StopEndsEvenAChildThatIgnoresTerm) {
   std::stop_source stop;
-  Command command{.argv = {"sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1000; done"}};
+  Command command{.argv = {"sh", "-c", "trap '' TERM; echo ready; exec sleep 1000"}};
   command.grace = std::chrono::milliseconds(20);
   command.on_output = [&](int, std::string_view) { stop.request_stop(); };
   EXPECT_THROW(run_process(command, stop.get_token()), Cancelled);

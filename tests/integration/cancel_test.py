@@ -1,5 +1,6 @@
 """Ctrl-C: the containers die, no mount and no process stays, the store is whole, and the exit code is 130."""
 import os
+import random
 import signal
 import time
 
@@ -7,10 +8,14 @@ from harness import AMD64, BOTH, SlipwayCase, main, mounts_with, processes_with
 
 
 class Cancel(SlipwayCase):
+    def setUp(self):
+        super().setUp()
+        self.marker = str(random.randrange(10**8, 10**9))  # of this test's own sleep
+
     def started(self, *args):
         """A build whose steps have all said that they run, and hang."""
         self.import_busybox()
-        context = self.context("FROM busybox\nRUN trap '' TERM; echo step-is-running; while :; do sleep 1000; done\n")
+        context = self.context("FROM busybox\nRUN trap '' TERM; echo step-is-running; while :; do sleep %s; done\n" % self.marker)
         process = self.start("build", "--platform", BOTH, *args, context)
         seen = 0
         while seen < 2:
@@ -20,7 +25,7 @@ class Cancel(SlipwayCase):
         return process
 
     def assert_nothing_stays(self):
-        self.assertEqual([], processes_with("sleep\x001000"))
+        self.assertEqual([], processes_with("sleep\x00" + self.marker))
         self.assertEqual([], mounts_with(self.root))
         self.check_store()
 
@@ -52,7 +57,7 @@ class Cancel(SlipwayCase):
         process = self.started()
         process.kill()
         process.communicate(timeout=60)
-        self.wait_until_gone("sleep\x001000")
+        self.wait_until_gone("sleep\x00" + self.marker)
         self.assert_nothing_stays()
         self.build(self.context("FROM busybox\nRUN true\n", name="next"))
 
