@@ -2,9 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
-#include <atomic>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -68,21 +69,45 @@ void fsync_directory(const fs::path& directory) {
 }
 
 void write_file_atomic(const fs::path& path, std::string_view bytes, Durability durability, unsigned mode) {
-  static std::atomic<unsigned> counter{0};
-  fs::path temp = path;
-  temp += concat(".tmp-", ::getpid(), "-", counter++);
-  try {
-    UniqueFd fd = open_file(temp, O_WRONLY | O_CREAT | O_EXCL, mode);
-    write_all(fd.get(), bytes, temp.native());
-    if (durability == Durability::Fsync) fsync_fd(fd.get(), temp.native());
-    fd.reset();
-    if (::rename(temp.c_str(), path.c_str()) != 0) throw SystemError(errno, "rename", path.native());
-  } catch (...) {
-    ::unlink(temp.c_str());
-    throw;
+  TempFile temp(path, mode);
+  write_all(temp.fd(), bytes, path.native());
+  temp.commit(durability);
+}
+
+namespace {
+
+std::string random_suffix() {
+  std::array<unsigned char, 8> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) throw SystemError(errno, "getrandom");
+  static constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz012345";
+  std::string suffix = ".tmp-";
+  for (const unsigned char byte : bytes) suffix += kLetters[byte % kLetters.size()];
+  return suffix;
+}
+
+}  // namespace
+
+// The name is random, not made of the pid: every slipway is pid 2 or so of its own namespace.
+TempFile::TempFile(fs::path target, unsigned mode) : target_(std::move(target)) {
+  temp_ = target_.native() + random_suffix();
+  fd_ = UniqueFd{::open(temp_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)};
+  if (!fd_) {
+    temp_.clear();
+    throw SystemError(errno, "create", target_.native());
   }
+}
+
+TempFile::~TempFile() {
+  if (!temp_.empty()) ::unlink(temp_.c_str());
+}
+
+void TempFile::commit(Durability durability) {
+  if (durability == Durability::Fsync) fsync_fd(fd_.get(), temp_.native());
+  fd_.reset();
+  if (::rename(temp_.c_str(), target_.c_str()) != 0) throw SystemError(errno, "rename", target_.native());
+  temp_.clear();
   if (durability == Durability::Fsync)
-    fsync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+    fsync_directory(target_.has_parent_path() ? target_.parent_path() : fs::path("."));
 }
 
 namespace {

@@ -19,6 +19,22 @@ enum class Durability { None, Fsync };
 /// Temp file beside the target, then rename: readers see the old bytes or the new ones, never a part.
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes,
                        Durability durability = Durability::None, unsigned mode = 0644);
+
+/// A file that takes the target's place when committed, and leaves nothing if it is not.
+class TempFile {
+ public:
+  explicit TempFile(std::filesystem::path target, unsigned mode = 0644);
+  TempFile(const TempFile&) = delete;
+  TempFile& operator=(const TempFile&) = delete;
+  ~TempFile();
+  int fd() const { return fd_.get(); }
+  void commit(Durability durability = Durability::None);
+
+ private:
+  std::filesystem::path target_, temp_;
+  UniqueFd fd_;
+};
+
 void fsync_fd(int fd, std::string_view name);
 void fsync_directory(const std::filesystem::path& directory);
 

@@ -7,11 +7,6 @@ namespace slipway {
 
 namespace {
 
-Descriptor put_document(Store& store, std::string_view media_type, const std::string& bytes) {
-  const BlobInfo blob = store.blobs().put(bytes);
-  return {.media_type = std::string(media_type), .digest = blob.digest, .size = blob.size};
-}
-
 /// Times for the new history entries: a layer's entry has the time of its step, the others that of the layer before, or
 /// of the first layer if there is none before.
 void date_history(ImageConfig& config, const dockerfile::LoweredLane& lane, const std::vector<std::string>& layer_times,
@@ -32,6 +27,11 @@ void date_history(ImageConfig& config, const dockerfile::LoweredLane& lane, cons
 }
 
 }  // namespace
+
+Descriptor put_document(Store& store, std::string_view media_type, const std::string& bytes) {
+  const BlobInfo blob = store.blobs().put(bytes);
+  return {.media_type = std::string(media_type), .digest = blob.digest, .size = blob.size};
+}
 
 std::uint64_t AssembledImage::size() const {
   std::uint64_t total = config.size;

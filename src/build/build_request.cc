@@ -10,6 +10,7 @@
 #include "build/layout_export.h"
 #include "build/local_export.h"
 #include "build/publish.h"
+#include "build/source_date_epoch.h"
 #include "cache/cache_key.h"
 #include "dockerfile/ignore_file.h"
 #include "nodes/image_source.h"
@@ -30,7 +31,6 @@ struct PreparedRequest {
   std::string dockerfile_text;
   std::vector<std::string> ignore_patterns;
   std::vector<OutputSpec> outputs;
-  std::vector<ImageRef> names;         ///< tags and names of outputs
   AssembleOptions assemble;
 };
 
@@ -53,10 +53,7 @@ std::vector<std::string> ignore_patterns_for(const fs::path& dockerfile, const f
 
 std::optional<std::int64_t> source_date_epoch(const std::map<std::string, std::string>& build_args) {
   const auto found = build_args.find(kEpochArg);
-  if (found == build_args.end() || found->second.empty()) return std::nullopt;
-  const auto seconds = parse_unsigned(found->second);
-  if (!seconds) throw UsageError(concat(kEpochArg, "=", found->second, " is no number of seconds"));
-  return static_cast<std::int64_t>(*seconds);
+  return found == build_args.end() ? std::nullopt : parse_source_date_epoch(found->second);
 }
 
 /// All outputs of a build share their layers.
@@ -75,37 +72,41 @@ LayerOptions layer_options(const std::vector<OutputSpec>& outputs, const std::op
   return first;
 }
 
+/// What can be known of a destination is told before the build, not after it.
+void check_destination(const OutputSpec& output) {
+  if (output.type == OutputSpec::Type::Image || output.dest == "-") return;
+  std::error_code ignored;
+  const bool is_directory = fs::is_directory(output.dest, ignored);
+  const bool wants_directory = output.type == OutputSpec::Type::Local || !output.tar;
+  if (wants_directory && !is_directory && fs::exists(output.dest, ignored))
+    throw UsageError(concat("--output: ", output.dest.native(), " is not a directory"));
+  if (!wants_directory && is_directory)
+    throw UsageError(concat("--output: ", output.dest.native(), " is a directory; for a layout in it add tar=false"));
+  const fs::path parent = output.dest.has_parent_path() ? output.dest.parent_path() : fs::path(".");
+  if (!wants_directory && !fs::is_directory(parent, ignored))
+    throw UsageError(concat("--output: there is no directory ", parent.native()));
+}
+
 PreparedRequest prepare(const BuildRequest& request) {
   PreparedRequest prepared;
-  if (!fs::is_directory(request.context))
+  std::error_code unreadable;
+  if (!fs::is_directory(request.context, unreadable))
     throw UsageError(concat("the build context ", request.context.native(), " is not a directory"));
   prepared.platforms = request.platforms.empty() ? std::vector{Platform::host()} : request.platforms;
   prepared.dockerfile = request.dockerfile.empty() ? request.context / "Dockerfile" : request.dockerfile;
   prepared.dockerfile_text = read_dockerfile(prepared.dockerfile);
   prepared.ignore_patterns = ignore_patterns_for(prepared.dockerfile, request.context);
   prepared.outputs = request.outputs.empty() ? std::vector{OutputSpec{}} : request.outputs;
-  prepared.names = request.tags;
-  for (const OutputSpec& output : prepared.outputs)
+  for (OutputSpec& output : prepared.outputs) {
+    output.names.insert(output.names.begin(), request.tags.begin(), request.tags.end());
+    if (output.push && output.names.empty()) throw UsageError("--push needs a name to push to: give -t NAME");
     for (const ImageRef& name : output.names)
-      if (std::ranges::find(prepared.names, name) == prepared.names.end()) prepared.names.push_back(name);
-  for (const OutputSpec& output : prepared.outputs)
-    if (output.push && prepared.names.empty()) throw UsageError("--push needs a name to push to: give -t NAME");
-  for (const ImageRef& name : prepared.names)
-    if (name.tag().empty()) throw UsageError(concat("the name ", name.str(), " has a digest; a tag is needed"));
+      if (name.digest()) throw UsageError(concat("the name ", name.str(), " has a digest; a tag is needed"));
+    check_destination(output);
+  }
   prepared.assemble.epoch = source_date_epoch(request.build_args);
   prepared.assemble.layers = layer_options(prepared.outputs, prepared.assemble.epoch);
   return prepared;
-}
-
-std::optional<ProxyEnv> proxy_of(const std::map<std::string, std::string>& args) {
-  const auto value = [&](const char* name) {
-    for (const std::string& key : {std::string(name), to_upper(name)})
-      if (const auto found = args.find(key); found != args.end()) return found->second;
-    return std::string{};
-  };
-  ProxyEnv proxy{value("http_proxy"), value("https_proxy"), value("ftp_proxy"), value("no_proxy"), value("all_proxy")};
-  if (proxy == ProxyEnv{}) return std::nullopt;
-  return proxy;
 }
 
 dockerfile::LowerOptions lower_options(const BuildRequest& request, const PreparedRequest& prepared) {
@@ -115,37 +116,47 @@ dockerfile::LowerOptions lower_options(const BuildRequest& request, const Prepar
           .build_args = request.build_args,
           .labels = request.labels,
           .ignore_patterns = prepared.ignore_patterns,
-          .no_cache = request.no_cache,
-          .proxy = proxy_of(request.build_args)};
+          .no_cache = request.no_cache};
 }
 
-bool pushes(const PreparedRequest& prepared) { return std::ranges::any_of(prepared.outputs, &OutputSpec::push); }
+/// The names of all image outputs (of those that are pushed), each once.
+std::vector<ImageRef> image_names(const PreparedRequest& prepared, bool OutputSpec::*only = nullptr) {
+  std::vector<ImageRef> names;
+  for (const OutputSpec& output : prepared.outputs) {
+    if (output.type != OutputSpec::Type::Image || (only && !(output.*only))) continue;
+    for (const ImageRef& name : output.names)
+      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  }
+  return names;
+}
+
+std::vector<ImageRef> pushed_names(const PreparedRequest& prepared) { return image_names(prepared, &OutputSpec::push); }
 
 /// Every output, then the names: nothing has a name before all of it is there.
 Descriptor publish(const PreparedRequest& prepared, Store& store, Publisher& publisher,
                    const std::vector<AssembledImage>& images, std::stop_token stop) {
   const Descriptor image = assemble_index(store, images, /*always_index=*/false);
-  bool in_store = false;
   for (const OutputSpec& output : prepared.outputs) {
     switch (output.type) {
       case OutputSpec::Type::Oci:
         if (output.tar) {
-          export_layout_tar(store, image, prepared.names, output.dest);
+          export_layout_tar(store, image, output.names, output.dest, stop);
         } else {
-          export_layout_directory(store, image, prepared.names, output.dest);
+          export_layout_directory(store, image, output.names, output.dest, stop);
         }
         break;
       case OutputSpec::Type::Local: export_trees(store, images, output.dest, stop); break;
-      case OutputSpec::Type::Image: in_store = true; break;
+      case OutputSpec::Type::Image: break;  // below, once all files are written
     }
   }
-  if (pushes(prepared)) publisher.move_tags(image, prepared.names, stop);
-  if (in_store && !prepared.names.empty()) store.images().set(prepared.names, image);
+  if (const auto names = pushed_names(prepared); !names.empty()) publisher.move_tags(image, names, stop);
+  if (const auto names = image_names(prepared); !names.empty()) store.images().set(names, image);
   return image;
 }
 
 std::string publish_name(const PreparedRequest& prepared) {
-  return pushes(prepared) ? concat("publishing ", prepared.names.front().familiar())
+  const auto pushed = pushed_names(prepared);
+  return !pushed.empty() ? concat("publishing ", pushed.front().familiar())
          : prepared.outputs.front().type == OutputSpec::Type::Image ? "naming the image in the store"
                                                                     : "exporting";
 }
@@ -180,22 +191,25 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
                    published = publish(prepared, env.store, publisher, assembled, stopping);
                  },
                  .publish_name = publish_name(prepared)};
-  if (pushes(prepared)) {
-    hooks.on_image = [&](const AssembledImage& image, const std::string& step, std::stop_token stopping) {
+  if (const auto names = pushed_names(prepared); !names.empty()) {
+    hooks.on_image = [&, names](const AssembledImage& image, const std::string& step, std::stop_token stopping) {
       const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
         env.progress.emit(BytesMoved{.id = step, .item = item, .current = current, .total = total, .done = current == total});
       };
-      publisher.upload_image(image, prepared.names, progress, stopping);
+      publisher.upload_image(image.manifest, names, progress, stopping);
     };
   }
   BuildRun run(lowered, std::move(keys), env.store, node, env.progress, prepared.assemble, std::move(hooks));
   run_plan(run.make_plan(), run, env.executor, {.keep_going = request.keep_going}, stop);
   env.store.file_digests().flush();
   run.throw_first_failure(env.log_tail);
-  if (stop.stop_requested()) throw Cancelled{};
+  if (!published) throw Cancelled{};
 
   // What came of it.
-  BuildResult result{.image = *published, .names = prepared.names};
+  BuildResult result{.image = *published, .names = request.tags};
+  for (const OutputSpec& output : prepared.outputs)
+    for (const ImageRef& name : output.names)
+      if (std::ranges::find(result.names, name) == result.names.end()) result.names.push_back(name);
   const std::vector<BuildRun::LaneEnd> ends = run.lane_ends();
   for (std::size_t i = 0; i < ends.size(); ++i)
     result.platforms.push_back({.platform = lowered.lanes[i].platform, .manifest = ends[i].image.manifest,

@@ -46,7 +46,6 @@ struct BuildEnvironment {
   RegistryClient& registry;
   Executor& executor;
   ProgressSink& progress;
-  Logger& logger;
   std::function<Sandbox&()> sandbox;       ///< called when a step must run, not before; thread-safe
   EmulatorSearch emulators;
   /// The last lines that a step wrote, for the message of its failure.
@@ -58,7 +57,7 @@ struct PlatformSummary {
   Descriptor manifest;
   std::uint64_t size = 0;       ///< of config and compressed layers
   std::string mode;             ///< "native", "emulated by qemu-aarch64 7.2", "cached"
-  double seconds = 0;           ///< from the build's start to its last byte packed
+  double seconds = 0;           ///< from the build's start to its last byte packed, and uploaded if it is pushed
 };
 
 struct BuildResult {

@@ -45,20 +45,26 @@ std::set<Digest> BuildRun::find_cached(const std::vector<Digest>& wanted) {
   for (const dockerfile::LoweredLane& lane : lowered_.lanes)
     if (lane.result) needed.insert(*lane.result);
   std::set<Digest> to_run;
-  auto state = state_.lock();
+  std::map<Digest, VertexResult> known;
   for (auto digest = wanted.rbegin(); digest != wanted.rend(); ++digest) {
     if (!needed.contains(*digest)) continue;
-    const Vertex& vertex = lowered_.graph.at(*digest);
-    if (!vertex.info.ignore_cache && !std::holds_alternative<SourceOp>(vertex.op.what)) {
-      if (const auto snapshot = store_.results().find(keys_.at(*digest))) {
-        state->results[*digest] = {.snapshot = snapshot};
-        continue;
-      }
+    if (const auto result = find_result(lowered_.graph.at(*digest))) {
+      known.emplace(*digest, *result);
+      continue;
     }
     to_run.insert(*digest);
-    for (const Input& input : vertex.op.inputs) needed.insert(input.vertex);
+    for (const Input& input : lowered_.graph.at(*digest).op.inputs) needed.insert(input.vertex);
   }
+  state_.lock()->results = std::move(known);
   return to_run;
+}
+
+std::optional<VertexResult> BuildRun::find_result(const Vertex& vertex) {
+  if (std::holds_alternative<SourceOp>(vertex.op.what)) return node_.find_result(vertex);
+  if (vertex.info.ignore_cache) return std::nullopt;
+  const auto snapshot = store_.results().find(keys_.at(vertex.digest));
+  if (!snapshot) return std::nullopt;
+  return VertexResult{.snapshot = snapshot, .context = {}};
 }
 
 StepId BuildRun::plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Digest, StepId>& planned) {
@@ -94,7 +100,7 @@ Plan BuildRun::make_plan() {
   for (std::size_t i = 0; i < lowered_.lanes.size(); ++i) {
     const dockerfile::LoweredLane& lane = lowered_.lanes[i];
     const std::string id = concat("export ", lane.platform.str());
-    const std::string name = concat("[", lane.platform.str(), "] assembling the image");
+    const std::string name = concat("[", lane.platform.str(), "] assembling ", hooks_.on_image ? "and uploading " : "", "the image");
     std::vector<StepId> after;
     if (lane.result && planned.contains(*lane.result)) after.push_back(planned.at(*lane.result));
     announce(id, name, {lane.platform}, {});
@@ -163,7 +169,7 @@ void BuildRun::run_publish(std::stop_token stop) {
 std::string BuildRun::mode_of(std::size_t index) const {
   const dockerfile::LoweredLane& lane = lowered_.lanes.at(index);
   if (!lane.result) return "nothing to run";
-  bool ran = false;
+  bool ran = false, executed = false;
   for (const Digest& digest : lowered_.graph.reachable_from({*lane.result})) {
     const Vertex& vertex = lowered_.graph.at(digest);
     if (!executed_.contains(digest) || std::holds_alternative<SourceOp>(vertex.op.what)) continue;
@@ -171,8 +177,9 @@ std::string BuildRun::mode_of(std::size_t index) const {
     if (!std::holds_alternative<ExecOp>(vertex.op.what) || !vertex.op.platform) continue;
     const Execution execution = node_.execution_for(*vertex.op.platform);
     if (execution.kind != Execution::Kind::Native) return execution.describe();
+    executed = true;
   }
-  return ran ? "native" : "cached";
+  return executed ? "native" : ran ? "copied" : "cached";
 }
 
 void BuildRun::on_finished(StepId id, const StepOutcome& outcome) noexcept {
@@ -205,24 +212,34 @@ void BuildRun::throw_first_failure(
   const std::vector<Failure> failures = state_.lock()->failures;
   if (failures.empty()) return;
   const Failure& first = failures.front();
-  rethrow(first, log_tail ? log_tail(steps_.at(first.step).id) : std::vector<std::string>{});
+  std::vector<std::string> others;
+  for (std::size_t i = 1; i < failures.size(); ++i)
+    others.push_back(concat(steps_.at(failures[i].step).name, ": ", failures[i].message));
+  rethrow(first, log_tail ? log_tail(steps_.at(first.step).id) : std::vector<std::string>{}, others);
 }
 
-void BuildRun::rethrow(const Failure& failure, const std::vector<std::string>& tail) const {
+void BuildRun::rethrow(const Failure& failure, const std::vector<std::string>& tail,
+                       const std::vector<std::string>& others) const {
   const Step& step = steps_.at(failure.step);
+  const auto add_context = [&](Error& error) {
+    error.add_context(step.name);
+    if (step.vertex) error.add_context(concat("building for ", lane_names(step.vertex->lanes)));
+    if (!others.empty()) error.set_hint(concat("failed as well: ", join(others, "\n        "), error.hint().empty() ? "" : "\n  hint: ", error.hint()));
+  };
   try {
     if (!failure.error) throw BuildFailed(failure.message);
     std::rethrow_exception(failure.error);
   } catch (BuildFailed& failed) {
-    failed.add_context(step.name);
+    add_context(failed);
     failed.set_log_tail(tail);
     if (step.vertex && step.vertex->info.location) failed.set_location(*step.vertex->info.location);
     throw;
   } catch (LocatedError& invalid) {
+    add_context(invalid);
     if (!invalid.location() && step.vertex && step.vertex->info.location) invalid.set_location(*step.vertex->info.location);
     throw;
   } catch (Error& error) {
-    error.add_context(step.name);
+    add_context(error);
     throw;
   }
 }

@@ -70,6 +70,7 @@ class BuildRun final : public StepRunner {
   };
 
   std::set<Digest> find_cached(const std::vector<Digest>& wanted);
+  std::optional<VertexResult> find_result(const Vertex& vertex);
   void announce(const std::string& id, const std::string& name, const std::vector<Platform>& lanes,
                 const std::vector<Input>& inputs);
   StepId plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Digest, StepId>& planned);
@@ -77,7 +78,8 @@ class BuildRun final : public StepRunner {
   void run_export(const Step& step, std::stop_token stop);
   void run_publish(std::stop_token stop);
   std::string mode_of(std::size_t lane) const;
-  [[noreturn]] void rethrow(const Failure& failure, const std::vector<std::string>& tail) const;
+  [[noreturn]] void rethrow(const Failure& failure, const std::vector<std::string>& tail,
+                            const std::vector<std::string>& others) const;
 
   const dockerfile::Lowered& lowered_;
   const std::map<Digest, Digest> keys_;

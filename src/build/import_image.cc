@@ -13,11 +13,6 @@ namespace {
 
 constexpr const char* kDefaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-Descriptor put(Store& store, std::string_view type, const std::string& bytes) {
-  const BlobInfo blob = store.blobs().put(bytes);
-  return {.media_type = std::string(type), .digest = blob.digest, .size = blob.size};
-}
-
 /// The manifests that the name has now.
 std::vector<Descriptor> present_manifests(Store& store, const ImageRef& name) {
   const auto stored = store.images().find(name);
@@ -40,28 +35,23 @@ AssembledImage import_rootfs(Store& store, int tar_fd, const Platform& platform,
   config.diff_ids = {layer.diff_id};
   config.history = {{.created = config.created, .created_by = created_by}};
   AssembledImage image{.manifest = {.digest = Digest::of("")}, .config = {.digest = Digest::of("")}, .layers = {layer.descriptor}, .tree = {}};
-  image.config = put(store, media_type::kOciConfig, to_json(config));
+  image.config = put_document(store, media_type::kOciConfig, to_json(config));
   const Manifest manifest{.media_type = std::string(media_type::kOciManifest), .config = image.config, .layers = image.layers};
-  image.manifest = put(store, media_type::kOciManifest, to_json(manifest));
+  image.manifest = put_document(store, media_type::kOciManifest, to_json(manifest));
   image.manifest.platform = platform;
   return image;
 }
 
-Descriptor name_imported(Store& store, const std::vector<AssembledImage>& images, const std::vector<ImageRef>& names,
-                         bool append) {
+Descriptor assemble_imported(Store& store, const std::vector<AssembledImage>& images, const std::optional<ImageRef>& keep_of) {
   Index index{.media_type = std::string(media_type::kOciIndex)};
   for (const AssembledImage& image : images) index.manifests.push_back(image.manifest);
-  if (append && !names.empty()) {
-    for (const Descriptor& kept : present_manifests(store, names.front())) {
-      const bool replaced = std::ranges::any_of(images, [&](const AssembledImage& image) {
-        return image.manifest.platform == kept.platform;
-      });
-      if (!replaced) index.manifests.push_back(kept);
-    }
+  for (const Descriptor& kept : keep_of ? present_manifests(store, *keep_of) : std::vector<Descriptor>{}) {
+    const bool replaced = std::ranges::any_of(images, [&](const AssembledImage& image) {
+      return image.manifest.platform == kept.platform;
+    });
+    if (!replaced) index.manifests.push_back(kept);
   }
-  const Descriptor descriptor = put(store, media_type::kOciIndex, to_json(index));
-  store.images().set(names, descriptor);
-  return descriptor;
+  return put_document(store, media_type::kOciIndex, to_json(index));
 }
 
 }  // namespace slipway

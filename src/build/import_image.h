@@ -19,9 +19,8 @@ namespace slipway {
 AssembledImage import_rootfs(Store& store, int tar_fd, const Platform& platform, const std::string& created_by,
                              const std::optional<std::int64_t>& created, std::stop_token stop);
 
-/// The image that `names` name in the store from now on: an index of `images`. With `append`, platforms that the first
-/// name's present index has and `images` has not are kept.
-Descriptor name_imported(Store& store, const std::vector<AssembledImage>& images, const std::vector<ImageRef>& names,
-                         bool append);
+/// An index of `images`, put in the store; nothing is named yet. With `keep_of`, platforms that this name's present image
+/// has and `images` has not stay.
+Descriptor assemble_imported(Store& store, const std::vector<AssembledImage>& images, const std::optional<ImageRef>& keep_of);
 
 }  // namespace slipway

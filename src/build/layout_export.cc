@@ -1,6 +1,7 @@
 #include "build/layout_export.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/file_bytes.h"
 #include "content/tar_file.h"
 #include "manifest/media_types.h"
 
@@ -48,23 +50,27 @@ Index layout_index(const Descriptor& image, const std::vector<ImageRef>& names) 
   return index;
 }
 
-void copy_blob(Store& store, const Descriptor& blob, const fs::path& target) {
+/// Adds the entries that the layout had before, but for those that `index` names anew.
+void keep_others(const Index& before, const Descriptor& image, Index& index) {
+  std::set<std::string> replaced;
+  for (const Descriptor& entry : index.manifests)
+    if (entry.annotations.contains(kImageName)) replaced.insert(entry.annotations.at(kImageName));
+  for (const Descriptor& entry : before.manifests) {
+    const auto name = entry.annotations.find(kImageName);
+    const bool same = name != entry.annotations.end() ? replaced.contains(name->second) : entry.digest == image.digest;
+    if (!same) index.manifests.push_back(entry);
+  }
+}
+
+void copy_blob(Store& store, const Descriptor& blob, const fs::path& target, const std::stop_token& stop) {
   if (fs::exists(target)) return;
   const UniqueFd in = store.blobs().open(blob.digest);
-  const fs::path temp = concat(target.native(), ".tmp-", ::getpid());
-  const UniqueFd out = open_file(temp, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  std::uint64_t left = blob.size;
-  while (left > 0) {
-    const ssize_t n = ::copy_file_range(in.get(), nullptr, out.get(), nullptr, left, 0);
-    if (n < 0 && errno == EXDEV) {  // another file system of an old kernel
-      write_all(out.get(), read_all(in.get(), target.native()), target.native());
-      break;
-    }
-    if (n < 0) throw SystemError(errno, "copy_file_range", target.native());
-    if (n == 0) break;
-    left -= static_cast<std::uint64_t>(n);
-  }
-  if (::rename(temp.c_str(), target.c_str()) != 0) throw SystemError(errno, "rename", target.native());
+  TempFile out(target);
+  copy_bytes(in.get(), out.fd(), blob.size, target.native(), stop);
+  struct stat status {};
+  if (::fstat(out.fd(), &status) != 0 || static_cast<std::uint64_t>(status.st_size) != blob.size)
+    throw IntegrityError(concat("blob ", blob.digest.str(), " in the store is shorter than ", blob.size, " bytes"));
+  out.commit();
 }
 
 }  // namespace
@@ -77,46 +83,50 @@ std::vector<Descriptor> blobs_of_image(Store& store, const Descriptor& image) {
 }
 
 void export_layout_directory(Store& store, const Descriptor& image, const std::vector<ImageRef>& names,
-                             const fs::path& directory) {
-  fs::create_directories(directory / "blobs" / "sha256");
+                             const fs::path& directory, std::stop_token stop) {
+  std::error_code problem;
+  fs::create_directories(directory / "blobs" / "sha256", problem);
+  if (problem) throw SystemError(problem.value(), "make directory", directory.native());
   for (const Descriptor& blob : blobs_of_image(store, image))
-    copy_blob(store, blob, directory / "blobs" / "sha256" / blob.digest.hex());
+    copy_blob(store, blob, directory / "blobs" / "sha256" / blob.digest.hex(), stop);
+  // Two exports into one layout take turns at its index.
+  const UniqueFd lock = open_file(directory, O_RDONLY | O_DIRECTORY);
+  if (::flock(lock.get(), LOCK_EX) != 0) throw SystemError(errno, "lock", directory.native());
   Index index = layout_index(image, names);
-  if (const auto before = read_file_if_exists(directory / "index.json")) {
-    std::set<std::string> replaced;
-    for (const Descriptor& entry : index.manifests)
-      if (entry.annotations.contains(kImageName)) replaced.insert(entry.annotations.at(kImageName));
-    for (const Descriptor& entry : parse_index(*before).value.manifests) {
-      const auto name = entry.annotations.find(kImageName);
-      const bool same = name != entry.annotations.end() ? replaced.contains(name->second) : entry.digest == image.digest;
-      if (!same) index.manifests.push_back(entry);
-    }
-  }
+  if (const auto before = read_file_if_exists(directory / "index.json")) keep_others(parse_index(*before).value, image, index);
   write_file_atomic(directory / "oci-layout", kLayoutFile);
   write_file_atomic(directory / "index.json", to_json(index));
 }
 
-void export_layout_tar(Store& store, const Descriptor& image, const std::vector<ImageRef>& names, const fs::path& file) {
-  const bool to_stdout = file == "-";
-  const fs::path temp = concat(file.native(), ".tmp-", ::getpid());
-  try {
-    UniqueFd out = to_stdout ? UniqueFd{::dup(STDOUT_FILENO)} : open_file(temp, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    TarFileWriter tar(out.get());
-    tar.add_directory("blobs");
-    tar.add_directory("blobs/sha256");
-    std::vector<Descriptor> blobs = blobs_of_image(store, image);
-    std::ranges::sort(blobs, {}, &Descriptor::digest);
-    for (const Descriptor& blob : blobs)
-      tar.add_file(concat("blobs/sha256/", blob.digest.hex()), store.blobs().open(blob.digest).get(), blob.size);
-    tar.add_bytes("index.json", to_json(layout_index(image, names)));
-    tar.add_bytes("oci-layout", kLayoutFile);
-    tar.close();
-    out.reset();
-    if (!to_stdout && ::rename(temp.c_str(), file.c_str()) != 0) throw SystemError(errno, "rename", file.native());
-  } catch (...) {
-    if (!to_stdout) ::unlink(temp.c_str());
-    throw;
+namespace {
+
+void write_layout_tar(Store& store, const Descriptor& image, const std::vector<ImageRef>& names, int fd,
+                      const std::stop_token& stop) {
+  TarFileWriter tar(fd);
+  tar.add_directory("blobs");
+  tar.add_directory("blobs/sha256");
+  std::vector<Descriptor> blobs = blobs_of_image(store, image);
+  std::ranges::sort(blobs, {}, &Descriptor::digest);
+  for (const Descriptor& blob : blobs) {
+    if (stop.stop_requested()) throw Cancelled{};
+    tar.add_file(concat("blobs/sha256/", blob.digest.hex()), store.blobs().open(blob.digest).get(), blob.size);
   }
+  tar.add_bytes("index.json", to_json(layout_index(image, names)));
+  tar.add_bytes("oci-layout", kLayoutFile);
+  tar.close();
+}
+
+}  // namespace
+
+void export_layout_tar(Store& store, const Descriptor& image, const std::vector<ImageRef>& names, const fs::path& file,
+                       std::stop_token stop) {
+  if (file == "-") {
+    write_layout_tar(store, image, names, STDOUT_FILENO, stop);
+    return;
+  }
+  TempFile out(file);
+  write_layout_tar(store, image, names, out.fd(), stop);
+  out.commit();
 }
 
 }  // namespace slipway

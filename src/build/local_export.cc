@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "base/rooted.h"
 #include "base/strings.h"
 #include "content/tree.h"
@@ -12,7 +13,9 @@ namespace slipway {
 
 void export_trees(Store& store, const std::vector<AssembledImage>& images, const std::filesystem::path& directory,
                   std::stop_token stop) {
-  std::filesystem::create_directories(directory);
+  std::error_code problem;
+  std::filesystem::create_directories(directory, problem);
+  if (problem) throw SystemError(problem.value(), "make directory", directory.native());
   const RootedDir target(directory);
   for (const AssembledImage& image : images) {
     std::string dest = "/";

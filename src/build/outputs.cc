@@ -72,8 +72,18 @@ void take_compression(OutputSpec& output, Attributes& attributes) {
   }
   if (const std::string level = take(attributes, "compression-level"); !level.empty()) {
     const auto number = parse_unsigned(level);
-    if (!number || *number > 22) throw UsageError(concat("--output: compression-level=", level, " is no level (0-22)"));
+    const unsigned most = output.compression == Compression::Zstd ? 22 : 9;
+    if (!number || *number > most)
+      throw UsageError(concat("--output: compression-level=", level, " is no level (0-", most, ")"));
     output.compression_level = static_cast<int>(*number);
+  }
+}
+
+ImageRef parse_name(const std::string& name) {
+  try {
+    return ImageRef::parse(name);
+  } catch (const InvalidInput& e) {
+    throw UsageError(concat("--output: ", e.what()));
   }
 }
 
@@ -96,12 +106,13 @@ OutputSpec parse_output(std::string_view text) {
     throw UsageError("--output: slipway writes OCI media types only");
   const std::string names = take(attributes, "name");
   if (!names.empty())
-    for (const std::string& name : split(names, ',')) output.names.push_back(ImageRef::parse(name));
+    for (const std::string& name : split(names, ',')) output.names.push_back(parse_name(name));
   output.dest = take(attributes, "dest");
   if (output.type == OutputSpec::Type::Image && !output.dest.empty())
     throw UsageError("--output: dest= goes with type=oci and type=local");
   if (output.type != OutputSpec::Type::Image && output.dest.empty())
     throw UsageError("--output: dest= is missing");
+  if (output.dest == "-" && !output.tar) throw UsageError("--output: dest=- takes a tar, not a directory");
   if (!attributes.empty()) throw UsageError(concat("--output: unknown attribute \"", attributes.begin()->first, "\""));
   return output;
 }

@@ -22,8 +22,10 @@ std::vector<ImageRef> repositories_of(const std::vector<ImageRef>& names) {
 
 }  // namespace
 
-void Publisher::upload_image(const AssembledImage& image, const std::vector<ImageRef>& names,
+void Publisher::upload_image(const Descriptor& descriptor, const std::vector<ImageRef>& names,
                              const ItemProgress& progress, std::stop_token stop) {
+  const std::string bytes = store_.blobs().read(descriptor.digest);
+  const Manifest manifest = parse_manifest(bytes).value;
   for (const ImageRef& repository : repositories_of(names)) {
     const auto upload = [&](const Descriptor& blob) {
       const std::string item = concat("sha256:", blob.digest.short_hex(), " pushing");
@@ -35,10 +37,9 @@ void Publisher::upload_image(const AssembledImage& image, const std::vector<Imag
           },
           stop);
     };
-    for (const Descriptor& layer : image.layers) upload(layer);
-    upload(image.config);
-    registry_.push_manifest(repository, image.manifest.digest.str(), image.manifest.media_type,
-                            store_.blobs().read(image.manifest.digest), stop);
+    for (const Descriptor& layer : manifest.layers) upload(layer);
+    if (manifest.config) upload(*manifest.config);
+    registry_.push_manifest(repository, descriptor.digest.str(), descriptor.media_type, bytes, stop);
   }
 }
 

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "build/assemble.h"
 #include "content/store.h"
 #include "manifest/image_ref.h"
 #include "nodes/image_source.h"
@@ -17,9 +16,9 @@ class Publisher {
  public:
   Publisher(Store& store, RegistryClient& registry, ImageSource& images) : store_(store), registry_(registry), images_(images) {}
 
-  /// Layers, config and manifest of one platform, by digest, into every repository that `names` name. Moves no tag.
-  /// Thread-safe: platforms are uploaded while others still build.
-  void upload_image(const AssembledImage& image, const std::vector<ImageRef>& names, const ItemProgress& progress,
+  /// Layers, config and manifest of one platform, by digest, from the store into every repository that `names` name.
+  /// Moves no tag. Thread-safe: platforms are uploaded while others still build.
+  void upload_image(const Descriptor& manifest, const std::vector<ImageRef>& names, const ItemProgress& progress,
                     std::stop_token stop);
   /// The index (if `image` is one) by digest, then every tag. If some tags moved and one did not, the error says which.
   void move_tags(const Descriptor& image, const std::vector<ImageRef>& names, std::stop_token stop);

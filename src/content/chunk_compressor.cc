@@ -16,7 +16,8 @@ constexpr int kGzipLevel = 6, kZstdLevel = 3;
 
 void check_level(int level, int least, int most, std::string_view what) {
   if (level < least || level > most)
-    throw InvalidInput(concat(what, " has no compression level ", level, "; levels are ", least, " to ", most));
+    throw InvalidInput(
+        concat(what, " has no compression level ", level, "; levels are ", least, " to ", most));
 }
 
 std::string gzip(std::string_view chunk, int level) {
@@ -45,9 +46,12 @@ std::string zstd(std::string_view chunk, int level) {
 
 int default_level(Compression compression) {
   switch (compression) {
-    case Compression::None: return 0;
-    case Compression::Gzip: return kGzipLevel;
-    case Compression::Zstd: return kZstdLevel;
+    case Compression::None:
+      return 0;
+    case Compression::Gzip:
+      return kGzipLevel;
+    case Compression::Zstd:
+      return kZstdLevel;
   }
   return 0;
 }
@@ -55,9 +59,12 @@ int default_level(Compression compression) {
 std::string compress_chunk(std::string_view chunk, Compression compression, int level) {
   if (level < 0) level = default_level(compression);
   switch (compression) {
-    case Compression::None: break;
-    case Compression::Gzip: return gzip(chunk, level);
-    case Compression::Zstd: return zstd(chunk, level);
+    case Compression::None:
+      break;
+    case Compression::Gzip:
+      return gzip(chunk, level);
+    case Compression::Zstd:
+      return zstd(chunk, level);
   }
   return std::string(chunk);
 }

@@ -7,8 +7,8 @@
 
 namespace slipway {
 
-/// Stateless, so any number of threads may use it; the same piece always gives the same bytes. `level` -1 is the
-/// default of the compression. Throws InvalidInput for a level that there is not.
+/// Stateless, so any number of threads may use it; the same piece always gives the same bytes. `level` -1 is
+/// the default of the compression. Throws InvalidInput for a level that there is not.
 std::string compress_chunk(std::string_view chunk, Compression compression, int level);
 /// The level that -1 stands for.
 int default_level(Compression compression);

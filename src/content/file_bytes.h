@@ -1,5 +1,6 @@
 #pragma once
-// Small operations on open files and directories that packing, copying and digesting share. All throw SystemError.
+// Small operations on open files and directories that packing, copying and digesting share. All throw
+// SystemError.
 #include <cstdint>
 #include <functional>
 #include <stop_token>
@@ -18,8 +19,8 @@ std::string link_target(int directory, const std::string& name, std::string_view
 /// Calls `use` with all bytes from here to the end, in blocks. Returns how many there were. Throws Cancelled.
 std::uint64_t read_blocks(int fd, std::string_view shown, const std::stop_token& stop,
                           const std::function<void(std::string_view)>& use);
-/// Copies all bytes of one file to another, sharing them where the file system can (FICLONE), within the kernel
-/// otherwise. Throws Cancelled.
+/// Copies all bytes of one file to another, sharing them where the file system can (FICLONE), within the
+/// kernel otherwise. Throws Cancelled.
 void copy_bytes(int from, int to, std::uint64_t size, std::string_view shown, const std::stop_token& stop);
 
 /// openat(2) with O_CLOEXEC and O_NOFOLLOW.

@@ -5,9 +5,10 @@
 #include "base/error.h"
 #include "base/strings.h"
 
-// A pattern is a list of tokens, and matching follows all the ways through it at once: States has a mark for every
-// token that may be next. So no pattern, however many stars it has, takes more than tokens x characters steps, and
-// "could anything below this directory match?" is simply "is any mark left after the directory and a slash?".
+// A pattern is a list of tokens, and matching follows all the ways through it at once: States has a mark for
+// every token that may be next. So no pattern, however many stars it has, takes more than tokens x characters
+// steps, and "could anything below this directory match?" is simply "is any mark left after the directory and
+// a slash?".
 
 namespace slipway {
 namespace {
@@ -16,10 +17,14 @@ namespace {
 std::size_t sequence_length(std::string_view text, std::size_t at) {
   const auto first = static_cast<unsigned char>(text[at]);
   std::size_t length = 0;
-  if (first < 0x80) length = 1;
-  else if (first >= 0xC2 && first < 0xE0) length = 2;
-  else if (first >= 0xE0 && first < 0xF0) length = 3;
-  else if (first >= 0xF0 && first < 0xF5) length = 4;
+  if (first < 0x80)
+    length = 1;
+  else if (first >= 0xC2 && first < 0xE0)
+    length = 2;
+  else if (first >= 0xE0 && first < 0xF0)
+    length = 3;
+  else if (first >= 0xF0 && first < 0xF5)
+    length = 4;
   if (length == 0 || at + length > text.size()) return 0;
   for (std::size_t i = 1; i < length; ++i)
     if ((static_cast<unsigned char>(text[at + i]) & 0xC0) != 0x80) return 0;
@@ -58,8 +63,8 @@ Glob::Glob(std::string_view pattern, Dialect dialect) {
     const char32_t c = text[at++];
     if (c == U'*' && dialect == Dialect::Moby && at < text.size() && text[at] == U'*') {
       ++at;
-      // "**/" is any number of directories, none too. At the end "**" is everything that is left, and moby's suffix
-      // rule makes "**.log" any path that ends in ".log", not only one whose last name is ".log".
+      // "**/" is any number of directories, none too. At the end "**" is everything that is left, and moby's
+      // suffix rule makes "**.log" any path that ends in ".log", not only one whose last name is ".log".
       const bool suffix = at == 2 && pattern.find_first_of("*?[]\\", 2) == std::string_view::npos;
       const bool slash = at < text.size() && text[at] == U'/';
       if (slash) ++at;
@@ -84,7 +89,8 @@ Glob::Token Glob::parse_class(const std::u32string& pattern, std::size_t& at, st
   Token token{.kind = Kind::Class, .ranges = {}};
   const auto character = [&] {
     if (at == pattern.size()) bad_pattern(shown, "\"[\" is not closed");
-    if (pattern[at] == U'-' || pattern[at] == U']') bad_pattern(shown, "\"-\" or \"]\" within \"[…]\" must be escaped");
+    if (pattern[at] == U'-' || pattern[at] == U']')
+      bad_pattern(shown, "\"-\" or \"]\" within \"[…]\" must be escaped");
     if (pattern[at] == U'\\' && ++at == pattern.size()) bad_pattern(shown, "\"[\" is not closed");
     return pattern[at++];
   };
@@ -126,11 +132,21 @@ bool Glob::step(const States& now, States& next, char32_t c) const {
     const Token& token = tokens_[i];
     bool stays = false, goes_on = false;
     switch (token.kind) {
-      case Kind::Literal: goes_on = c == token.literal; break;
-      case Kind::AnyCharacter: goes_on = c != U'/'; break;
-      case Kind::AnyText: stays = c != U'/'; break;
-      case Kind::Rest: stays = true; break;
-      case Kind::Directories: stays = true; break;
+      case Kind::Literal:
+        goes_on = c == token.literal;
+        break;
+      case Kind::AnyCharacter:
+        goes_on = c != U'/';
+        break;
+      case Kind::AnyText:
+        stays = c != U'/';
+        break;
+      case Kind::Rest:
+        stays = true;
+        break;
+      case Kind::Directories:
+        stays = true;
+        break;
       case Kind::Class:
         goes_on = token.negated != std::ranges::any_of(token.ranges, [c](const Range& range) {
                     return range.low <= c && c <= range.high;
@@ -167,7 +183,8 @@ bool Glob::matches(const std::u32string& name) const {
 
 bool Glob::matches_or_covers(const std::u32string& path) const {
   if (path.empty()) return tokens_.empty();
-  if (!tokens_.empty() && tokens_.front().kind == Kind::Literal && tokens_.front().literal != path.front()) return false;
+  if (!tokens_.empty() && tokens_.front().kind == Kind::Literal && tokens_.front().literal != path.front())
+    return false;
   States now = start(), next(now.size());
   for (char32_t c : path) {
     if (c == U'/' && done(now)) return true;

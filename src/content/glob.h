@@ -7,8 +7,8 @@
 
 namespace slipway {
 
-/// A name as code points, so that '?' is one character. Bytes that are no UTF-8 become lone surrogates, so no two
-/// names become the same.
+/// A name as code points, so that '?' is one character. Bytes that are no UTF-8 become lone surrogates, so no
+/// two names become the same.
 std::u32string code_points(std::string_view text);
 
 /// Immutable, thread-safe. Matching takes (length of the pattern) x (length of the name) steps at most.

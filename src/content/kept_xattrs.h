@@ -1,6 +1,7 @@
 #pragma once
-// The extended attributes that travel with files: file capabilities and the user's own. Not overlayfs's bookkeeping
-// (a layer that could set that could redirect a directory), and not what belongs to one host (SELinux labels, ACLs).
+// The extended attributes that travel with files: file capabilities and the user's own. Not overlayfs's
+// bookkeeping (a layer that could set that could redirect a directory), and not what belongs to one host
+// (SELinux labels, ACLs).
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,7 +13,8 @@ bool is_kept_xattr(std::string_view name);
 
 using Xattrs = std::vector<std::pair<std::string, std::string>>;
 
-/// Those of a regular file or directory, sorted by name; empty where the file system has none. Throws SystemError.
+/// Those of a regular file or directory, sorted by name; empty where the file system has none. Throws
+/// SystemError.
 Xattrs read_kept_xattrs(int fd, std::string_view shown);
 
 /// 0, or the errno of the first attribute that could not be set.

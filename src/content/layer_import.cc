@@ -35,7 +35,8 @@ void convert(LayerReader& reader, LayerTar& tar, const std::stop_token& stop) {
     const auto fill_to = [&](std::uint64_t offset) {  // holes of sparse files become zeros
       static const std::string kZeros(std::size_t{64} << 10, '\0');
       for (; written < offset; written += std::min<std::uint64_t>(offset - written, kZeros.size()))
-        tar.add_bytes(std::string_view(kZeros).substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(offset - written, kZeros.size()))));
+        tar.add_bytes(std::string_view(kZeros).substr(
+            0, static_cast<std::size_t>(std::min<std::uint64_t>(offset - written, kZeros.size()))));
     };
     reader.read_bytes([&](std::uint64_t offset, std::string_view bytes) {
       fill_to(offset);

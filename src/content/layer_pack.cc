@@ -51,8 +51,8 @@ class Packer {
     tar_.add({.name = path, .mode = S_IFREG | 0600, .mtime = mtime, .link = {}, .same_as = {}, .xattrs = {}});
   }
 
-  void pack_entry(int directory, const std::string& name, const std::string& prefix, const struct stat& status,
-                  const LowerDirectory& lower) {
+  void pack_entry(int directory, const std::string& name, const std::string& prefix,
+                  const struct stat& status, const LowerDirectory& lower) {
     const std::string path = prefix + name;
     if (is_whiteout(status)) {
       // overlayfs leaves whiteouts of files that came and went within the step.
@@ -61,7 +61,8 @@ class Packer {
     }
     if (S_ISSOCK(status.st_mode)) return;
     if (name.starts_with(".wh."))
-      throw InvalidInput(concat(shown(path), " cannot be put into a layer: names that begin with \".wh.\" mark deletions there"));
+      throw InvalidInput(concat(
+          shown(path), " cannot be put into a layer: names that begin with \".wh.\" mark deletions there"));
     LayerEntry entry = entry_for(path, status);
     if (S_ISDIR(status.st_mode)) {
       add_directory(directory, name, entry, lower);
@@ -90,7 +91,8 @@ class Packer {
     const UniqueFd file = open_at(directory, name, O_RDONLY, shown(entry.name));
     entry.xattrs = read_kept_xattrs(file.get(), shown(entry.name));
     tar_.add(entry);
-    read_blocks(file.get(), shown(entry.name), stop_, [this](std::string_view bytes) { tar_.add_bytes(bytes); });
+    read_blocks(file.get(), shown(entry.name), stop_,
+                [this](std::string_view bytes) { tar_.add_bytes(bytes); });
   }
 
   void add_linkable(LayerEntry& entry, const struct stat& status) {
@@ -116,7 +118,8 @@ class Packer {
 
 }  // namespace
 
-void pack_snapshot(SnapshotStore& snapshots, SnapshotId snapshot, LayerTar& tar, const std::stop_token& stop) {
+void pack_snapshot(SnapshotStore& snapshots, SnapshotId snapshot, LayerTar& tar,
+                   const std::stop_token& stop) {
   const LowerDirectory lower = LowerDirectory::root_of(snapshots, snapshots.info(snapshot).parent);
   const UniqueFd root = open_file(snapshots.diff_directory(snapshot), O_RDONLY | O_DIRECTORY);
   Packer(tar, stop).pack_directory(root.get(), "", lower);

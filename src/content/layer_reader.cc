@@ -1,6 +1,6 @@
-// Two libarchive readers in a row: the first only decompresses ("raw" format), the second parses the tar. In between
-// every byte passes the digest: a diff_id covers the whole uncompressed stream, and a tar reader alone would stop at
-// the end-of-archive marker and say nothing of what comes after it.
+// Two libarchive readers in a row: the first only decompresses ("raw" format), the second parses the tar. In
+// between every byte passes the digest: a diff_id covers the whole uncompressed stream, and a tar reader
+// alone would stop at the end-of-archive marker and say nothing of what comes after it.
 #include "content/layer_reader.h"
 
 #include <archive.h>
@@ -51,7 +51,8 @@ std::string clean_entry_name(std::string_view name) {
     if (!clean.empty()) clean += '/';
     clean += part;
   }
-  if (clean.size() > kLongestPath) throw InvalidInput(concat("entry \"", name.substr(0, 200), "…\": the path is too long"));
+  if (clean.size() > kLongestPath)
+    throw InvalidInput(concat("entry \"", name.substr(0, 200), "…\": the path is too long"));
   return clean;
 }
 
@@ -76,16 +77,20 @@ struct LayerReader::Impl {
         archive_entry* ignored = nullptr;
         const int result = archive_read_next_header(raw.handle, &ignored);
         started = true;
-        if (result == ARCHIVE_EOF) raw_ended = true;
-        else if (result < ARCHIVE_WARN) fail(raw.error());
+        if (result == ARCHIVE_EOF)
+          raw_ended = true;
+        else if (result < ARCHIVE_WARN)
+          fail(raw.error());
         continue;
       }
       const void* data = nullptr;
       std::size_t size = 0;
       la_int64_t offset = 0;
       const int result = archive_read_data_block(raw.handle, &data, &size, &offset);
-      if (result == ARCHIVE_EOF) raw_ended = true;
-      else if (result < ARCHIVE_WARN) fail(raw.error());
+      if (result == ARCHIVE_EOF)
+        raw_ended = true;
+      else if (result < ARCHIVE_WARN)
+        fail(raw.error());
       if (size == 0) continue;
       const std::string_view bytes(static_cast<const char*>(data), size);
       hash.update(bytes);
@@ -146,12 +151,19 @@ struct LayerReader::Impl {
     const void* value = nullptr;
     std::size_t size = 0;
     while (archive_entry_xattr_next(from, &name, &value, &size) == ARCHIVE_OK)
-      if (name && is_kept_xattr(name)) entry.xattrs.emplace_back(name, std::string(static_cast<const char*>(value), size));
+      if (name && is_kept_xattr(name))
+        entry.xattrs.emplace_back(name, std::string(static_cast<const char*>(value), size));
   }
 };
 
 LayerReader::LayerReader(int fd, Filters filters, std::string shown, std::stop_token stop)
-    : impl_(new Impl{.shown = std::move(shown), .stop = std::move(stop), .raw = {}, .tar = {}, .hash = {}, .error = {}, .entry = {}}) {
+    : impl_(new Impl{.shown = std::move(shown),
+                     .stop = std::move(stop),
+                     .raw = {},
+                     .tar = {},
+                     .hash = {},
+                     .error = {},
+                     .entry = {}}) {
   archive* raw = impl_->raw.handle;
   archive_read_support_format_raw(raw);
   archive_read_support_format_empty(raw);
@@ -189,7 +201,8 @@ void LayerReader::read_bytes(const std::function<void(std::uint64_t, std::string
     const int result = archive_read_data_block(impl_->tar.handle, &data, &size, &offset);
     if (result == ARCHIVE_EOF && !impl_->error) return;
     impl_->check(result);
-    if (size > 0) use(static_cast<std::uint64_t>(offset), std::string_view(static_cast<const char*>(data), size));
+    if (size > 0)
+      use(static_cast<std::uint64_t>(offset), std::string_view(static_cast<const char*>(data), size));
   }
 }
 

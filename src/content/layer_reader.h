@@ -11,8 +11,8 @@
 
 namespace slipway {
 
-/// "./usr//bin/" and "/usr/bin" are "usr/bin"; the root is "". Throws InvalidInput for ".." and for what no file system
-/// takes.
+/// "./usr//bin/" and "/usr/bin" are "usr/bin"; the root is "". Throws InvalidInput for ".." and for what no
+/// file system takes.
 std::string clean_entry_name(std::string_view name);
 
 /// One owner, not thread-safe.

@@ -1,17 +1,21 @@
-// A layer is cut into chunks of 1 MiB, and each chunk is compressed by itself: a gzip layer is a series of gzip members
-// (RFC 1952, 2.2: "a gzip file consists of a series of members"), a zstd layer a series of frames (RFC 8878, 3.1).
-// Every reader of layers takes those. Why so, and not one stream as gzip(1) writes:
+// A layer is cut into chunks of 1 MiB, and each chunk is compressed by itself: a gzip layer is a series of
+// gzip members (RFC 1952, 2.2: "a gzip file consists of a series of members"), a zstd layer a series of
+// frames (RFC 8878, 3.1). Every reader of layers takes those. Why so, and not one stream as gzip(1) writes:
 //
-// - It is parallel, in one pass, and the bytes depend on the chunk size and the level alone: one thread or sixty-four
+// - It is parallel, in one pass, and the bytes depend on the chunk size and the level alone: one thread or
+// sixty-four
 //   give the same digest, which a reproducible build needs.
-// - A stream compressor that flushes between blocks (pigz) is parallel too, but is tied to zlib; whole buffers let
+// - A stream compressor that flushes between blocks (pigz) is parallel too, but is tied to zlib; whole
+// buffers let
 //   libdeflate work, which is two to three times as fast for the same size.
-// - The price is that a chunk does not see the 32 KiB before it, and 18 bytes of header and trailer: well below 1 % at
+// - The price is that a chunk does not see the 32 KiB before it, and 18 bytes of header and trailer: well
+// below 1 % at
 //   1 MiB. bench/content/layer_bench.cc measures both.
 //
-// Batches of chunks take turns: while TBB compresses one batch and digests its plain bytes, this thread fills the next.
-// Then it waits for the first (working along with the others), and writes it out in order. Nothing waits for one
-// particular chunk, so that a single thread, which runs tasks only while it waits, gets through as well.
+// Batches of chunks take turns: while TBB compresses one batch and digests its plain bytes, this thread fills
+// the next. Then it waits for the first (working along with the others), and writes it out in order. Nothing
+// waits for one particular chunk, so that a single thread, which runs tasks only while it waits, gets through
+// as well.
 #include "content/layer_sink.h"
 
 #include <tbb/task_arena.h>
@@ -44,7 +48,8 @@ LayerSink::LayerSink(BlobStore& blobs, const LayerOptions& options, std::stop_to
     : options_(options),
       stop_(std::move(stop)),
       writer_(blobs.create()),
-      batch_chunks_(std::clamp<std::size_t>(static_cast<std::size_t>(tbb::this_task_arena::max_concurrency()), 2, kMostChunks)) {
+      batch_chunks_(std::clamp<std::size_t>(static_cast<std::size_t>(tbb::this_task_arena::max_concurrency()),
+                                            2, kMostChunks)) {
   chunk_.reserve(kChunk);
 }
 

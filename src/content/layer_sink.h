@@ -12,8 +12,8 @@
 
 namespace slipway {
 
-/// One owner, one thread that calls it; it compresses on TBB's. Holds a bounded number of chunks, whatever the layer's
-/// size. Destroyed without finish(): nothing remains.
+/// One owner, one thread that calls it; it compresses on TBB's. Holds a bounded number of chunks, whatever
+/// the layer's size. Destroyed without finish(): nothing remains.
 class LayerSink {
  public:
   LayerSink(BlobStore& blobs, const LayerOptions& options, std::stop_token stop);

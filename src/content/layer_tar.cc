@@ -56,7 +56,8 @@ struct LayerTar::Impl {
 
   void check_complete() const {
     if (missing > 0)
-      throw IntegrityError(concat("\"", current, "\" became ", missing, " bytes shorter while it was put into a layer"));
+      throw IntegrityError(
+          concat("\"", current, "\" became ", missing, " bytes shorter while it was put into a layer"));
   }
 };
 
@@ -87,12 +88,14 @@ void LayerTar::add(const LayerEntry& layer_entry) {
   archive_entry_set_mode(entry, layer_entry.mode);
   archive_entry_set_uid(entry, static_cast<la_int64_t>(layer_entry.uid));
   archive_entry_set_gid(entry, static_cast<la_int64_t>(layer_entry.gid));
-  const std::int64_t mtime = impl_->clamp_mtime ? std::min(layer_entry.mtime, *impl_->clamp_mtime) : layer_entry.mtime;
+  const std::int64_t mtime =
+      impl_->clamp_mtime ? std::min(layer_entry.mtime, *impl_->clamp_mtime) : layer_entry.mtime;
   archive_entry_set_mtime(entry, mtime, 0);
   archive_entry_set_size(entry, has_bytes ? static_cast<la_int64_t>(layer_entry.size) : 0);
   if (S_ISLNK(layer_entry.mode)) archive_entry_set_symlink(entry, layer_entry.link.c_str());
   if (!layer_entry.same_as.empty()) archive_entry_set_hardlink(entry, layer_entry.same_as.c_str());
-  if (S_ISCHR(layer_entry.mode) || S_ISBLK(layer_entry.mode)) archive_entry_set_rdev(entry, layer_entry.device);
+  if (S_ISCHR(layer_entry.mode) || S_ISBLK(layer_entry.mode))
+    archive_entry_set_rdev(entry, layer_entry.device);
   for (const auto& [name, value] : layer_entry.xattrs)
     archive_entry_xattr_add_entry(entry, name.c_str(), value.data(), value.size());
   impl_->missing = has_bytes ? layer_entry.size : 0;

@@ -14,19 +14,20 @@
 namespace slipway {
 
 struct LayerEntry {
-  std::string name;       ///< "usr/bin/x", without a leading "/" or "./"; directories without the last "/"
-  mode_t mode = 0;        ///< type and permissions
+  std::string name;  ///< "usr/bin/x", without a leading "/" or "./"; directories without the last "/"
+  mode_t mode = 0;   ///< type and permissions
   std::uint64_t uid = 0, gid = 0;
   std::int64_t mtime = 0;
   long mtime_nanoseconds = 0;  ///< of entries read; never written
   std::uint64_t size = 0;
   dev_t device = 0;
-  std::string link;       ///< of a symbolic link
-  std::string same_as;    ///< a hard link to this entry, which came before
+  std::string link;     ///< of a symbolic link
+  std::string same_as;  ///< a hard link to this entry, which came before
   Xattrs xattrs;
 };
 
-/// libarchive's restricted pax format: plain ustar where that can hold an entry, with pax records where it cannot.
+/// libarchive's restricted pax format: plain ustar where that can hold an entry, with pax records where it
+/// cannot.
 class LayerTar {
  public:
   using Write = std::function<void(std::string_view bytes)>;
@@ -34,7 +35,8 @@ class LayerTar {
   LayerTar(Write write, std::optional<std::int64_t> clamp_mtime);
   ~LayerTar();
   void add(const LayerEntry& entry);
-  /// The bytes of the file that was just added; add() or close() throws IntegrityError if they were fewer than its size.
+  /// The bytes of the file that was just added; add() or close() throws IntegrityError if they were fewer
+  /// than its size.
   void add_bytes(std::string_view bytes);
   /// Writes the end.
   void close();

@@ -50,7 +50,8 @@ void unpack_entries(LayerReader& reader, UnpackTarget& target, const std::stop_t
     entry.name = clean_entry_name(entry.name);
     if (!entry.same_as.empty()) {
       entry.same_as = clean_entry_name(entry.same_as);
-      if (entry.same_as.empty()) throw InvalidInput(concat("entry \"", entry.name, "\": a hard link to the root"));
+      if (entry.same_as.empty())
+        throw InvalidInput(concat("entry \"", entry.name, "\": a hard link to the root"));
     }
     target.add(entry, [&](int fd) { write_file(reader, entry, fd); });
   }
@@ -76,7 +77,8 @@ SnapshotId unpack_new(Store& store, const std::optional<SnapshotId>& parent, con
   ActiveSnapshot active = store.snapshots().prepare_unmounted(parent);
   LayerReader reader(blob.get(), LayerReader::Filters::OfLayers, shown, stop);
   try {
-    UnpackTarget target(active.upper(), LowerDirectory::root_of(store.snapshots(), parent), store.logger(), shown);
+    UnpackTarget target(active.upper(), LowerDirectory::root_of(store.snapshots(), parent), store.logger(),
+                        shown);
     unpack_entries(reader, target, stop);
   } catch (InvalidInput& e) {
     if (!e.message().starts_with(shown)) e.add_context(shown);
@@ -84,7 +86,8 @@ SnapshotId unpack_new(Store& store, const std::optional<SnapshotId>& parent, con
   }
   const Digest diff_id = reader.finish();
   if (diff_id != layer.diff_id)
-    throw IntegrityError(concat(shown, " unpacks to ", diff_id.str(), ", but the image's config says ", layer.diff_id.str()));
+    throw IntegrityError(
+        concat(shown, " unpacks to ", diff_id.str(), ", but the image's config says ", layer.diff_id.str()));
   return store.snapshots().commit(std::move(active), std::time(nullptr));
 }
 
@@ -92,7 +95,8 @@ SnapshotId unpack_new(Store& store, const std::optional<SnapshotId>& parent, con
 
 SnapshotId unpack_layer(Store& store, const std::optional<SnapshotId>& parent, const Layer& layer,
                         std::stop_token stop) {
-  // The parent's layers must be known by what they unpack to; what was built here has no chain id to be found under.
+  // The parent's layers must be known by what they unpack to; what was built here has no chain id to be found
+  // under.
   const std::optional<Digest> parent_chain = parent ? chain_of(store, *parent) : std::nullopt;
   std::optional<Digest> chain;
   if (!parent || parent_chain) chain = chain_id(parent_chain, layer.diff_id);

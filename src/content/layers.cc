@@ -17,20 +17,30 @@ namespace slipway {
 std::string LayerOptions::key() const {
   std::string key;
   switch (compression) {
-    case Compression::None: key = "none"; break;
-    case Compression::Gzip: key = "gzip"; break;
-    case Compression::Zstd: key = "zstd"; break;
+    case Compression::None:
+      key = "none";
+      break;
+    case Compression::Gzip:
+      key = "gzip";
+      break;
+    case Compression::Zstd:
+      key = "zstd";
+      break;
   }
-  if (level >= 0 && compression != Compression::None && level != default_level(compression)) key += concat("-l", level);
+  if (level >= 0 && compression != Compression::None && level != default_level(compression))
+    key += concat("-l", level);
   if (clamp_mtime) key += concat("@", *clamp_mtime);
   return key;
 }
 
 std::string_view layer_media_type(Compression compression) {
   switch (compression) {
-    case Compression::None: return media_type::kOciLayerTar;
-    case Compression::Gzip: return media_type::kOciLayerGzip;
-    case Compression::Zstd: return media_type::kOciLayerZstd;
+    case Compression::None:
+      return media_type::kOciLayerTar;
+    case Compression::Gzip:
+      return media_type::kOciLayerGzip;
+    case Compression::Zstd:
+      return media_type::kOciLayerZstd;
   }
   return media_type::kOciLayerTar;
 }
@@ -51,7 +61,8 @@ std::optional<Layer> recorded(Store& store, SnapshotId snapshot, const std::stri
                .diff_id = std::move(record->diff_id)};
 }
 
-LayerSink::Result pack(Store& store, SnapshotId snapshot, const LayerOptions& options, const std::stop_token& stop) {
+LayerSink::Result pack(Store& store, SnapshotId snapshot, const LayerOptions& options,
+                       const std::stop_token& stop) {
   LayerSink sink(store.blobs(), options, stop);
   LayerTar tar([&sink](std::string_view bytes) { sink.add(bytes); }, options.clamp_mtime);
   pack_snapshot(store.snapshots(), snapshot, tar, stop);
@@ -67,9 +78,11 @@ Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, s
   if (auto known = recorded(store, snapshot, variant)) return *known;
   const LayerSink::Result packed = in_isolation([&] { return pack(store, snapshot, options, stop); });
   const std::string type(layer_media_type(options.compression));
-  store.database().put_layer(
-      snapshot, variant,
-      {.media_type = type, .digest = packed.blob.digest, .size = packed.blob.size, .diff_id = packed.diff_id});
+  store.database().put_layer(snapshot, variant,
+                             {.media_type = type,
+                              .digest = packed.blob.digest,
+                              .size = packed.blob.size,
+                              .diff_id = packed.diff_id});
   return {.descriptor = {.media_type = type,
                          .digest = packed.blob.digest,
                          .size = packed.blob.size,

@@ -1,6 +1,8 @@
 #pragma once
-// Layers: a snapshot's changes as a tar blob, both ways (OCI image-spec layer.md: whiteouts ".wh.NAME", opaque
-// ".wh..wh..opq"). Packing is one bounded pipeline (walk -> tar -> digest -> gzip blocks in parallel -> digest -> blob).
+// Layers: a snapshot's changes as a tar blob, both ways (OCI image-spec layer.md: whiteouts ".wh.NAME",
+// opaque
+// ".wh..wh..opq"). Packing is one bounded pipeline (walk -> tar -> digest -> gzip blocks in parallel ->
+// digest -> blob).
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -19,7 +21,7 @@ enum class Compression { None, Gzip, Zstd };
 
 struct LayerOptions {
   Compression compression = Compression::Gzip;
-  int level = -1;                       ///< -1: the default of the compression
+  int level = -1;  ///< -1: the default of the compression
   /// rewrite-timestamp: modification times after this are set to it (seconds since the epoch).
   std::optional<std::int64_t> clamp_mtime;
   /// What the store's layer records are kept under: equal options give equal bytes.
@@ -31,23 +33,26 @@ struct Layer {
   Digest diff_id;  ///< digest of the uncompressed tar (config.md, rootfs.diff_ids)
 };
 
-/// The snapshot's layer, from the store if it was packed before, else packed now. The layer of a snapshot that
-/// unpack_layer() made is handed on as it came, whatever `options` say: a base image keeps its digests. Deterministic: the same tree gives the same bytes, on any machine
-/// and with any number of threads. Throws Cancelled, SystemError.
+/// The snapshot's layer, from the store if it was packed before, else packed now. The layer of a snapshot
+/// that unpack_layer() made is handed on as it came, whatever `options` say: a base image keeps its digests.
+/// Deterministic: the same tree gives the same bytes, on any machine and with any number of threads. Throws
+/// Cancelled, SystemError.
 Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, std::stop_token stop);
 
-/// Unpacks a layer blob (tar, gzip or zstd, told by its bytes) above `parent`, checks its diff_id, and records the
-/// result under its chain id (config.md, "Layer ChainID"), so that a second call finds it. Entries never land outside
-/// the root. Throws InvalidInput for a malformed layer, IntegrityError for another diff_id.
+/// Unpacks a layer blob (tar, gzip or zstd, told by its bytes) above `parent`, checks its diff_id, and
+/// records the result under its chain id (config.md, "Layer ChainID"), so that a second call finds it.
+/// Entries never land outside the root. Throws InvalidInput for a malformed layer, IntegrityError for another
+/// diff_id.
 SnapshotId unpack_layer(Store& store, const std::optional<SnapshotId>& parent, const Layer& layer,
                         std::stop_token stop);
 
-/// The snapshot that unpack_layer() recorded under this chain id, if it is still there: nothing need be fetched then.
+/// The snapshot that unpack_layer() recorded under this chain id, if it is still there: nothing need be
+/// fetched then.
 std::optional<SnapshotId> find_unpacked(Store& store, const Digest& chain);
 
-/// Turns a root file system archive (tar, any compression libarchive reads) into a layer blob that is put in the
-/// store: names cleaned, owners kept numeric. Entries that make no sense in a layer (sockets, the device nodes in dev/)
-/// are dropped. Throws InvalidInput for what is no tar, or for names that lead out of it.
+/// Turns a root file system archive (tar, any compression libarchive reads) into a layer blob that is put in
+/// the store: names cleaned, owners kept numeric. Entries that make no sense in a layer (sockets, the device
+/// nodes in dev/) are dropped. Throws InvalidInput for what is no tar, or for names that lead out of it.
 Layer import_tar_as_layer(Store& store, int tar_fd, const LayerOptions& options, std::stop_token stop);
 
 /// ChainID(L0..Ln) of config.md.

@@ -12,8 +12,8 @@ inline constexpr std::string_view kPulledVariant = "pulled";
 
 std::string_view layer_media_type(Compression compression);
 
-/// Runs work that waits for TBB tasks of its own, so that the waiting thread takes none but those: another step of
-/// the build on top of this one could need what this one holds.
+/// Runs work that waits for TBB tasks of its own, so that the waiting thread takes none but those: another
+/// step of the build on top of this one could need what this one holds.
 void run_in_isolation(const std::function<void()>& work);
 
 template <class Work>

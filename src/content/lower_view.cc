@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include "base/error.h"
 #include "content/snapshots.h"
@@ -21,7 +22,9 @@ std::optional<struct stat> status_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-bool is_whiteout(const struct stat& status) { return S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0); }
+bool is_whiteout(const struct stat& status) {
+  return S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0);
+}
 
 const char* opaque_attribute() {
   return overlay_uses_user_xattr() ? "user.overlay.opaque" : "trusted.overlay.opaque";
@@ -48,6 +51,15 @@ std::optional<LowerDirectory::Found> LowerDirectory::find(const std::string& nam
     return Found{.path = directory / name, .status = *status};
   }
   return std::nullopt;
+}
+
+std::vector<std::string> LowerDirectory::names() const {
+  std::set<std::string> all;
+  for (const std::filesystem::path& directory : merged_)
+    for (const auto& entry : std::filesystem::directory_iterator(directory))
+      all.insert(entry.path().filename().native());
+  std::erase_if(all, [this](const std::string& name) { return !find(name); });
+  return {all.begin(), all.end()};
 }
 
 LowerDirectory LowerDirectory::enter(const std::string& name) const {

@@ -1,7 +1,7 @@
 #pragma once
-// What the snapshots below show, read from their directories without a mount: whiteouts hide, opaque directories and
-// files in between cut off what is further down (kernel docs, filesystems/overlayfs.rst). Internal to packing and
-// unpacking.
+// What the snapshots below show, read from their directories without a mount: whiteouts hide, opaque
+// directories and files in between cut off what is further down (kernel docs, filesystems/overlayfs.rst).
+// Internal to packing and unpacking.
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -36,6 +36,8 @@ class LowerDirectory {
     struct stat status {};
   };
   std::optional<Found> find(const std::string& name) const;
+  /// All names that are shown, sorted.
+  std::vector<std::string> names() const;
   /// The directory `name` in it; shows nothing if that is no directory here.
   LowerDirectory enter(const std::string& name) const;
   /// The uppermost directory itself.

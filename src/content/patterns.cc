@@ -13,15 +13,18 @@ bool glob_match(std::string_view pattern, std::string_view name) {
 
 bool has_wildcards(std::string_view pattern) {
   for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] == '\\') ++i;  // what is escaped is no wildcard
-    else if (pattern[i] == '*' || pattern[i] == '?' || pattern[i] == '[') return true;
+    if (pattern[i] == '\\')
+      ++i;  // what is escaped is no wildcard
+    else if (pattern[i] == '*' || pattern[i] == '?' || pattern[i] == '[')
+      return true;
   }
   return false;
 }
 
 namespace {
 
-/// Go's filepath.Clean for a relative pattern; a leading '/' means the tree's root, where all patterns start anyway.
+/// Go's filepath.Clean for a relative pattern; a leading '/' means the tree's root, where all patterns start
+/// anyway.
 std::string cleaned(std::string_view pattern) {
   std::vector<std::string> parts;
   for (std::string& part : split(pattern, '/')) {
@@ -47,14 +50,16 @@ PatternMatcher::PatternMatcher(const std::vector<std::string>& patterns) {
     // moby checks against filepath.Match's grammar, so "**" is well-formed there too.
     const std::string clean = cleaned(text);
     if (clean.empty()) continue;  // "." or "/": the root itself, which is never excluded
-    patterns_.push_back({.text = std::string(trim(given)), .negated = negated, .glob = Glob(clean, Glob::Dialect::Moby)});
+    patterns_.push_back(
+        {.text = std::string(trim(given)), .negated = negated, .glob = Glob(clean, Glob::Dialect::Moby)});
     has_negations_ |= negated;
   }
 }
 
 const PatternMatcher::Pattern* PatternMatcher::last_match(const std::u32string& path) const {
-  const auto found = std::find_if(patterns_.rbegin(), patterns_.rend(),
-                                  [&](const Pattern& pattern) { return pattern.glob.matches_or_covers(path); });
+  const auto found = std::find_if(patterns_.rbegin(), patterns_.rend(), [&](const Pattern& pattern) {
+    return pattern.glob.matches_or_covers(path);
+  });
   return found == patterns_.rend() ? nullptr : &*found;
 }
 
@@ -77,9 +82,9 @@ bool PatternMatcher::may_include_below(std::string_view directory) const {
   // What matches the directory covers all below it, so only a later "!" can bring something back.
   const Pattern* last = path.empty() ? nullptr : last_match(path);
   const std::size_t first = last ? static_cast<std::size_t>(last - patterns_.data()) + 1 : 0;
-  return std::any_of(patterns_.begin() + static_cast<std::ptrdiff_t>(first), patterns_.end(), [&](const Pattern& pattern) {
-    return pattern.negated && pattern.glob.may_match_below(path);
-  });
+  return std::any_of(
+      patterns_.begin() + static_cast<std::ptrdiff_t>(first), patterns_.end(),
+      [&](const Pattern& pattern) { return pattern.negated && pattern.glob.may_match_below(path); });
 }
 
 }  // namespace slipway

@@ -1,6 +1,6 @@
 #pragma once
-// The pattern languages of Dockerfiles: moby/patternmatcher (.dockerignore, COPY --exclude) and Go's filepath.Match
-// (COPY sources).
+// The pattern languages of Dockerfiles: moby/patternmatcher (.dockerignore, COPY --exclude) and Go's
+// filepath.Match (COPY sources).
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,12 +10,13 @@
 
 namespace slipway {
 
-/// Go's filepath.Match: '*' and '?' do not cross '/', [a-z], [^a], '\' escapes. Throws InvalidInput for a bad pattern.
+/// Go's filepath.Match: '*' and '?' do not cross '/', [a-z], [^a], '\' escapes. Throws InvalidInput for a bad
+/// pattern.
 bool glob_match(std::string_view pattern, std::string_view name);
 bool has_wildcards(std::string_view pattern);
 
-/// .dockerignore semantics: patterns in order, the last that matches wins, '!' re-includes, "**" is any depth, a
-/// pattern that matches a directory covers what is in it. Immutable, thread-safe.
+/// .dockerignore semantics: patterns in order, the last that matches wins, '!' re-includes, "**" is any
+/// depth, a pattern that matches a directory covers what is in it. Immutable, thread-safe.
 class PatternMatcher {
  public:
   PatternMatcher() = default;

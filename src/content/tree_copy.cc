@@ -32,8 +32,8 @@ std::optional<struct stat> status_at(const Place& place) {
   throw SystemError(errno, "stat", place.shown);
 }
 
-/// Owner, mode, attributes and times of what was just made, in the order in which they do not undo each other:
-/// chown clears the set-user-id bits and file capabilities.
+/// Owner, mode, attributes and times of what was just made, in the order in which they do not undo each
+/// other: chown clears the set-user-id bits and file capabilities.
 class MetadataCopy {
  public:
   explicit MetadataCopy(const CopyOptions& options) : options_(options) {}
@@ -42,8 +42,8 @@ class MetadataCopy {
     const uid_t uid = options_.uid.value_or(from.st_uid);
     const gid_t gid = options_.gid.value_or(from.st_gid);
     if (::fchownat(place.directory, place.name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) == 0) return;
-    // The source's owner may have no meaning here (no mapping in our user namespace, or we are nobody special); an
-    // owner that was asked for must be had.
+    // The source's owner may have no meaning here (no mapping in our user namespace, or we are nobody
+    // special); an owner that was asked for must be had.
     const bool asked = options_.uid || options_.gid;
     if (asked || (errno != EPERM && errno != EINVAL)) throw SystemError(errno, "chown", place.shown);
   }
@@ -76,31 +76,39 @@ class MetadataCopy {
 
 class TreeCopy {
  public:
-  TreeCopy(const Selection& selection, const RootedDir& target, const CopyOptions& options, const std::stop_token& stop)
+  TreeCopy(const Selection& selection, const RootedDir& target, const CopyOptions& options,
+           const std::stop_token& stop)
       : selection_(selection), target_(target), options_(options), stop_(stop), metadata_(options) {}
 
   void run() {
     const std::vector<SelectedSource> sources = selected_sources(selection_);
     if (sources.size() > 1 && !dest_is_directory_name() && !is_directory(options_.dest))
-      throw InvalidInput(concat("\"/", join(path_components(selection_.src), "/"), "\" names ", sources.size(),
-                                " things, so the destination \"", options_.dest, "\" must be a directory: end it with \"/\""));
+      throw InvalidInput(concat("\"/", join(path_components(selection_.src), "/"), "\" names ",
+                                sources.size(), " things, so the destination \"", options_.dest,
+                                "\" must be a directory: end it with \"/\""));
     for (const SelectedSource& source : sources) copy_source(source);
+    date_made_directories();
   }
 
  private:
   bool dest_is_directory_name() const {
-    return options_.dest.empty() || options_.dest.ends_with('/') || options_.dest == "." || options_.dest.ends_with("/.");
+    return options_.dest.empty() || options_.dest.ends_with('/') || options_.dest == "." ||
+           options_.dest.ends_with("/.");
   }
   bool is_directory(const std::string& path) const {
     const auto status = target_.stat(path, /*follow=*/true);
     return status && S_ISDIR(status->st_mode);
   }
 
-  UniqueFd make_parents(const std::string& path) const {
+  UniqueFd make_parents(const std::string& path) {
     if (!options_.create_dest_path && !is_directory(path))
       throw InvalidInput(concat("the destination's directory \"/", path, "\" does not exist"));
-    RootedDir::NewDirectory how{.mode = 0755, .uid = options_.uid, .gid = options_.gid, .mtime = {}};
-    if (options_.made_mtime) how.mtime = {.tv_sec = *options_.made_mtime, .tv_nsec = 0};
+    const RootedDir::NewDirectory how{.mode = 0755, .uid = options_.uid, .gid = options_.gid, .mtime = {}};
+    std::string so_far;
+    for (const std::string& part : path_components(path)) {
+      so_far += concat("/", part);
+      if (!target_.stat(so_far, /*follow=*/true)) made_.push_back(so_far);
+    }
     try {
       return target_.make_directories(path, how);
     } catch (const SystemError& e) {
@@ -109,13 +117,25 @@ class TreeCopy {
     }
   }
 
-  /// Where a source goes. The destination's links are followed within the target, but for the last component of a
-  /// file's destination, which is replaced.
+  /// Last, because what was put into them has changed their times.
+  void date_made_directories() const {
+    if (!options_.made_mtime) return;
+    const struct timespec time { .tv_sec = *options_.made_mtime, .tv_nsec = 0 };
+    const struct timespec times[2] = {time, time};
+    for (const std::string& path : made_) {
+      const UniqueFd directory = target_.open(path, O_RDONLY | O_DIRECTORY);
+      if (::futimens(directory.get(), times) != 0) throw SystemError(errno, "set times of", path);
+    }
+  }
+
+  /// Where a source goes. The destination's links are followed within the target, but for the last component
+  /// of a file's destination, which is replaced.
   std::string place_for(const SelectedSource& source, bool source_is_directory) const {
     std::string dest = real_path_in(target_, options_.dest, /*follow_last=*/false);
     const bool exists = is_directory(options_.dest);
-    const bool into = source_is_directory ? !selection_.copy_dir_contents && (exists || dest_is_directory_name())
-                                          : exists || dest_is_directory_name();
+    const bool into = source_is_directory
+                          ? !selection_.copy_dir_contents && (exists || dest_is_directory_name())
+                          : exists || dest_is_directory_name();
     if (into || source_is_directory) dest = real_path_in(target_, options_.dest, /*follow_last=*/true);
     const std::string_view name = base_name(source.named);
     if (into && !name.empty()) dest = dest.empty() ? std::string(name) : concat(dest, "/", name);
@@ -139,7 +159,9 @@ class TreeCopy {
   void copy_entry(const TreeEntry& entry) {
     const std::string name = entry.relative.empty() ? top_name_ : entry.name;
     const std::string& in = stack_.back().path;
-    const Place place{.directory = stack_.back().fd.get(), .name = name, .shown = concat(in.empty() ? "" : "/", in, "/", name)};
+    const Place place{.directory = stack_.back().fd.get(),
+                      .name = name,
+                      .shown = concat(in.empty() ? "" : "/", in, "/", name)};
     if (entry.is_directory()) {
       enter_directory(entry, place);
       return;
@@ -147,7 +169,8 @@ class TreeCopy {
     if (const auto existing = status_at(place)) {
       if (S_ISDIR(existing->st_mode))
         throw InvalidInput(concat("cannot copy ", entry.shown, " over the directory ", place.shown));
-      if (::unlinkat(place.directory, place.name.c_str(), 0) != 0) throw SystemError(errno, "unlink", place.shown);
+      if (::unlinkat(place.directory, place.name.c_str(), 0) != 0)
+        throw SystemError(errno, "unlink", place.shown);
       forget_copy({existing->st_dev, existing->st_ino});
     }
     if (entry.is_file()) {
@@ -164,10 +187,14 @@ class TreeCopy {
     if (existing && !S_ISDIR(existing->st_mode))
       throw InvalidInput(concat("cannot copy the directory ", entry.shown, " over the file ", place.shown));
     if (!existing) {
-      if (status_at(place)) throw InvalidInput(concat("cannot copy the directory ", entry.shown, " over the dangling link ", place.shown));
-      if (::mkdirat(place.directory, place.name.c_str(), 0700) != 0) throw SystemError(errno, "mkdir", place.shown);
+      if (status_at(place))
+        throw InvalidInput(
+            concat("cannot copy the directory ", entry.shown, " over the dangling link ", place.shown));
+      if (::mkdirat(place.directory, place.name.c_str(), 0700) != 0)
+        throw SystemError(errno, "mkdir", place.shown);
     }
-    // As BuildKit does: a destination that is already there keeps what it is; directories below become the source's.
+    // As BuildKit does: a destination that is already there keeps what it is; directories below become the
+    // source's.
     level.takes_metadata = !existing || !entry.relative.empty();
     level.fd = target_.open(level.path, O_RDONLY | O_DIRECTORY);
     stack_.push_back(std::move(level));
@@ -188,7 +215,8 @@ class TreeCopy {
     struct stat status {};
     if (::fstat(from.get(), &status) != 0) throw SystemError(errno, "stat", entry.shown);
     if (!S_ISREG(status.st_mode)) throw InvalidInput(concat(entry.shown, " changed while it was copied"));
-    const UniqueFd to{::openat(place.directory, place.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+    const UniqueFd to{::openat(place.directory, place.name.c_str(),
+                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
     if (!to) throw SystemError(errno, "create", place.shown);
     copy_bytes(from.get(), to.get(), static_cast<std::uint64_t>(status.st_size), place.shown, stop_);
     metadata_.finish(to.get(), place, entry, read_kept_xattrs(from.get(), entry.shown));
@@ -207,14 +235,16 @@ class TreeCopy {
     source_of_.erase(source);
   }
 
-  /// A second name of a file that was copied already becomes a second name of the copy, if that is still there.
+  /// A second name of a file that was copied already becomes a second name of the copy, if that is still
+  /// there.
   bool link_to_copy(const Inode& source, const Place& place) {
     const auto known = copied_.find(source);
     if (known == copied_.end()) return false;
     const auto status = target_.stat(known->second.path, /*follow=*/false);
     if (!status || Inode{status->st_dev, status->st_ino} != known->second.inode) return false;
     const RootedDir::Parent at = target_.open_parent(known->second.path);
-    if (::linkat(at.directory.get(), at.name.c_str(), place.directory, place.name.c_str(), 0) == 0) return true;
+    if (::linkat(at.directory.get(), at.name.c_str(), place.directory, place.name.c_str(), 0) == 0)
+      return true;
     if (errno == EMLINK || errno == EXDEV || errno == EPERM) return false;
     throw SystemError(errno, "link", place.shown);
   }
@@ -225,7 +255,8 @@ class TreeCopy {
       const std::string target = link_target(entry.directory, entry.name, entry.shown);
       result = ::symlinkat(target.c_str(), place.directory, place.name.c_str());
     } else {
-      result = ::mknodat(place.directory, place.name.c_str(), (entry.status.st_mode & S_IFMT) | 0600, entry.status.st_rdev);
+      result = ::mknodat(place.directory, place.name.c_str(), (entry.status.st_mode & S_IFMT) | 0600,
+                         entry.status.st_rdev);
     }
     if (result != 0) throw SystemError(errno, entry.is_link() ? "symlink" : "mknod", place.shown);
     metadata_.finish_special(place, entry);
@@ -249,7 +280,8 @@ class TreeCopy {
   MetadataCopy metadata_;
   std::vector<Level> stack_;
   std::string top_name_;
-  std::map<Inode, Copied> copied_;     ///< by the source's inode
+  std::vector<std::string> made_;     ///< directories on the way that were not there
+  std::map<Inode, Copied> copied_;    ///< by the source's inode
   std::map<Inode, Inode> source_of_;  ///< by the copy's
 };
 

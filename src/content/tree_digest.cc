@@ -1,5 +1,6 @@
-// The digest of a selection: a walk lists what there is, the files' bytes are digested in parallel, and then the list
-// is hashed in order. Every field has its length in front, so that no two different lists have the same bytes.
+// The digest of a selection: a walk lists what there is, the files' bytes are digested in parallel, and then
+// the list is hashed in order. Every field has its length in front, so that no two different lists have the
+// same bytes.
 #include <sys/sysmacros.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
@@ -41,8 +42,8 @@ FileDigests::Identity identity_of(const struct stat& status) {
           .ctime_ns = nanoseconds(status.st_ctim)};
 }
 
-/// A file that was written a moment ago could be written again without its times changing: clocks of file systems are
-/// coarse.
+/// A file that was written a moment ago could be written again without its times changing: clocks of file
+/// systems are coarse.
 bool is_settled(const FileDigests::Identity& identity) {
   struct timespec now {};
   ::clock_gettime(CLOCK_REALTIME, &now);
@@ -66,7 +67,8 @@ Digest digest_of_file(const Selection& selection, const ListedFile& file, FileDi
   const UniqueFd fd = selection.tree->open(file.entry.shown, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   const Digest digest = digest_of_bytes(fd.get(), file.entry.shown, stop);
   struct stat after {};
-  if (may_cache && ::fstat(fd.get(), &after) == 0 && identity_of(after) == identity) cache->remember(identity, digest);
+  if (may_cache && ::fstat(fd.get(), &after) == 0 && identity_of(after) == identity)
+    cache->remember(identity, digest);
   return digest;
 }
 
@@ -78,7 +80,8 @@ std::vector<ListedFile> list_selection(const Selection& selection, const std::ve
     const auto add = [&](const TreeEntry& entry) {
       ListedFile file{.source = i, .entry = entry, .target = {}, .xattrs = {}, .same_as = {}, .bytes = {}};
       if (entry.is_link()) file.target = link_target(entry.directory, entry.name, entry.shown);
-      if (entry.is_directory() || entry.is_file()) file.xattrs = read_kept_xattrs(entry.open().get(), entry.shown);
+      if (entry.is_directory() || entry.is_file())
+        file.xattrs = read_kept_xattrs(entry.open().get(), entry.shown);
       if (entry.is_file() && entry.status.st_nlink > 1) {
         const auto [at, first] =
             linked.try_emplace({entry.status.st_dev, entry.status.st_ino}, concat(i, "/", entry.relative));
@@ -156,7 +159,8 @@ void hash_entry(FieldHash& hash, const ListedFile& file, bool ignore_owners) {
 
 }  // namespace
 
-Digest digest_selection(const Selection& selection, bool ignore_owners, FileDigests* cache, std::stop_token stop) {
+Digest digest_selection(const Selection& selection, bool ignore_owners, FileDigests* cache,
+                        std::stop_token stop) {
   const std::vector<SelectedSource> sources = selected_sources(selection);
   std::vector<ListedFile> list = list_selection(selection, sources, stop);
   digest_files(selection, list, cache, stop);

@@ -13,10 +13,12 @@
 namespace slipway {
 namespace {
 
-bool needs_glob(std::string_view component) { return component.find_first_of("*?[\\") != std::string_view::npos; }
+bool needs_glob(std::string_view component) {
+  return component.find_first_of("*?[\\") != std::string_view::npos;
+}
 
-/// Names below `directory` (a real path) that match the components from `next` on. Links that a wildcard finds on the
-/// way are not followed, so that a loop of links cannot make the list endless.
+/// Names below `directory` (a real path) that match the components from `next` on. Links that a wildcard
+/// finds on the way are not followed, so that a loop of links cannot make the list endless.
 void expand(const RootedDir& tree, const std::string& directory, const std::vector<std::string>& pattern,
             std::size_t next, std::vector<std::string>& found) {
   if (next == pattern.size()) {
@@ -36,7 +38,8 @@ void expand(const RootedDir& tree, const std::string& directory, const std::vect
   }
   for (const std::string& name : names) {
     const std::string path = directory.empty() ? name : concat(directory, "/", name);
-    if (next + 1 < pattern.size() || tree.stat(path, /*follow=*/false)) expand(tree, path, pattern, next + 1, found);
+    if (next + 1 < pattern.size() || tree.stat(path, /*follow=*/false))
+      expand(tree, path, pattern, next + 1, found);
   }
 }
 
@@ -44,8 +47,8 @@ std::vector<std::string> matching_paths(const RootedDir& tree, const std::string
   const std::vector<std::string> pattern = path_components(src);
   std::size_t literal = 0;
   while (literal < pattern.size() && !needs_glob(pattern[literal])) ++literal;
-  const std::string start =
-      real_path_in(tree, join({pattern.begin(), pattern.begin() + static_cast<std::ptrdiff_t>(literal)}, "/"), true);
+  const std::string start = real_path_in(
+      tree, join({pattern.begin(), pattern.begin() + static_cast<std::ptrdiff_t>(literal)}, "/"), true);
   std::vector<std::string> found;
   expand(tree, start, pattern, literal, found);
   std::ranges::sort(found);
@@ -84,7 +87,8 @@ std::vector<SelectedSource> selected_sources(const Selection& selection) {
   for (const std::string& name : named) {
     SelectedSource source{.named = name, .real = real_path_in(tree, name, selection.follow_symlink)};
     if (!tree.stat(source.real, /*follow=*/false)) {
-      // A link that leads nowhere is something that a wildcard may pass over, but not what was asked for by name.
+      // A link that leads nowhere is something that a wildcard may pass over, but not what was asked for by
+      // name.
       if (!wild) dropped.emplace(concat("\"", shown, "\": not found"));
     } else if (selects_anything(selection, source)) {
       sources.push_back(std::move(source));

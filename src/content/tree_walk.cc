@@ -24,12 +24,16 @@ std::string below(const std::string& directory, const std::string& name) {
 
 class Walk {
  public:
-  Walk(const Selection& selection, const SelectedSource& source, const TreeVisitor& visitor, const std::stop_token& stop)
+  Walk(const Selection& selection, const SelectedSource& source, const TreeVisitor& visitor,
+       const std::stop_token& stop)
       : selection_(selection), source_(source), visitor_(visitor), stop_(stop) {}
 
   void run() {
     const RootedDir::Parent parent = selection_.tree->open_parent(source_.real);
-    TreeEntry top{.relative = "", .shown = "/" + source_.real, .directory = parent.directory.get(), .name = parent.name};
+    TreeEntry top{.relative = "",
+                  .shown = "/" + source_.real,
+                  .directory = parent.directory.get(),
+                  .name = parent.name};
     if (::fstatat(top.directory, top.name.c_str(), &top.status, AT_SYMLINK_NOFOLLOW) != 0)
       throw SystemError(errno, "stat", top.shown);
     visit(top, nullptr);

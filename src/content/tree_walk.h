@@ -1,6 +1,6 @@
 #pragma once
-// The one walk that decides what a Selection covers; digesting and copying are its two users, so they cannot differ.
-// Internal to the tree functions (tree.h).
+// The one walk that decides what a Selection covers; digesting and copying are its two users, so they cannot
+// differ. Internal to the tree functions (tree.h).
 #include <sys/stat.h>
 
 #include <functional>
@@ -27,8 +27,8 @@ struct TreeEntry {
   std::string relative;  ///< to the source; "" is the source itself
   std::string shown;     ///< for messages: within the tree
   struct stat status {};
-  int directory = -1;    ///< what holds it, open
-  std::string name;      ///< in `directory`
+  int directory = -1;  ///< what holds it, open
+  std::string name;    ///< in `directory`
 
   bool is_directory() const { return S_ISDIR(status.st_mode); }
   bool is_file() const { return S_ISREG(status.st_mode); }
@@ -37,15 +37,15 @@ struct TreeEntry {
   UniqueFd open() const;
 };
 
-/// Directories come before what is in them, names in byte order. `leave` is called for each directory after its
-/// contents. `enter` returns false to end the walk.
+/// Directories come before what is in them, names in byte order. `leave` is called for each directory after
+/// its contents. `enter` returns false to end the walk.
 struct TreeVisitor {
   std::function<bool(const TreeEntry&)> enter;
   std::function<void(const TreeEntry&)> leave;
 };
 
-/// A directory that is excluded, but holds something that is included again, comes just before that. Sockets never
-/// come. Throws Cancelled, SystemError.
+/// A directory that is excluded, but holds something that is included again, comes just before that. Sockets
+/// never come. Throws Cancelled, SystemError.
 void walk_source(const Selection& selection, const SelectedSource& source, const TreeVisitor& visitor,
                  const std::stop_token& stop);
 

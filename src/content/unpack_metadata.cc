@@ -23,7 +23,8 @@ void UnpackMetadata::warn_once(bool& warned, const std::string& what) {
 }
 
 void UnpackMetadata::warn_device(const std::string& path) {
-  warn_once(warned_device_, concat("device nodes cannot be made in this user namespace and are left out (/", path, ")"));
+  warn_once(warned_device_,
+            concat("device nodes cannot be made in this user namespace and are left out (/", path, ")"));
 }
 
 void UnpackMetadata::check_owner(int result, const std::string& path) {
@@ -37,18 +38,20 @@ void UnpackMetadata::apply(int fd, const LayerEntry& entry) {
   check_owner(::fchown(fd, static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid)), entry.name);
   // After chown, which clears set-user-id and file capabilities.
   const bool directory = S_ISDIR(entry.mode);
-  if (!directory && ::fchmod(fd, entry.mode & 07777) != 0) throw SystemError(errno, "chmod", "/" + entry.name);
+  if (!directory && ::fchmod(fd, entry.mode & 07777) != 0)
+    throw SystemError(errno, "chmod", "/" + entry.name);
   if (const int error = write_xattrs(fd, entry.xattrs)) {
     if (error != ENOTSUP && error != EPERM) throw SystemError(error, "set attributes of", "/" + entry.name);
-    warn_once(warned_xattr_, concat("extended attributes cannot be set here and are left out (/", entry.name, ")"));
+    warn_once(warned_xattr_,
+              concat("extended attributes cannot be set here and are left out (/", entry.name, ")"));
   }
   const struct timespec times[2] = {time_of(entry), time_of(entry)};
   if (!directory && ::futimens(fd, times) != 0) throw SystemError(errno, "set times of", "/" + entry.name);
 }
 
 void UnpackMetadata::apply_at(int directory, const std::string& name, const LayerEntry& entry) {
-  check_owner(::fchownat(directory, name.c_str(), static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid),
-                         AT_SYMLINK_NOFOLLOW),
+  check_owner(::fchownat(directory, name.c_str(), static_cast<uid_t>(entry.uid),
+                         static_cast<gid_t>(entry.gid), AT_SYMLINK_NOFOLLOW),
               entry.name);
   if (!S_ISLNK(entry.mode) && ::fchmodat(directory, name.c_str(), entry.mode & 07777, 0) != 0)
     throw SystemError(errno, "chmod", "/" + entry.name);

@@ -1,6 +1,6 @@
 #pragma once
-// Owners, modes, attributes and times of what unpacking makes, and what to do where this process may not set them.
-// Internal to layers.
+// Owners, modes, attributes and times of what unpacking makes, and what to do where this process may not set
+// them. Internal to layers.
 #include <map>
 #include <string>
 
@@ -16,8 +16,8 @@ class UnpackMetadata {
   /// `layer` names it in warnings, of which each kind comes once.
   UnpackMetadata(Logger& logger, std::string layer) : logger_(logger), layer_(std::move(layer)) {}
 
-  /// For a regular file or a directory that is open. A directory's mode and time are set by finish_directories():
-  /// what is still to be put into it would change them.
+  /// For a regular file or a directory that is open. A directory's mode and time are set by
+  /// finish_directories(): what is still to be put into it would change them.
   void apply(int fd, const LayerEntry& entry);
   /// For anything else, by name.
   void apply_at(int directory, const std::string& name, const LayerEntry& entry);

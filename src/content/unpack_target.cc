@@ -47,7 +47,8 @@ LayerEntry entry_like(const std::string& name, const struct stat& status) {
 
 }  // namespace
 
-UnpackTarget::UnpackTarget(const std::filesystem::path& upper, LowerDirectory lower, Logger& logger, std::string layer)
+UnpackTarget::UnpackTarget(const std::filesystem::path& upper, LowerDirectory lower, Logger& logger,
+                           std::string layer)
     : root_(upper), lower_(std::move(lower)), metadata_(logger, std::move(layer)) {}
 
 void UnpackTarget::add(const LayerEntry& entry, const WriteBytes& write_bytes) {
@@ -55,7 +56,8 @@ void UnpackTarget::add(const LayerEntry& entry, const WriteBytes& write_bytes) {
     add_root(entry);
     return;
   }
-  Place place{.directory = -1, .name = std::string(base_name(entry.name)), .directory_path = parent_of(entry.name)};
+  Place place{
+      .directory = -1, .name = std::string(base_name(entry.name)), .directory_path = parent_of(entry.name)};
   place.directory = directory_for(place.directory_path);
   if (place.name.starts_with(kWhiteout)) {
     add_whiteout(place, entry.name);
@@ -64,7 +66,8 @@ void UnpackTarget::add(const LayerEntry& entry, const WriteBytes& write_bytes) {
   if (entry.same_as == entry.name) bad_entry(entry.name, "a hard link to itself");
   const auto existing = status_at(place);
   const bool is_directory = S_ISDIR(entry.mode) && entry.same_as.empty();
-  if (existing && !(is_directory && S_ISDIR(existing->st_mode))) remove_existing(place, entry.name, *existing);
+  if (existing && !(is_directory && S_ISDIR(existing->st_mode)))
+    remove_existing(place, entry.name, *existing);
   if (!entry.same_as.empty()) {
     add_hard_link(place, entry);
   } else if (is_directory) {
@@ -78,10 +81,11 @@ void UnpackTarget::add(const LayerEntry& entry, const WriteBytes& write_bytes) {
 
 void UnpackTarget::finish() { metadata_.finish_directories(root_); }
 
-// --- Directories -----------------------------------------------------------------------------------------------------
+// --- Directories
+// -----------------------------------------------------------------------------------------------------
 
-/// Opens the directory that an entry goes into, made if the layer did not name it. Links on the way are the layer's own
-/// and lead somewhere within the root. Valid until the next call.
+/// Opens the directory that an entry goes into, made if the layer did not name it. Links on the way are the
+/// layer's own and lead somewhere within the root. Valid until the next call.
 int UnpackTarget::directory_for(const std::string& path) {
   if (last_directory_ && last_directory_path_ == path) return last_directory_.get();
   UniqueFd directory{open_in_root(root_.fd(), path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY, 0)};
@@ -105,9 +109,11 @@ UniqueFd UnpackTarget::make_directory_path(const std::string& path) {
 }
 
 /// A directory that the layer has something in without naming it: it is as it was below.
-void UnpackTarget::make_implicit_directory(const std::string& path, const std::optional<struct stat>& whiteout) {
+void UnpackTarget::make_implicit_directory(const std::string& path,
+                                           const std::optional<struct stat>& whiteout) {
   const RootedDir::Parent parent = root_.open_parent(path);
-  const Place place{.directory = parent.directory.get(), .name = parent.name, .directory_path = parent_of(path)};
+  const Place place{
+      .directory = parent.directory.get(), .name = parent.name, .directory_path = parent_of(path)};
   if (whiteout) remove_existing(place, path, *whiteout);
   const auto lower = whiteout ? std::nullopt : lower_directory(path).self();
   LayerEntry like{.name = path, .mode = S_IFDIR | 0755, .link = {}, .same_as = {}, .xattrs = {}};
@@ -127,7 +133,8 @@ std::optional<struct stat> UnpackTarget::status_at(const Place& place) const {
 
 void UnpackTarget::remove_existing(const Place& place, const std::string& path, const struct stat& status) {
   if (!S_ISDIR(status.st_mode)) {
-    if (::unlinkat(place.directory, place.name.c_str(), 0) != 0) throw SystemError(errno, "unlink", "/" + path);
+    if (::unlinkat(place.directory, place.name.c_str(), 0) != 0)
+      throw SystemError(errno, "unlink", "/" + path);
     return;
   }
   remove_tree(std::filesystem::path(concat("/proc/self/fd/", place.directory)) / place.name);
@@ -140,7 +147,8 @@ void UnpackTarget::add_root(const LayerEntry& entry) {
   metadata_.remember_directory("", entry);
 }
 
-void UnpackTarget::add_directory(const Place& place, const LayerEntry& entry, const std::optional<struct stat>& replaced) {
+void UnpackTarget::add_directory(const Place& place, const LayerEntry& entry,
+                                 const std::optional<struct stat>& replaced) {
   const bool merges = replaced && S_ISDIR(replaced->st_mode);
   if (!merges && ::mkdirat(place.directory, place.name.c_str(), 0700) != 0)
     throw SystemError(errno, "mkdir", "/" + entry.name);
@@ -151,7 +159,8 @@ void UnpackTarget::add_directory(const Place& place, const LayerEntry& entry, co
   if (replaced && !merges) make_opaque(directory.get(), entry.name);
 }
 
-// --- What overlayfs hides --------------------------------------------------------------------------------------------
+// --- What overlayfs hides
+// --------------------------------------------------------------------------------------------
 
 void UnpackTarget::make_opaque(int directory, const std::string& path) {
   if (lower_.shows_nothing()) return;
@@ -160,14 +169,23 @@ void UnpackTarget::make_opaque(int directory, const std::string& path) {
 }
 
 void UnpackTarget::add_whiteout(const Place& place, const std::string& path) {
-  if (place.name == kOpaque) {
+  if (place.name == kOpaque && place.directory_path.empty()) {
+    // overlayfs merges roots whatever their attributes say, so everything in it is deleted by name.
+    for (const std::string& name : lower_.names()) hide(place, name);
+  } else if (place.name == kOpaque) {
     make_opaque(place.directory, place.directory_path);
-    return;
+  } else if (!place.name.starts_with(
+                 kAufs)) {  // that is the bookkeeping of aufs, where the format comes from
+    const std::string name = place.name.substr(kWhiteout.size());
+    if (name.empty() || name == "." || name == "..") bad_entry(path, "deletes no name");
+    hide(place, name);
   }
-  if (place.name.starts_with(kAufs)) return;  // the bookkeeping of aufs, where the format comes from
-  const Place hidden{.directory = place.directory, .name = place.name.substr(kWhiteout.size()), .directory_path = place.directory_path};
-  if (hidden.name.empty() || hidden.name == "." || hidden.name == "..") bad_entry(path, "deletes no name");
+}
+
+void UnpackTarget::hide(const Place& marker, const std::string& name) {
   if (lower_.shows_nothing()) return;
+  const std::string path = beside(marker.directory_path, name);
+  const Place hidden{.directory = marker.directory, .name = name, .directory_path = marker.directory_path};
   // A deletion is about the layers below; what this layer itself has under the name stays.
   if (const auto existing = status_at(hidden)) {
     if (S_ISDIR(existing->st_mode))
@@ -188,7 +206,8 @@ LowerDirectory UnpackTarget::lower_directory(const std::string& path) const {
 bool UnpackTarget::hides_lower(const std::string& path) const {
   std::string so_far;
   for (const std::string& part : path_components(path)) {
-    if (const auto directory = root_.try_open(so_far, O_RDONLY | O_DIRECTORY); directory && is_opaque(concat("/proc/self/fd/", directory->get(), "/.")))
+    if (const auto directory = root_.try_open(so_far, O_RDONLY | O_DIRECTORY);
+        directory && is_opaque(concat("/proc/self/fd/", directory->get(), "/.")))
       return true;
     so_far = beside(so_far, part);
     const auto status = root_.stat(so_far, /*follow=*/false);
@@ -198,11 +217,12 @@ bool UnpackTarget::hides_lower(const std::string& path) const {
   return true;  // a directory of this layer; nobody asks for one
 }
 
-// --- Everything else -------------------------------------------------------------------------------------------------
+// --- Everything else
+// -------------------------------------------------------------------------------------------------
 
 void UnpackTarget::add_file(const Place& place, const LayerEntry& entry, const WriteBytes& write_bytes) {
-  const UniqueFd file{
-      ::openat(place.directory, place.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+  const UniqueFd file{::openat(place.directory, place.name.c_str(),
+                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
   if (!file) throw SystemError(errno, "create", "/" + entry.name);
   write_bytes(file.get());
   metadata_.apply(file.get(), entry);
@@ -218,7 +238,8 @@ void UnpackTarget::add_special(const Place& place, const LayerEntry& entry) {
     result = ::mkfifoat(place.directory, name, 0600);
   } else if (S_ISCHR(entry.mode) || S_ISBLK(entry.mode)) {
     // A 0/0 character device would be taken for a deletion; no device has that number.
-    if (S_ISCHR(entry.mode) && entry.device == makedev(0, 0)) bad_entry(entry.name, "a character device 0/0 is no device");
+    if (S_ISCHR(entry.mode) && entry.device == makedev(0, 0))
+      bad_entry(entry.name, "a character device 0/0 is no device");
     result = ::mknodat(place.directory, name, (entry.mode & S_IFMT) | 0600, entry.device);
     if (result != 0 && errno == EPERM) {
       metadata_.warn_device(entry.name);
@@ -234,10 +255,13 @@ void UnpackTarget::add_special(const Place& place, const LayerEntry& entry) {
 void UnpackTarget::add_hard_link(const Place& place, const LayerEntry& entry) {
   const std::string directory = parent_of(entry.same_as);
   const std::string name(base_name(entry.same_as));
-  const UniqueFd from{open_in_root(root_.fd(), directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY, 0)};
+  const UniqueFd from{
+      open_in_root(root_.fd(), directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY, 0)};
   struct stat status {};
-  if (from && ::fstatat(from.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && !is_whiteout(status)) {
-    if (S_ISDIR(status.st_mode)) bad_entry(entry.name, concat("a hard link to the directory \"", entry.same_as, "\""));
+  if (from && ::fstatat(from.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+      !is_whiteout(status)) {
+    if (S_ISDIR(status.st_mode))
+      bad_entry(entry.name, concat("a hard link to the directory \"", entry.same_as, "\""));
     if (::linkat(from.get(), name.c_str(), place.directory, place.name.c_str(), 0) != 0)
       throw SystemError(errno, "link", "/" + entry.name);
     return;
@@ -245,11 +269,13 @@ void UnpackTarget::add_hard_link(const Place& place, const LayerEntry& entry) {
   copy_from_lower(place, entry);
 }
 
-/// A link to a file of a lower layer, which some tools write, cannot be one here: layers are directories of their own.
-/// overlayfs itself breaks such links when it copies a file up.
+/// A link to a file of a lower layer, which some tools write, cannot be one here: layers are directories of
+/// their own. overlayfs itself breaks such links when it copies a file up.
 void UnpackTarget::copy_from_lower(const Place& place, const LayerEntry& entry) {
-  const auto found = hides_lower(entry.same_as) ? std::nullopt
-                                                : lower_directory(parent_of(entry.same_as)).find(std::string(base_name(entry.same_as)));
+  const auto found =
+      hides_lower(entry.same_as)
+          ? std::nullopt
+          : lower_directory(parent_of(entry.same_as)).find(std::string(base_name(entry.same_as)));
   if (!found) bad_entry(entry.name, concat("a hard link to \"", entry.same_as, "\", which does not exist"));
   LayerEntry copy = entry_like(entry.name, found->status);
   if (S_ISREG(found->status.st_mode)) {

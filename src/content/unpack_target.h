@@ -1,5 +1,6 @@
 #pragma once
-// Writes a layer's entries into the directory of a snapshot's own changes, as overlayfs keeps them. Internal to layers.
+// Writes a layer's entries into the directory of a snapshot's own changes, as overlayfs keeps them. Internal
+// to layers.
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -39,6 +40,7 @@ class UnpackTarget {
 
   void add_root(const LayerEntry& entry);
   void add_whiteout(const Place& place, const std::string& path);
+  void hide(const Place& marker, const std::string& name);
   void add_directory(const Place& place, const LayerEntry& entry, const std::optional<struct stat>& replaced);
   void add_file(const Place& place, const LayerEntry& entry, const WriteBytes& write_bytes);
   void add_special(const Place& place, const LayerEntry& entry);
@@ -51,7 +53,7 @@ class UnpackTarget {
   RootedDir root_;
   LowerDirectory lower_;
   UnpackMetadata metadata_;
-  UniqueFd last_directory_;        ///< most entries lie beside the one before
+  UniqueFd last_directory_;  ///< most entries lie beside the one before
   std::string last_directory_path_;
 };
 

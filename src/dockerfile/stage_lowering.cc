@@ -117,9 +117,8 @@ const BaseImage& StageLowering::resolve(const std::string& name, const Platform&
   } catch (const NotFound& error) {
     refuse_image(name, error.what(), where);
   } catch (Error& error) {
-    // Registries answer "denied" for repositories that do not exist, too.
-    if (const auto near = closest_match(name, build_.names.names()))
-      error.set_hint(concat("did you mean the stage \"", *near, "\"?"));
+    // A mistyped stage is the Dockerfile's fault, whatever a registry (or the way to it) says of such an image.
+    if (closest_match(name, build_.names.names())) refuse_image(name, error.what(), where);
     error.add_context(concat(where.file, ":", where.line, ": resolving ", name, " for ", platform.str()));
     throw;
   }

@@ -20,7 +20,7 @@ struct SourceTree {
   const PatternMatcher* ignored = nullptr;
 };
 
-/// Applies `op` to `target`. `source(i)` gives input i. Directories made on the way get the current time.
+/// Applies `op` to `target`. `source(i)` gives input i, `source(kNoInput)` an empty tree. Directories made on the way get the current time.
 /// Throws NotFound for a missing source, InvalidInput (unknown user, a file where a directory must be), SystemError,
 /// Cancelled.
 void apply_file_op(const FileOp& op, std::size_t input_count, const RootedDir& target,

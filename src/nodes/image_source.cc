@@ -33,7 +33,8 @@ dockerfile::BaseImage ImageSource::resolve(const ImageRef& ref, const Platform& 
 dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platform& platform, std::stop_token stop) {
   Descriptor descriptor{.digest = Digest::of("")};
   std::string bytes;
-  if (const auto stored = store_.images().find(ref)) {
+  if (const auto stored = store_.images().find(ref);
+      stored && (!ref.digest() || *ref.digest() == stored->descriptor.digest)) {
     descriptor = stored->descriptor;
     bytes = document(ref, descriptor, stop);
   } else {
@@ -111,6 +112,20 @@ std::optional<SnapshotId> ImageSource::unpack(const SourceOp& source, const Item
     parent = unpack_layer(store_, parent, Layer{.descriptor = layer, .diff_id = config.diff_ids[i]}, stop);
   }
   return parent;
+}
+
+std::optional<std::optional<SnapshotId>> ImageSource::find_unpacked_root(const SourceOp& source) {
+  const ImageRef ref = ImageRef::parse(std::string_view(source.identifier).substr(kImageScheme.size()));
+  if (!store_.blobs().has(*ref.digest())) return std::nullopt;
+  const Manifest manifest = parse_manifest(store_.blobs().read(*ref.digest())).value;
+  if (!manifest.config || !store_.blobs().has(manifest.config->digest)) return std::nullopt;
+  std::optional<Digest> chain;
+  for (const Digest& diff_id : parse_image_config(store_.blobs().read(manifest.config->digest)).value.diff_ids)
+    chain = chain_id(chain, diff_id);
+  if (!chain) return std::optional<SnapshotId>{};
+  const auto known = find_unpacked(store_, *chain);
+  if (!known) return std::nullopt;
+  return known;
 }
 
 std::vector<std::string> ImageSource::repositories_with(const Digest& blob, const std::string& domain) {

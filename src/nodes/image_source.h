@@ -30,6 +30,9 @@ class ImageSource final : public dockerfile::ImageResolver {
   /// The unpacked root of a "docker-image://" source that resolve() pinned; nothing for an image without layers.
   std::optional<SnapshotId> unpack(const SourceOp& source, const ItemProgress& progress, std::stop_token stop);
 
+  /// What unpack() would return, if it is known without fetching or unpacking anything.
+  std::optional<std::optional<SnapshotId>> find_unpacked_root(const SourceOp& source);
+
   /// Repositories known to hold a blob, on the given registry: candidates for a mount instead of an upload.
   std::vector<std::string> repositories_with(const Digest& blob, const std::string& domain);
 

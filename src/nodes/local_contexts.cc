@@ -20,8 +20,35 @@ const LocalContext& LocalContexts::at(const std::string& name) const {
   return found->second;
 }
 
+namespace {
+
+std::string selection_key(const std::string& name, const CopyAction& copy) {
+  return concat(name, "\n", copy.src, "\n", join(copy.exclude, "\n"));
+}
+
+}  // namespace
+
 Digest LocalContexts::digest(const std::string& name, const CopyAction& copy, const Vertex& vertex,
                              std::stop_token stop) {
+  const Digest now = digest_now(name, copy, vertex, stop);
+  seen_.lock()->insert_or_assign({vertex.digest, selection_key(name, copy)}, now);
+  return now;
+}
+
+void LocalContexts::check_unchanged(const std::string& name, const CopyAction& copy, const Vertex& vertex,
+                                    std::stop_token stop) {
+  const Digest now = digest_now(name, copy, vertex, stop);
+  auto seen = seen_.lock();
+  const auto before = seen->find({vertex.digest, selection_key(name, copy)});
+  if (before == seen->end() || before->second == now) return;
+  InvalidInput changed(concat("\"", copy.src, "\" in the build context changed while the build ran"));
+  changed.set_hint("run the build again");
+  if (vertex.info.location) changed.set_location(*vertex.info.location);
+  throw changed;
+}
+
+Digest LocalContexts::digest_now(const std::string& name, const CopyAction& copy, const Vertex& vertex,
+                                 std::stop_token stop) {
   const LocalContext& context = at(name);
   try {
     const PatternMatcher excluded(copy.exclude);

@@ -3,9 +3,11 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/rooted.h"
+#include "base/synchronized.h"
 #include "cache/cache_key.h"
 #include "content/patterns.h"
 #include "content/store.h"
@@ -18,7 +20,7 @@ struct LocalContext {
   PatternMatcher ignored;
 };
 
-/// Filled before the build starts, read only after; thread-safe then.
+/// Contexts are added before the build starts; after that, thread-safe.
 class LocalContexts final : public LocalContent {
  public:
   explicit LocalContexts(FileDigests* digests) : digests_(digests) {}
@@ -27,11 +29,19 @@ class LocalContexts final : public LocalContent {
            const std::vector<std::string>& ignore_patterns);
   const LocalContext& at(const std::string& name) const;
 
+  /// Remembers what it said, for check_unchanged().
   Digest digest(const std::string& name, const CopyAction& copy, const Vertex& vertex, std::stop_token stop) override;
 
+  /// Throws InvalidInput if what `copy` selects is no longer what digest() saw: then the step's key is not true of what
+  /// was copied. Call after copying.
+  void check_unchanged(const std::string& name, const CopyAction& copy, const Vertex& vertex, std::stop_token stop);
+
  private:
+  Digest digest_now(const std::string& name, const CopyAction& copy, const Vertex& vertex, std::stop_token stop);
+
   std::map<std::string, LocalContext> contexts_;
   FileDigests* digests_;
+  Synchronized<std::map<std::pair<Digest, std::string>, Digest>> seen_;   ///< by vertex and selection
 };
 
 /// Rethrows a NotFound of content/tree.h as InvalidInput at the vertex's instruction, saying where the path was looked

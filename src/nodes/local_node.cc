@@ -45,6 +45,8 @@ class SourceTrees {
       : store_(store), contexts_(contexts), inputs_(inputs), empty_(store.temp_directory(), "empty"), nothing_(empty_.path()) {}
 
   SourceTree open(int input) {
+    last_opened_ = "an empty tree";
+    if (input < 0) return {.tree = &nothing_};
     const VertexResult& result = inputs_.at(static_cast<std::size_t>(input));
     if (!result.context.empty()) {
       const LocalContext& context = contexts_.at(result.context);
@@ -107,6 +109,14 @@ Execution LocalNode::execution_for(const Platform& target) {
   Execution execution = choose_execution(options_.host, target, options_.emulation, options_.emulators);
   executions_.lock()->emplace(target, execution);
   return execution;
+}
+
+std::optional<VertexResult> LocalNode::find_result(const Vertex& vertex) {
+  const SourceOp* source = std::get_if<SourceOp>(&vertex.op.what);
+  if (!source || !local_source_name(vertex.op).empty()) return std::nullopt;
+  const auto root = images_.find_unpacked_root(*source);
+  if (!root) return std::nullopt;
+  return VertexResult{.snapshot = *root, .context = {}};
 }
 
 VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult>& inputs, std::stop_token stop) {
@@ -183,6 +193,12 @@ VertexResult LocalNode::run_file(const Vertex& vertex, const FileOp& file, const
   try {
     const RootedDir target(active.root());  // closed before the commit: an open descriptor would keep the mount busy
     apply_file_op(file, inputs.size(), target, [&](int input) { return sources.open(input); }, stop);
+    for (const FileAction& action : file.actions) {
+      const CopyAction* copied = std::get_if<CopyAction>(&action);
+      if (!copied || copied->from < 0) continue;
+      const std::string& context = inputs.at(static_cast<std::size_t>(copied->from)).context;
+      if (!context.empty()) contexts_.check_unchanged(context, *copied, vertex, stop);
+    }
   } catch (const NotFound& missing) {
     rethrow_missing_source(missing, vertex, sources.last_opened());
   }

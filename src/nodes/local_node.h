@@ -41,6 +41,9 @@ class LocalNode {
   /// How programs of `target` run here; the same answer all through a build. Throws HostError.
   Execution execution_for(const Platform& target);
 
+  /// The result of an image source that is unpacked already; of no other vertex.
+  std::optional<VertexResult> find_result(const Vertex& vertex);
+
   /// Runs one vertex on the results of its inputs and commits what it changed; a process that exits with other than 0
   /// is BuildFailed. Leaves nothing behind if it throws.
   VertexResult run(const Vertex& vertex, const std::vector<VertexResult>& inputs, std::stop_token stop);

@@ -36,6 +36,8 @@
 namespace slipway {
 namespace {
 
+constexpr int kCancelled = 130;
+
 struct Attempt {
   std::optional<IdMapping> mapping;  ///< absent: no user namespace
   bool pid_namespace = true;
@@ -160,6 +162,16 @@ AttemptResult give_up(pid_t init, Ending ending, int error_number) {
 
 // Hands signals on until init ends. ^Z stops the inside first, then ourselves, so that the shell sees us
 // stopped.
+/// The worker's exit code; a worker that was killed (init reports 128 + signal) is said and is exit 3.
+int exit_code_of(int status, bool asked_to_stop) {
+  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (code <= 128 || code == kCancelled) return code;
+  if (asked_to_stop) return kCancelled;
+  std::fprintf(stderr, "ERROR: slipway's worker was killed by signal %d%s\n", code - 128,
+               code == 128 + SIGKILL ? " (out of memory?)" : "");
+  return 3;
+}
+
 int watch(pid_t init, const SignalMask& mask) {
   int stop_requests = 0;
   while (true) {
@@ -168,8 +180,7 @@ int watch(pid_t init, const SignalMask& mask) {
     if (signal == SIGCHLD) {
       int status = 0;
       if (::waitpid(init, &status, WNOHANG) != init) continue;
-      if (WIFEXITED(status)) return WEXITSTATUS(status);
-      return stop_requests > 1 ? 130 : 128 + WTERMSIG(status);
+      return exit_code_of(status, /*asked_to_stop=*/stop_requests > 0);
     }
     if ((signal == SIGINT || signal == SIGTERM) && ++stop_requests > 1) {
       ::kill(init, SIGKILL);

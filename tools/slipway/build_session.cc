@@ -2,9 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "base/strings.h"
 #include "scheduler/executor.h"
@@ -49,6 +52,18 @@ std::string log_directory_name() {
   return concat("build-", std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
 }
 
+/// Logs of the last builds are kept, older ones go. The names sort by time.
+void prune_logs(const std::filesystem::path& directory) {
+  constexpr std::size_t kKept = 50;
+  std::error_code ignored;
+  std::vector<std::filesystem::path> builds;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) builds.push_back(entry.path());
+  if (builds.size() <= kKept) return;
+  std::ranges::sort(builds);
+  builds.resize(builds.size() - kKept);
+  for (const std::filesystem::path& old : builds) std::filesystem::remove_all(old, ignored);
+}
+
 }  // namespace
 
 struct BuildSession::Impl {
@@ -58,7 +73,9 @@ struct BuildSession::Impl {
         store(Store::open(command.store_root, command.logger)),
         logs({.directory = store->log_directory() / log_directory_name()}, renderer),
         progress({&renderer, &logs}),
-        registry({}, docker_config_credentials(), command.logger) {}
+        registry({}, docker_config_credentials(), command.logger) {
+    prune_logs(store->log_directory());
+  }
 
   Sandbox& sandbox_now() {
     std::call_once(sandbox_made, [&] { sandbox = make_crun_sandbox(store->temp_directory() / "crun", context.logger); });
@@ -87,7 +104,6 @@ BuildResult BuildSession::build(const BuildRequest& request) {
       .registry = impl_->registry,
       .executor = impl_->executor,
       .progress = impl_->progress,
-      .logger = impl_->context.logger,
       .sandbox = [this]() -> Sandbox& { return impl_->sandbox_now(); },
       .emulators = impl_->emulators,
       .log_tail = [this](const std::string& step) { return impl_->logs.tail(step); },

@@ -12,8 +12,10 @@
 #include "build/bootstrap.h"
 #include "build/import_image.h"
 #include "build/publish.h"
+#include "build/source_date_epoch.h"
 #include "slipway/build_session.h"
 #include "slipway/command.h"
+#include "slipway/tags.h"
 
 namespace slipway {
 
@@ -33,33 +35,26 @@ std::vector<Platform> platforms_of(const ImageFlags& flags) {
   return platforms;
 }
 
-std::vector<ImageRef> names_of(const ImageFlags& flags) {
-  std::vector<ImageRef> names;
-  for (const std::string& tag : flags.tags) names.push_back(ImageRef::parse(tag));
-  return names;
-}
-
 std::optional<std::int64_t> epoch_of_environment() {
   const char* text = std::getenv("SOURCE_DATE_EPOCH");
-  if (!text) return std::nullopt;
-  const auto seconds = parse_unsigned(text);
-  if (!seconds) throw UsageError(concat("SOURCE_DATE_EPOCH=", text, " is no number of seconds"));
-  return static_cast<std::int64_t>(*seconds);
+  return text ? parse_source_date_epoch(text) : std::nullopt;
 }
 
-void push_image(BuildSession& session, const std::vector<AssembledImage>& images, const Descriptor& index,
-                const std::vector<ImageRef>& names, std::stop_token stop) {
+void push_image(BuildSession& session, const Descriptor& index, const std::vector<ImageRef>& names, std::stop_token stop) {
   ImageSource source(session.store(), session.registry());
   Publisher publisher(session.store(), session.registry(), source);
-  for (const AssembledImage& image : images) publisher.upload_image(image, names, {}, stop);
+  for (const Descriptor& manifest : parse_index(session.store().blobs().read(index.digest)).value.manifests)
+    publisher.upload_image(manifest, names, {}, stop);
   publisher.move_tags(index, names, stop);
 }
 
-int finish(BuildSession& session, const ImageFlags& flags, const std::vector<AssembledImage>& images, bool append,
-           std::stop_token stop) {
-  const std::vector<ImageRef> names = names_of(flags);
-  const Descriptor index = name_imported(session.store(), images, names, append);
-  if (flags.push) push_image(session, images, index, names, stop);
+/// Named in the store last: if the push fails, nothing has the name.
+int finish(BuildSession& session, const ImageFlags& flags, const std::vector<ImageRef>& names,
+           const std::vector<AssembledImage>& images, bool append, std::stop_token stop) {
+  const Descriptor index =
+      assemble_imported(session.store(), images, append ? std::optional(names.front()) : std::nullopt);
+  if (flags.push) push_image(session, index, names, stop);
+  session.store().images().set(names, index);
   session.close();
   for (const AssembledImage& image : images)
     write_all(STDERR_FILENO,
@@ -96,10 +91,11 @@ int run_bootstrap(const BootstrapFlags& flags, CommandContext& context) {
                            .epoch = epoch_of_environment()};
   for (const std::string& list : flags.include)
     for (const std::string& package : split(list, ',')) request.include.push_back(package);
+  const std::vector<ImageRef> names = parse_tags(flags.tags);
   BuildSession session(context, choose_progress(flags.progress));
   const std::vector<AssembledImage> images =
       bootstrap_debian(request, session.store(), session.emulators(), session.progress(), context.stop);
-  return finish(session, flags, images, /*append=*/false, context.stop);
+  return finish(session, flags, names, images, /*append=*/false, context.stop);
 }
 
 struct ImportFlags : ImageFlags {
@@ -112,6 +108,7 @@ int run_import(const ImportFlags& flags, CommandContext& context) {
   if (platforms.size() != flags.archives.size())
     throw UsageError(concat("import: ", flags.archives.size(), " archives for ", platforms.size(),
                             " platforms; give one archive for each platform, in the same order"));
+  const std::vector<ImageRef> names = parse_tags(flags.tags);
   BuildSession session(context, choose_progress(flags.progress));
   std::vector<AssembledImage> images;
   for (std::size_t i = 0; i < platforms.size(); ++i) {
@@ -124,7 +121,7 @@ int run_import(const ImportFlags& flags, CommandContext& context) {
       throw;
     }
   }
-  return finish(session, flags, images, flags.append, context.stop);
+  return finish(session, flags, names, images, flags.append, context.stop);
 }
 
 }  // namespace

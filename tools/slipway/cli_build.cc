@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/logger.h"
 #include "base/strings.h"
 #include "build/build_request.h"
 #include "build/metadata.h"
@@ -14,6 +15,7 @@
 #include "slipway/command.h"
 #include "slipway/progress_choice.h"
 #include "slipway/summary.h"
+#include "slipway/tags.h"
 
 namespace slipway {
 
@@ -87,6 +89,16 @@ EmulationPolicy emulation_of(const std::string& text) {
   throw UsageError(concat("--emulation=", text, ": expected auto, qemu or never"));
 }
 
+// --push makes every image output one that is pushed; without any it adds one.
+void push_images(std::vector<OutputSpec>& outputs) {
+  bool found = false;
+  for (OutputSpec& output : outputs) {
+    if (output.type != OutputSpec::Type::Image) continue;
+    output.push = found = true;
+  }
+  if (!found) outputs.push_back({.type = OutputSpec::Type::Image, .push = true});
+}
+
 BuildRequest request_of(const BuildFlags& flags) {
   BuildRequest request{.context = flags.context, .dockerfile = flags.file, .target = flags.target};
   if (flags.context == "-" || flags.context.find("://") != std::string::npos || flags.file == "-")
@@ -94,12 +106,18 @@ BuildRequest request_of(const BuildFlags& flags) {
   for (const std::string& list : flags.platforms)
     for (const Platform& platform : parse_platform_list(list))
       if (std::ranges::find(request.platforms, platform) == request.platforms.end()) request.platforms.push_back(platform);
-  for (const std::string& tag : flags.tags) request.tags.push_back(ImageRef::parse(tag));
+  request.tags = parse_tags(flags.tags);
   request.build_args = build_args_of(flags);
-  for (const std::string& label : flags.labels) request.labels.insert(key_value(label, "--label"));
-  for (const std::string& secret : flags.secrets) request.secrets.insert(read_secret(secret));
+  for (const std::string& label : flags.labels) {
+    const auto [key, value] = key_value(label, "--label");
+    request.labels.insert_or_assign(key, value);
+  }
+  for (const std::string& text : flags.secrets) {
+    auto [id, value] = read_secret(text);
+    request.secrets.insert_or_assign(id, std::move(value));
+  }
   for (const std::string& output : flags.outputs) request.outputs.push_back(parse_output(output));
-  if (flags.push) request.outputs.push_back({.type = OutputSpec::Type::Image, .push = true});
+  if (flags.push) push_images(request.outputs);
   request.no_cache = flags.no_cache;
   request.keep_going = flags.keep_going;
   request.emulation = emulation_of(flags.emulation);
@@ -110,7 +128,28 @@ void write_result_file(const std::string& path, const std::string& bytes) {
   if (!path.empty()) write_file_atomic(path, bytes);
 }
 
+// Told before the build, not after it.
+void check_writable(const std::string& path, const char* flag) {
+  if (path.empty()) return;
+  try {
+    const TempFile probe(path);
+  } catch (const SystemError& e) {
+    throw UsageError(concat(flag, ": ", e.what()));
+  }
+}
+
+// The build's own error matters more than one of writing it down.
+void try_to_write(CommandContext& context, const std::string& path, const std::string& bytes) {
+  try {
+    write_result_file(path, bytes);
+  } catch (const Error& e) {
+    context.logger.log(LogLevel::Warning, concat("--metadata-file: ", e.what()));
+  }
+}
+
 int run(const BuildFlags& flags, CommandContext& context) {
+  check_writable(flags.metadata_file, "--metadata-file");
+  check_writable(flags.iidfile, "--iidfile");
   try {
     const BuildRequest request = request_of(flags);
     const ProgressMode mode = flags.quiet ? ProgressMode::Quiet : choose_progress(flags.progress);
@@ -127,10 +166,10 @@ int run(const BuildFlags& flags, CommandContext& context) {
     }
     return 0;
   } catch (const Cancelled&) {
-    write_result_file(flags.metadata_file, cancelled_metadata_json());
+    try_to_write(context, flags.metadata_file, cancelled_metadata_json());
     throw;
   } catch (const Error& error) {
-    write_result_file(flags.metadata_file, metadata_json(error));
+    try_to_write(context, flags.metadata_file, metadata_json(error));
     throw;
   }
 }

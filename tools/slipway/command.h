@@ -27,11 +27,6 @@ struct Chosen {
   bool confined = false;                     ///< needs mounts or other users' files: run in namespaces of its own
 };
 
-/// Options that every command takes.
-struct GlobalOptions {
-  std::string root;
-};
-
 void add_build_command(CLI::App& app, Chosen& chosen);
 void add_bootstrap_command(CLI::App& app, Chosen& chosen);
 void add_import_command(CLI::App& app, Chosen& chosen);

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <cstdlib>
 #include <iostream>
 
@@ -15,6 +16,7 @@
 #include "runtime/confine.h"
 #include "slipway/command.h"
 #include "slipway/signals.h"
+#include "slipway/version.h"
 
 namespace slipway {
 
@@ -40,6 +42,9 @@ int guarded(const std::function<int()>& work) {
   } catch (const Error& e) {
     print_error(describe(e));
     return exit_code_for(e);
+  } catch (const std::filesystem::filesystem_error& e) {
+    print_error(concat(e.code().message(), ": ", e.path1().native()));
+    return 3;
   } catch (const std::bad_alloc&) {
     print_error("out of memory");
     return 3;
@@ -90,6 +95,7 @@ int run_main(int argc, char** argv) {
   std::string root;
   app.add_option("--root", root, "The store's directory (default: $SLIPWAY_ROOT, /var/lib/slipway or ~/.local/share/slipway)")
       ->type_name("DIR");
+  app.set_version_flag("--version", concat("slipway ", kVersion));
   app.fallthrough();  // --root may stand behind the subcommand too
   Chosen chosen;
   add_build_command(app, chosen);
