@@ -1,4 +1,5 @@
-// Packing and unpacking a layer, and what the choice of independent gzip members costs and gains against one stream.
+// Packing and unpacking a layer, and what the choice of independent gzip members costs and gains against one
+// stream.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <tbb/parallel_for.h>
@@ -21,7 +22,8 @@ namespace {
 
 constexpr std::size_t kChunk = std::size_t{1} << 20;
 
-/// Text of few words, machine code that half repeats, and noise: about what a root file system's bytes are like.
+/// Text of few words, machine code that half repeats, and noise: about what a root file system's bytes are
+/// like.
 std::string mixed_bytes(std::size_t size, unsigned seed) {
   std::mt19937 random(seed);
   std::string bytes;
@@ -29,9 +31,11 @@ std::string mixed_bytes(std::size_t size, unsigned seed) {
   while (bytes.size() < size) {
     const auto kind = random() % 10;
     if (kind < 5) {
-      for (int word = 0; word < 300; ++word) bytes += concat("word", random() % 700, word % 12 == 11 ? "\n" : " ");
+      for (int word = 0; word < 300; ++word)
+        bytes += concat("word", random() % 700, word % 12 == 11 ? "\n" : " ");
     } else if (kind < 9) {
-      for (int i = 0; i < 1024; ++i) bytes.append({static_cast<char>(random() % 24), '\x48', static_cast<char>(random() % 90), '\0'});
+      for (int i = 0; i < 1024; ++i)
+        bytes.append({static_cast<char>(random() % 24), '\x48', static_cast<char>(random() % 90), '\0'});
     } else {
       for (int i = 0; i < 2048; ++i) bytes += static_cast<char>(random());
     }
@@ -113,7 +117,8 @@ BENCHMARK(BM_UnpackLayer)->DenseRange(0, 2)->UseRealTime()->Unit(benchmark::kMil
 void BM_DigestSelection(benchmark::State& state) {
   PackedTree& tree = packed_tree();
   const RootedDir root(tree.store->snapshots().diff_directory(tree.id));
-  for (auto _ : state) benchmark::DoNotOptimize(digest_selection({.tree = &root, .src = "/"}, true, nullptr, {}));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(digest_selection({.tree = &root, .src = "/"}, true, nullptr, {}));
   state.SetBytesProcessed(state.iterations() * tree.bytes);
 }
 BENCHMARK(BM_DigestSelection)->UseRealTime()->Unit(benchmark::kMillisecond);
@@ -136,7 +141,9 @@ void BM_GzipChunks(benchmark::State& state) {
   for (auto _ : state) {
     compressed = 0;
     for (std::size_t at = 0; at < bytes.size(); at += kChunk)
-      compressed += compress_chunk(std::string_view(bytes).substr(at, kChunk), Compression::Gzip, static_cast<int>(state.range(0))).size();
+      compressed += compress_chunk(std::string_view(bytes).substr(at, kChunk), Compression::Gzip,
+                                   static_cast<int>(state.range(0)))
+                        .size();
   }
   report(state, compressed);
 }
@@ -148,7 +155,9 @@ void BM_GzipChunksParallel(benchmark::State& state) {
   std::vector<std::size_t> sizes(bytes.size() / kChunk);
   for (auto _ : state) {
     tbb::parallel_for(std::size_t{0}, sizes.size(), [&](std::size_t i) {
-      sizes[i] = compress_chunk(std::string_view(bytes).substr(i * kChunk, kChunk), Compression::Gzip, static_cast<int>(state.range(0))).size();
+      sizes[i] = compress_chunk(std::string_view(bytes).substr(i * kChunk, kChunk), Compression::Gzip,
+                                static_cast<int>(state.range(0)))
+                     .size();
     });
   }
   std::size_t compressed = 0;
@@ -182,7 +191,9 @@ void BM_ZstdChunks(benchmark::State& state) {
   for (auto _ : state) {
     compressed = 0;
     for (std::size_t at = 0; at < bytes.size(); at += kChunk)
-      compressed += compress_chunk(std::string_view(bytes).substr(at, kChunk), Compression::Zstd, static_cast<int>(state.range(0))).size();
+      compressed += compress_chunk(std::string_view(bytes).substr(at, kChunk), Compression::Zstd,
+                                   static_cast<int>(state.range(0)))
+                        .size();
   }
   report(state, compressed);
 }

@@ -118,7 +118,8 @@ const BaseImage& StageLowering::resolve(const std::string& name, const Platform&
     refuse_image(name, error.what(), where);
   } catch (Error& error) {
     // A mistyped stage is the Dockerfile's fault, whatever a registry (or the way to it) says of such an image.
-    if (closest_match(name, build_.names.names())) refuse_image(name, error.what(), where);
+    if (closest_match(name, build_.names.names()))
+      refuse_image(name, concat("\"", name, "\" is no stage, nor an image that can be had: ", error.what()), where);
     error.add_context(concat(where.file, ":", where.line, ": resolving ", name, " for ", platform.str()));
     throw;
   }
