@@ -96,7 +96,7 @@ void run_mmdebstrap(const BootstrapRequest& request, const Platform& platform, c
     command.child_setup = [&] { return binfmt->enter(); };
   }
   std::vector<std::string> environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                          concat("TMPDIR=", scratch.native()), "LC_ALL=C.UTF-8", "HOME=/root",
+                                          concat("TMPDIR=", scratch.native()), "LC_ALL=C.UTF-8", concat("HOME=", scratch.native()),
                                           "DEBIAN_FRONTEND=noninteractive"};
   for (const char* name : {"http_proxy", "https_proxy", "no_proxy"})
     if (const char* value = std::getenv(name)) environment.push_back(concat(name, "=", value));

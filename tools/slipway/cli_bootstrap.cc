@@ -84,6 +84,11 @@ struct BootstrapFlags : ImageFlags {
 };
 
 int run_bootstrap(const BootstrapFlags& flags, CommandContext& context) {
+  if (!context.many_ids) {
+    HostError one_id("bootstrap unpacks files of several owners, and only one user id is mapped here");
+    one_id.set_hint("apt-get install uidmap, and give this user a range: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER");
+    throw one_id;
+  }
   BootstrapRequest request{.suite = flags.suite,
                            .mirror = flags.mirror,
                            .platforms = platforms_of(flags),
