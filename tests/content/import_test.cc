@@ -31,14 +31,16 @@ class ImportTar : public StoreTest {
   }
   std::vector<std::string> names_of(const Layer& layer) {
     std::vector<std::string> names;
-    for (const LayerEntry& entry : entries_of(layer)) names.push_back(entry.name + (entry.same_as.empty() ? "" : "=" + entry.same_as));
+    for (const LayerEntry& entry : entries_of(layer))
+      names.push_back(entry.name + (entry.same_as.empty() ? "" : "=" + entry.same_as));
     return names;
   }
   std::unique_ptr<Store> store_ = open();
 };
 
 TEST_F(ImportTar, CleansNames) {
-  const Layer layer = import(tar_of({directory_entry("./"), directory_entry("./etc"), file_entry("/etc/x"), hard_link_entry("./y", "./etc/x")}));
+  const Layer layer = import(tar_of({directory_entry("./"), directory_entry("./etc"), file_entry("/etc/x"),
+                                     hard_link_entry("./y", "./etc/x")}));
   EXPECT_THAT(names_of(layer), ElementsAre("etc/", "etc/x", "y=etc/x"));
 }
 
@@ -53,9 +55,15 @@ TEST_F(ImportTar, KeepsNumericOwners) {
 
 TEST_F(ImportTar, DropsDevicesInDevOnly) {
   const auto device = [](const std::string& name) {
-    return LayerEntry{.name = name, .mode = S_IFCHR | 0666, .device = makedev(1, 3), .link = {}, .same_as = {}, .xattrs = {}};
+    return LayerEntry{.name = name,
+                      .mode = S_IFCHR | 0666,
+                      .device = makedev(1, 3),
+                      .link = {},
+                      .same_as = {},
+                      .xattrs = {}};
   };
-  EXPECT_THAT(names_of(import(tar_of({directory_entry("dev"), device("./dev/null"), link_entry("dev/fd", "/proc/self/fd"), device("odd")}))),
+  EXPECT_THAT(names_of(import(tar_of({directory_entry("dev"), device("./dev/null"),
+                                      link_entry("dev/fd", "/proc/self/fd"), device("odd")}))),
               ElementsAre("dev/", "dev/fd", "odd"));
 }
 
@@ -66,7 +74,8 @@ TEST_F(ImportTar, TakesWhatTarWrites) {
   std::filesystem::resize_file(tree.at("sparse"), 2'000'000);
   for (const char* flag : {"-z", "-j", "-J"}) {
     const std::string path = (directory_.path() / "made.tar").native();
-    const ProcessResult made = run_process({.argv = {"tar", "-S", flag, "--owner=somebody:77", "-cf", path, "-C", tree.at("").native(), "."}});
+    const ProcessResult made = run_process(
+        {.argv = {"tar", "-S", flag, "--owner=somebody:77", "-cf", path, "-C", tree.at("").native(), "."}});
     if (!made.ok()) continue;  // this machine lacks the compressor
     const Layer layer = import(read_file(path));
     const SnapshotId id = unpack_layer(*store_, {}, layer, {});
@@ -80,7 +89,9 @@ TEST_F(ImportTar, SameArchiveGivesTheSameLayer) {
   EXPECT_EQ(import(tar).descriptor, import(tar).descriptor);
 }
 
-TEST_F(ImportTar, ClampsTimes) { EXPECT_EQ(entries_of(import(tar_of({file_entry("a")}), {.clamp_mtime = 5})).at(0).mtime, 5); }
+TEST_F(ImportTar, ClampsTimes) {
+  EXPECT_EQ(entries_of(import(tar_of({file_entry("a")}), {.clamp_mtime = 5})).at(0).mtime, 5);
+}
 
 TEST_F(ImportTar, RefusesWhatLeadsOut) {
   EXPECT_THROW(import(tar_of({file_entry("../a")})), InvalidInput);

@@ -1,4 +1,5 @@
-// Layers come from strangers: nothing they say may reach outside of the snapshot, and a bad one leaves nothing.
+// Layers come from strangers: nothing they say may reach outside of the snapshot, and a bad one leaves
+// nothing.
 #include <gmock/gmock.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -61,38 +62,51 @@ LayerEntry device_entry(const std::string& name, dev_t device) {
 
 INSTANTIATE_TEST_SUITE_P(
     Each, RefusedLayer,
-    testing::Values(RefusedCase{"parent", {file_entry("../escaped")}, "entry \"../escaped\""},
-                    RefusedCase{"parent_in_the_middle", {file_entry("a/../../escaped")}, "entry \"a/../../escaped\""},
-                    RefusedCase{"absolute_parent", {file_entry("/../escaped")}, "leads out"},
-                    RefusedCase{"hard_link_out", {hard_link_entry("x", "../../etc/passwd")}, "entry \"../../etc/passwd\""},
-                    RefusedCase{"hard_link_to_the_hosts_file", {hard_link_entry("x", "/etc/passwd")}, "\"etc/passwd\", which does not exist"},
-                    RefusedCase{"hard_link_through_a_link", {link_entry("e", "/etc"), hard_link_entry("x", "e/passwd")}, "does not exist"},
-                    RefusedCase{"hard_link_to_a_directory", {directory_entry("d"), hard_link_entry("x", "d")}, "directory \"d\""},
-                    RefusedCase{"hard_link_to_itself", {file_entry("x"), hard_link_entry("x", "./x")}, "itself"},
-                    RefusedCase{"hard_link_to_the_root", {hard_link_entry("x", "./")}, "root"},
-                    RefusedCase{"file_as_directory", {file_entry("f"), file_entry("f/escaped")}, "\"f\" is not a directory"},
-                    RefusedCase{"loop", {link_entry("a", "b"), link_entry("b", "a"), file_entry("a/x")}, "too many symbolic links"},
-                    RefusedCase{"whiteout_of_nothing", {file_entry(".wh.")}, "deletes no name"},
-                    RefusedCase{"whiteout_of_the_parent", {file_entry("d/.wh...")}, "deletes no name"},
-                    RefusedCase{"device_that_is_a_deletion", {device_entry("x", makedev(0, 0))}, "0/0"},
-                    RefusedCase{"name_too_long", {file_entry(std::string(300, 'n'))}, "too long"},
-                    RefusedCase{"root_that_is_a_file", {link_entry(".", "x")}, "root must be a directory"}),
+    testing::Values(
+        RefusedCase{"parent", {file_entry("../escaped")}, "entry \"../escaped\""},
+        RefusedCase{"parent_in_the_middle", {file_entry("a/../../escaped")}, "entry \"a/../../escaped\""},
+        RefusedCase{"absolute_parent", {file_entry("/../escaped")}, "leads out"},
+        RefusedCase{
+            "hard_link_out", {hard_link_entry("x", "../../etc/passwd")}, "entry \"../../etc/passwd\""},
+        RefusedCase{"hard_link_to_the_hosts_file",
+                    {hard_link_entry("x", "/etc/passwd")},
+                    "\"etc/passwd\", which does not exist"},
+        RefusedCase{"hard_link_through_a_link",
+                    {link_entry("e", "/etc"), hard_link_entry("x", "e/passwd")},
+                    "does not exist"},
+        RefusedCase{
+            "hard_link_to_a_directory", {directory_entry("d"), hard_link_entry("x", "d")}, "directory \"d\""},
+        RefusedCase{"hard_link_to_itself", {file_entry("x"), hard_link_entry("x", "./x")}, "itself"},
+        RefusedCase{"hard_link_to_the_root", {hard_link_entry("x", "./")}, "root"},
+        RefusedCase{
+            "file_as_directory", {file_entry("f"), file_entry("f/escaped")}, "\"f\" is not a directory"},
+        RefusedCase{"loop",
+                    {link_entry("a", "b"), link_entry("b", "a"), file_entry("a/x")},
+                    "too many symbolic links"},
+        RefusedCase{"whiteout_of_nothing", {file_entry(".wh.")}, "deletes no name"},
+        RefusedCase{"whiteout_of_the_parent", {file_entry("d/.wh...")}, "deletes no name"},
+        RefusedCase{"device_that_is_a_deletion", {device_entry("x", makedev(0, 0))}, "0/0"},
+        RefusedCase{"name_too_long", {file_entry(std::string(300, 'n'))}, "too long"},
+        RefusedCase{"root_that_is_a_file", {link_entry(".", "x")}, "root must be a directory"}),
     [](const auto& row) { return row.param.name; });
 
 TEST_F(HostileLayer, FileThroughALinkedDirectoryStaysInside) {
   const std::filesystem::path outside = directory_.path() / "outside";
   std::filesystem::create_directory(outside);
-  const SnapshotId id = unpack({link_entry("abs", outside.native()), file_entry("abs/f"), link_entry("up", "../../../../../../tmp"),
-                                file_entry("up/g"), link_entry("d/rel", "../e"), file_entry("d/rel/h")});
+  const SnapshotId id = unpack({link_entry("abs", outside.native()), file_entry("abs/f"),
+                                link_entry("up", "../../../../../../tmp"), file_entry("up/g"),
+                                link_entry("d/rel", "../e"), file_entry("d/rel/h")});
   EXPECT_THAT(names_in(outside), IsEmpty());
   EXPECT_FALSE(std::filesystem::exists("/tmp/g"));
-  EXPECT_THAT(names(id), testing::IsSupersetOf(std::vector<std::string>{"tmp/g", "e/h", outside.native().substr(1) + "/f"}));
+  EXPECT_THAT(names(id), testing::IsSupersetOf(
+                             std::vector<std::string>{"tmp/g", "e/h", outside.native().substr(1) + "/f"}));
 }
 
 TEST_F(HostileLayer, LinkIsReplacedNotWrittenThrough) {
   const std::filesystem::path victim = directory_.path() / "victim";
   write_text(victim, "precious");
-  const SnapshotId id = unpack({link_entry("x", victim.native()), file_entry("x"), link_entry("y", victim.native()), directory_entry("y")});
+  const SnapshotId id = unpack({link_entry("x", victim.native()), file_entry("x"),
+                                link_entry("y", victim.native()), directory_entry("y")});
   EXPECT_EQ(read_file(victim), "precious");
   EXPECT_THAT(names(id), ElementsAre("x", "y/"));
 }
@@ -114,7 +128,9 @@ TEST_F(HostileLayer, ReplacingALinkedDirectoryRemovesOnlyTheLink) {
 
 TEST_F(HostileLayer, OverlayAttributesAreDropped) {
   LayerEntry entry = directory_entry("d");
-  entry.xattrs = {{"trusted.overlay.redirect", "/etc"}, {"trusted.overlay.opaque", "y"}, {"user.overlay.redirect", "/etc"}};
+  entry.xattrs = {{"trusted.overlay.redirect", "/etc"},
+                  {"trusted.overlay.opaque", "y"},
+                  {"user.overlay.redirect", "/etc"}};
   const SnapshotId id = unpack({entry});
   const std::string path = (store_->snapshots().diff_directory(id) / "d").native();
   char value[16];
@@ -148,7 +164,12 @@ class DamagedLayer : public HostileLayer, public testing::WithParamInterface<Com
 };
 TEST_P(DamagedLayer, CutOffIsRefused) {
   Digest diff_id = Digest::of("");
-  const std::string whole = packed([](TreeMaker& tree) { for (int i = 0; i < 30; ++i) tree.file(concat("f", i), std::string(99'999, static_cast<char>('a' + i))); }, diff_id);
+  const std::string whole = packed(
+      [](TreeMaker& tree) {
+        for (int i = 0; i < 30; ++i)
+          tree.file(concat("f", i), std::string(99'999, static_cast<char>('a' + i)));
+      },
+      diff_id);
   for (const std::size_t size : {std::size_t{0}, std::size_t{5}, whole.size() / 2, whole.size() - 9}) {
     Layer layer = layer_with(*store_, whole.substr(0, size), "");
     layer.diff_id = diff_id;
@@ -165,11 +186,13 @@ TEST_P(DamagedLayer, ChangedByteIsRefused) {
   EXPECT_THROW(unpack_layer(*store_, {}, layer, {}), Error);
   expect_nothing_left();
 }
-INSTANTIATE_TEST_SUITE_P(Each, DamagedLayer, testing::Values(Compression::None, Compression::Gzip, Compression::Zstd),
+INSTANTIATE_TEST_SUITE_P(Each, DamagedLayer,
+                         testing::Values(Compression::None, Compression::Gzip, Compression::Zstd),
                          [](const auto& row) { return LayerOptions{.compression = row.param}.key(); });
 
 TEST_F(HostileLayer, GarbageIsNoLayer) {
-  EXPECT_THROW(unpack_layer(*store_, {}, layer_with(*store_, "no tar at all", "no tar at all"), {}), InvalidInput);
+  EXPECT_THROW(unpack_layer(*store_, {}, layer_with(*store_, "no tar at all", "no tar at all"), {}),
+               InvalidInput);
   const std::string text(100'000, 'x');
   EXPECT_THROW(unpack_layer(*store_, {}, layer_with(*store_, text, text), {}), InvalidInput);
   expect_nothing_left();

@@ -40,7 +40,8 @@ class LayerPack : public StoreTest {
   static void make_big(TreeMaker& tree) {
     for (int i = 0; i < 40; ++i) {
       std::string bytes;
-      for (int line = 0; bytes.size() < 150'000; ++line) bytes += concat("line ", line * (i + 7) % 9973, " of file ", i, "\n");
+      for (int line = 0; bytes.size() < 150'000; ++line)
+        bytes += concat("line ", line * (i + 7) % 9973, " of file ", i, "\n");
       tree.file(concat("dir", i % 5, "/file", i), bytes);
     }
     tree.all_mtimes(1000);
@@ -78,14 +79,16 @@ TEST_F(LayerPack, SecondNameOfAFileIsAHardLink) {
 
 TEST_F(LayerPack, DeletionsAreWhiteouts) {
   const SnapshotId base = snapshot_with(*store_, {}, [](TreeMaker& tree) { tree.file("a").file("d/x"); });
-  const SnapshotId id = snapshot_with(*store_, base, [](TreeMaker& tree) { tree.whiteout("a").whiteout("d/x"); });
+  const SnapshotId id =
+      snapshot_with(*store_, base, [](TreeMaker& tree) { tree.whiteout("a").whiteout("d/x"); });
   EXPECT_THAT(names_of(pack(id)), ElementsAre(".wh.a", "d/", "d/.wh.x"));
 }
 
 TEST_F(LayerPack, DeletionOfWhatWasNeverThereIsLeftOut) {
   SLIPWAY_NEEDS_XATTR(opaque_attribute());
   const SnapshotId base = snapshot_with(*store_, {}, [](TreeMaker& tree) { tree.file("d/x").file("gone"); });
-  const SnapshotId middle = snapshot_with(*store_, base, [](TreeMaker& tree) { tree.whiteout("gone").opaque("d"); });
+  const SnapshotId middle =
+      snapshot_with(*store_, base, [](TreeMaker& tree) { tree.whiteout("gone").opaque("d"); });
   const SnapshotId id = snapshot_with(*store_, middle, [](TreeMaker& tree) {
     tree.whiteout("gone").whiteout("never").whiteout("d/x").file("d/new");
   });
@@ -98,7 +101,8 @@ TEST_F(LayerPack, OpaqueOnlyOverADirectoryThatIsShown) {
   const SnapshotId id = snapshot_with(*store_, base, [](TreeMaker& tree) {
     tree.opaque("d").file("d/new").opaque("e").file("e/new").opaque("f");
   });
-  EXPECT_THAT(names_of(pack(id)), testing::UnorderedElementsAre("d/", "d/.wh..wh..opq", "d/new", "e/", "e/new", "f/"));
+  EXPECT_THAT(names_of(pack(id)),
+              testing::UnorderedElementsAre("d/", "d/.wh..wh..opq", "d/new", "e/", "e/new", "f/"));
 }
 
 TEST_F(LayerPack, NameOfAMarkerIsRefused) {
@@ -123,28 +127,35 @@ TEST_F(LayerPack, EmptySnapshotIsAnEmptyTar) {
 }
 
 TEST_F(LayerPack, LaterTimesAreClamped) {
-  const SnapshotId id = snapshot_with(*store_, {}, [](TreeMaker& tree) {
-    tree.file("new").mtime("new", 5000).file("old").mtime("old", 10);
-  });
+  const SnapshotId id = snapshot_with(
+      *store_, {}, [](TreeMaker& tree) { tree.file("new").mtime("new", 5000).file("old").mtime("old", 10); });
   const std::vector<LayerEntry> entries = entries_of(pack(id, {.clamp_mtime = 1000}));
   EXPECT_EQ(entries.at(0).mtime, 1000);
   EXPECT_EQ(entries.at(1).mtime, 10);
 }
 
 TEST_F(LayerPack, NamesStayTheBytesTheyAre) {
-  const std::string composed = "\xc3\xa9", decomposed = "e\xcc\x81", latin = "\xe9", long_name = std::string(120, 'n');
+  const std::string composed = "\xc3\xa9", decomposed = "e\xcc\x81", latin = "\xe9",
+                    long_name = std::string(120, 'n');
   const std::string deep = long_name + "/" + long_name + "/" + long_name;
   const SnapshotId id = snapshot_with(*store_, {}, [&](TreeMaker& tree) {
-    tree.file(composed).file(decomposed).file(latin).file(deep).link("link", decomposed + "/" + deep).hard_link("second", deep);
+    tree.file(composed)
+        .file(decomposed)
+        .file(latin)
+        .file(deep)
+        .link("link", decomposed + "/" + deep)
+        .hard_link("second", deep);
   });
   std::vector<std::string> names = names_of(pack(id));
   EXPECT_THAT(names, testing::IsSupersetOf({composed, decomposed, latin, deep, "second=" + deep}));
-  EXPECT_THAT(entries_of(pack(id)), testing::Contains(testing::Field(&LayerEntry::link, decomposed + "/" + deep)));
+  EXPECT_THAT(entries_of(pack(id)),
+              testing::Contains(testing::Field(&LayerEntry::link, decomposed + "/" + deep)));
 }
 
 TEST_F(LayerPack, OtherToolsReadEveryCompression) {
   const SnapshotId id = snapshot_with(*store_, {}, &LayerPack::make_big);
-  const Layer gzip = pack(id), zstd = pack(id, {.compression = Compression::Zstd}), plain = pack(id, {.compression = Compression::None});
+  const Layer gzip = pack(id), zstd = pack(id, {.compression = Compression::Zstd}),
+              plain = pack(id, {.compression = Compression::None});
   EXPECT_EQ(gzip.diff_id, zstd.diff_id);
   EXPECT_EQ(gzip.diff_id, plain.descriptor.digest);
   EXPECT_EQ(gzip.descriptor.media_type, media_type::kOciLayerGzip);
@@ -205,7 +216,8 @@ TEST_P(LayerKey, NamesWhatChangesTheBytes) { EXPECT_EQ(GetParam().options.key(),
 INSTANTIATE_TEST_SUITE_P(
     All, LayerKey,
     testing::Values(KeyCase{"plain", {}, "gzip"}, KeyCase{"level", {.level = 9}, "gzip-l9"},
-                    KeyCase{"default_level_said", {.level = 6}, "gzip"}, KeyCase{"zstd", {.compression = Compression::Zstd}, "zstd"},
+                    KeyCase{"default_level_said", {.level = 6}, "gzip"},
+                    KeyCase{"zstd", {.compression = Compression::Zstd}, "zstd"},
                     KeyCase{"none", {.compression = Compression::None, .level = 3}, "none"},
                     KeyCase{"clamped", {.clamp_mtime = 0}, "gzip@0"}),
     [](const auto& row) { return row.param.name; });

@@ -31,7 +31,8 @@ class TreeCopyTest : public testing::Test {
   std::vector<std::string> names() { return names_in(to_.at("")); }
 
   TempDir directory_{test_space(), "copy"};
-  std::filesystem::path source_directory_ = directory_.path() / "from", target_directory_ = directory_.path() / "to";
+  std::filesystem::path source_directory_ = directory_.path() / "from",
+                        target_directory_ = directory_.path() / "to";
   TreeMaker from_{source_directory_}, to_{target_directory_};
   void SetUp() override {
     from_.directory("");
@@ -212,7 +213,11 @@ TEST_F(TreeCopyTest, SpecialFilesAndAttributes) {
 }
 
 TEST_F(TreeCopyTest, IgnoredAndExcludedFilesStayBehind) {
-  from_.file("d/keep.txt").file("d/a.log").file("d/sub/b.log").file("d/sub/important.log").file("d/empty/c.log");
+  from_.file("d/keep.txt")
+      .file("d/a.log")
+      .file("d/sub/b.log")
+      .file("d/sub/important.log")
+      .file("d/empty/c.log");
   const PatternMatcher ignored({"**/a.log"}), excluded({"sub", "empty", "!sub/important.log"});
   copy_these({.src = "/d", .ignored = &ignored, .excluded = &excluded}, {.dest = "/x"});
   EXPECT_THAT(names(), ElementsAre("x/", "x/keep.txt", "x/sub/", "x/sub/important.log"));
@@ -228,8 +233,17 @@ TEST_F(TreeCopyTest, ExcludeAppliesToFilesThatAWildcardFound) {
 TEST_F(TreeCopyTest, MissingParentsAreMadeOnlyIfAllowed) {
   from_.file("a");
   EXPECT_THROW(copy("/a", {.dest = "/no/such", .create_dest_path = false}), InvalidInput);
-  copy("/a", {.dest = "/no/such", .made_mtime = 500});
+  copy("/a", {.dest = "/no/such"});
   EXPECT_EQ(status("no").st_mode & 07777, 0755U);
+}
+
+TEST_F(TreeCopyTest, MadeParentsGetTheGivenTime) {
+  from_.file("a");
+  to_.directory("there").mtime("there", 7);
+  copy("/a", {.dest = "/there/x/y/", .made_mtime = 500});
+  EXPECT_EQ(status("there/x").st_mtim.tv_sec, 500);
+  EXPECT_EQ(status("there/x/y").st_mtim.tv_sec, 500);
+  EXPECT_NE(status("there").st_mtim.tv_sec, 500);
 }
 
 TEST_F(TreeCopyTest, NothingSelectedIsAnError) {
@@ -242,7 +256,8 @@ TEST_F(TreeCopyTest, StopsWhenAsked) {
   const RootedDir source(source_directory_), target(target_directory_);
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_THROW(copy_selection({.tree = &source, .src = "/d"}, target, {.dest = "/x"}, stop.get_token()), Cancelled);
+  EXPECT_THROW(copy_selection({.tree = &source, .src = "/d"}, target, {.dest = "/x"}, stop.get_token()),
+               Cancelled);
 }
 
 TEST_F(TreeCopyTest, LargeFileIsCopiedWhole) {

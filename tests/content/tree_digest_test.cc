@@ -15,13 +15,18 @@ class TreeDigest : public StoreTest {
  protected:
   void SetUp() override { make(tree_); }
   static void make(TreeMaker& tree) {
-    tree.directory("").file("dir/file", "one").file("dir/tool", "two", 0755).link("dir/link", "file").directory("dir/empty");
+    tree.directory("")
+        .file("dir/file", "one")
+        .file("dir/tool", "two", 0755)
+        .link("dir/link", "file")
+        .directory("dir/empty");
     tree.file("top.log", "log");
   }
-  Digest digest(const std::string& src = "/", const PatternMatcher* ignored = nullptr, bool ignore_owners = true,
-                const PatternMatcher* excluded = nullptr) {
+  Digest digest(const std::string& src = "/", const PatternMatcher* ignored = nullptr,
+                bool ignore_owners = true, const PatternMatcher* excluded = nullptr) {
     const RootedDir root(tree_.at(""));
-    return digest_selection({.tree = &root, .src = src, .ignored = ignored, .excluded = excluded}, ignore_owners, nullptr, {});
+    return digest_selection({.tree = &root, .src = src, .ignored = ignored, .excluded = excluded},
+                            ignore_owners, nullptr, {});
   }
   TreeMaker tree_{directory_.path() / "tree"};
 };
@@ -56,13 +61,18 @@ INSTANTIATE_TEST_SUITE_P(
                     Change{"directory_mode", [](TreeMaker& tree) { tree.directory("dir/empty", 0700); }},
                     Change{"new_file", [](TreeMaker& tree) { tree.file("dir/new", ""); }},
                     Change{"new_directory", [](TreeMaker& tree) { tree.directory("dir/new"); }},
-                    Change{"link_target", [](TreeMaker& tree) {
+                    Change{"link_target",
+                           [](TreeMaker& tree) {
                              std::filesystem::remove(tree.at("dir/link"));
                              tree.link("dir/link", "tool");
                            }},
                     Change{"removed", [](TreeMaker& tree) { std::filesystem::remove(tree.at("dir/empty")); }},
-                    Change{"renamed", [](TreeMaker& tree) { std::filesystem::rename(tree.at("dir/file"), tree.at("dir/fild")); }},
-                    Change{"became_hard_link", [](TreeMaker& tree) {
+                    Change{"renamed",
+                           [](TreeMaker& tree) {
+                             std::filesystem::rename(tree.at("dir/file"), tree.at("dir/fild"));
+                           }},
+                    Change{"became_hard_link",
+                           [](TreeMaker& tree) {
                              tree.file("dir/same", "one");
                              std::filesystem::remove(tree.at("dir/same"));
                              tree.hard_link("dir/same", "dir/file");
@@ -133,7 +143,8 @@ TEST_F(TreeDigest, FileChangedAMomentAgoIsNotTakenFromTheCache) {
                                   .ctime_ns = ns(status.st_ctim)},
                                  Digest::of("a lie"));
   const RootedDir root(tree_.at(""));
-  EXPECT_EQ(digest_selection({.tree = &root, .src = "/dir/file"}, true, &store->file_digests(), {}), digest("/dir/file"));
+  EXPECT_EQ(digest_selection({.tree = &root, .src = "/dir/file"}, true, &store->file_digests(), {}),
+            digest("/dir/file"));
 }
 
 TEST_F(TreeDigest, UnreadableLookingThingsAreDigestedWithoutBeingOpened) {

@@ -88,7 +88,8 @@ TreeMaker& TreeMaker::owner(const std::string& path, unsigned uid, unsigned gid)
 }
 
 TreeMaker& TreeMaker::mtime(const std::string& path, std::int64_t seconds, long nanoseconds) {
-  const struct timespec times[2] = {{.tv_sec = seconds, .tv_nsec = nanoseconds}, {.tv_sec = seconds, .tv_nsec = nanoseconds}};
+  const struct timespec times[2] = {{.tv_sec = seconds, .tv_nsec = nanoseconds},
+                                    {.tv_sec = seconds, .tv_nsec = nanoseconds}};
   must(::utimensat(AT_FDCWD, at(path).c_str(), times, AT_SYMLINK_NOFOLLOW), "utimensat", at(path));
   return *this;
 }
@@ -96,7 +97,8 @@ TreeMaker& TreeMaker::mtime(const std::string& path, std::int64_t seconds, long 
 TreeMaker& TreeMaker::all_mtimes(std::int64_t seconds) {
   std::vector<std::string> names = names_in(root_);
   std::ranges::reverse(names);
-  for (const std::string& name : names) mtime(name.ends_with('/') ? name.substr(0, name.size() - 1) : name, seconds);
+  for (const std::string& name : names)
+    mtime(name.ends_with('/') ? name.substr(0, name.size() - 1) : name, seconds);
   return *this;
 }
 
@@ -122,12 +124,15 @@ std::vector<std::string> describe_tree(const fs::path& root) {
     std::snprintf(head, sizeof head, " %06o %u:%u @%lld", status.st_mode, status.st_uid, status.st_gid,
                   static_cast<long long>(status.st_mtim.tv_sec));
     std::string line = name + head;
-    if (S_ISREG(status.st_mode)) line += concat(" ", status.st_size, " bytes ", Digest::of(read_file(path)).short_hex());
+    if (S_ISREG(status.st_mode))
+      line += concat(" ", status.st_size, " bytes ", Digest::of(read_file(path)).short_hex());
     if (S_ISLNK(status.st_mode)) line += " -> " + fs::read_symlink(path).native();
     if (S_ISCHR(status.st_mode)) line += concat(" dev ", major(status.st_rdev), "/", minor(status.st_rdev));
     if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))
-      for (const auto& [key, value] : read_kept_xattrs(open_file(path, O_RDONLY).get(), name)) line += concat(" ", key, "=", value);
-    if (!S_ISDIR(status.st_mode) && status.st_nlink > 1) line += " is " + first_names.try_emplace(status.st_ino, name).first->second;
+      for (const auto& [key, value] : read_kept_xattrs(open_file(path, O_RDONLY).get(), name))
+        line += concat(" ", key, "=", value);
+    if (!S_ISDIR(status.st_mode) && status.st_nlink > 1)
+      line += " is " + first_names.try_emplace(status.st_ino, name).first->second;
     if (S_ISDIR(status.st_mode) && is_opaque(path)) line += " opaque";
     lines.push_back(line);
   }
@@ -154,7 +159,13 @@ std::string tar_of(const std::vector<LayerEntry>& entries) {
 }
 
 LayerEntry file_entry(const std::string& name) {
-  return {.name = name, .mode = S_IFREG | 0644, .mtime = 1000, .size = name.size(), .link = {}, .same_as = {}, .xattrs = {}};
+  return {.name = name,
+          .mode = S_IFREG | 0644,
+          .mtime = 1000,
+          .size = name.size(),
+          .link = {},
+          .same_as = {},
+          .xattrs = {}};
 }
 
 LayerEntry directory_entry(const std::string& name, unsigned mode) {

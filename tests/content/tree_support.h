@@ -38,8 +38,8 @@ class TreeMaker {
   std::filesystem::path root_;
 };
 
-/// A line for each name below `root`, sorted: type, mode, owner, mtime in seconds, size or link target, attributes, a digest of the
-/// bytes, and which names are hard links of one another.
+/// A line for each name below `root`, sorted: type, mode, owner, mtime in seconds, size or link target,
+/// attributes, a digest of the bytes, and which names are hard links of one another.
 std::vector<std::string> describe_tree(const std::filesystem::path& root);
 /// Only the names, directories with a "/".
 std::vector<std::string> names_in(const std::filesystem::path& root);
