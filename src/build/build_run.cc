@@ -165,14 +165,19 @@ void BuildRun::run_publish(std::stop_token stop) {
   hooks_.publish(images, stop);
 }
 
-// How the lane's own steps ran: shared steps of the build platform say nothing of it.
+// How what ran for the lane was executed. The walk ends at steps whose results were known: what is below them was not
+// needed for this lane.
 std::string BuildRun::mode_of(std::size_t index) const {
   const dockerfile::LoweredLane& lane = lowered_.lanes.at(index);
   if (!lane.result) return "nothing to run";
+  std::set<Digest> reached{*lane.result};
   bool ran = false, executed = false;
-  for (const Digest& digest : lowered_.graph.reachable_from({*lane.result})) {
-    const Vertex& vertex = lowered_.graph.at(digest);
-    if (!executed_.contains(digest) || std::holds_alternative<SourceOp>(vertex.op.what)) continue;
+  const std::vector<Digest> below = lowered_.graph.reachable_from({*lane.result});
+  for (auto digest = below.rbegin(); digest != below.rend(); ++digest) {
+    if (!reached.contains(*digest) || !executed_.contains(*digest)) continue;
+    const Vertex& vertex = lowered_.graph.at(*digest);
+    for (const Input& input : vertex.op.inputs) reached.insert(input.vertex);
+    if (std::holds_alternative<SourceOp>(vertex.op.what)) continue;
     ran = true;
     if (!std::holds_alternative<ExecOp>(vertex.op.what) || !vertex.op.platform) continue;
     const Execution execution = node_.execution_for(*vertex.op.platform);

@@ -26,12 +26,16 @@ void Publisher::upload_image(const Descriptor& descriptor, const std::vector<Ima
                              const ItemProgress& progress, std::stop_token stop) {
   const std::string bytes = store_.blobs().read(descriptor.digest);
   const Manifest manifest = parse_manifest(bytes).value;
+  std::vector<ImageRef> done;
   for (const ImageRef& repository : repositories_of(names)) {
     const auto upload = [&](const Descriptor& blob) {
+      std::vector<std::string> mount_from = images_.repositories_with(blob.digest, repository.domain());
+      for (const ImageRef& other : done)
+        if (other.domain() == repository.domain()) mount_from.push_back(other.repository());
       const std::string item = concat("sha256:", blob.digest.short_hex(), " pushing");
       registry_.push_blob(
           repository, blob, [&] { return store_.blobs().open(blob.digest); },
-          images_.repositories_with(blob.digest, repository.domain()),
+          mount_from,
           [&](std::uint64_t current, std::uint64_t total) {
             if (progress) progress(item, current, total);
           },
@@ -40,6 +44,7 @@ void Publisher::upload_image(const Descriptor& descriptor, const std::vector<Ima
     for (const Descriptor& layer : manifest.layers) upload(layer);
     if (manifest.config) upload(*manifest.config);
     registry_.push_manifest(repository, descriptor.digest.str(), descriptor.media_type, bytes, stop);
+    done.push_back(repository);
   }
 }
 

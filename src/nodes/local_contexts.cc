@@ -23,7 +23,8 @@ const LocalContext& LocalContexts::at(const std::string& name) const {
 namespace {
 
 std::string selection_key(const std::string& name, const CopyAction& copy) {
-  return concat(name, "\n", copy.src, "\n", join(copy.exclude, "\n"));
+  return concat(name, "\n", copy.src, "\n", join(copy.exclude, "\n"), copy.follow_symlink ? "\n+" : "\n-",
+                copy.copy_dir_contents ? "+" : "-");
 }
 
 }  // namespace

@@ -74,12 +74,31 @@ TEST_F(FileActions, LinksInTheTargetLeadNowhereOutside) {
 }
 
 TEST_F(FileActions, MakesAndRemovesFiles) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may give files away";
   apply({{MkfileAction{.base = 0, .path = "/f", .mode = 0600, .data = "x"}}}, 1);
   EXPECT_EQ(read("f"), "x");
   EXPECT_EQ(status("f").st_mode & 07777U, 0600U);
   apply({{RmAction{.base = 0, .path = "/f"}, RmAction{.base = 1, .path = "/f", .allow_not_found = true}}}, 1);
   EXPECT_FALSE(fs::exists(dir_.path() / "target" / "f"));
   EXPECT_THROW(apply({{RmAction{.base = 0, .path = "/f"}}}, 1), NotFound);
+}
+
+TEST_F(FileActions, CopyFromNothingAsksForTheEmptyTree) {
+  fs::create_directory(dir_.path() / "empty");
+  const RootedDir target(dir_.path() / "target"), empty(dir_.path() / "empty");
+  int asked = 0;
+  apply_file_op({{CopyAction{.base = 0, .from = kNoInput, .src = "/", .dest = "/d/"}}}, 1, target,
+                [&](int input) {
+                  asked = input;
+                  return SourceTree{.tree = &empty};
+                },
+                {});
+  EXPECT_EQ(asked, kNoInput);
+}
+
+TEST_F(FileActions, CopyFromAnEarlierActionIsRefused) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may give files away";
+  EXPECT_THROW(apply({{MkdirAction{.base = 0, .path = "/d"}, CopyAction{.base = 2, .from = 2, .src = "/d", .dest = "/e"}}}), InvalidInput);
 }
 
 TEST_F(FileActions, StopIsHeardBetweenActions) {

@@ -5,6 +5,9 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/strings.h"
+#include "content/layers.h"
+#include "content/mount_environment.h"
 #include "manifest/media_types.h"
 #include "registry/client.h"
 #include "support/fake_registry.h"
@@ -28,21 +31,59 @@ class ImageSourceTest : public testing::Test {
       const Platform platform = Platform::parse(name);
       const std::string config = to_json(ImageConfig{.platform = platform});
       const Digest config_digest = registry_.add_blob("team/base", config);
-      const std::string manifest = to_json(Manifest{
-          .media_type = std::string(media_type::kOciManifest),
-          .config = Descriptor{.media_type = std::string(media_type::kOciConfig), .digest = config_digest, .size = config.size()}});
-      const Digest digest =
-          registry_.add_manifest("team/base", Digest::of(manifest).str(), std::string(media_type::kOciManifest), manifest);
-      index.manifests.push_back({.media_type = std::string(media_type::kOciManifest), .digest = digest, .size = manifest.size(),
+      const std::string manifest =
+          to_json(Manifest{.media_type = std::string(media_type::kOciManifest),
+                           .config = Descriptor{.media_type = std::string(media_type::kOciConfig),
+                                                .digest = config_digest,
+                                                .size = config.size()}});
+      const Digest digest = registry_.add_manifest("team/base", Digest::of(manifest).str(),
+                                                   std::string(media_type::kOciManifest), manifest);
+      index.manifests.push_back({.media_type = std::string(media_type::kOciManifest),
+                                 .digest = digest,
+                                 .size = manifest.size(),
                                  .platform = platform});
     }
     return registry_.add_manifest("team/base", "1", index.media_type, to_json(index));
+  }
+  /// One layer with the file NAME for each name, under a manifest tagged "1"; the layers as the registry has
+  /// them.
+  std::vector<Layer> serve_layers(const std::vector<std::string>& files) {
+    const TempDir elsewhere(testing_support::test_space(), "elsewhere");
+    const auto other = Store::open(elsewhere.path() / "store", logger_);
+    std::vector<Layer> layers;
+    ImageConfig config{.platform = Platform::parse("linux/amd64")};
+    Manifest manifest{.media_type = std::string(media_type::kOciManifest)};
+    for (const std::string& file : files) {
+      ActiveSnapshot active = other->snapshots().prepare_unmounted({});
+      write_file_atomic(active.upper() / file, file);
+      layers.push_back(layer_of(*other, other->snapshots().commit(std::move(active), 0), {}, {}));
+      registry_.add_blob("team/base", other->blobs().read(layers.back().descriptor.digest));
+      config.diff_ids.push_back(layers.back().diff_id);
+      manifest.layers.push_back(layers.back().descriptor);
+    }
+    serve(config, manifest);
+    return layers;
+  }
+  void serve(const ImageConfig& config, Manifest manifest) {
+    const std::string bytes = to_json(config);
+    manifest.config = Descriptor{.media_type = std::string(media_type::kOciConfig),
+                                 .digest = registry_.add_blob("team/base", bytes),
+                                 .size = bytes.size()};
+    const std::string document = to_json(manifest);
+    registry_.add_manifest("team/base", Digest::of(document).str(), manifest.media_type, document);
+    registry_.add_manifest("team/base", "1", manifest.media_type, document);
+  }
+  /// The source of the image that is served.
+  SourceOp source() {
+    return {
+        concat("docker-image://", images_.resolve(ref(), Platform::parse("linux/amd64"), {}).pinned.str()),
+        {}};
   }
   ImageRef ref() const { return ImageRef::parse(registry_.host() + "/team/base:1"); }
 
   testing_support::FakeRegistry registry_;
   NullLogger logger_;
-  TempDir dir_;
+  TempDir dir_{testing_support::test_space(), "images"};
   std::unique_ptr<Store> store_ = Store::open(dir_.path() / "store", logger_);
   RegistryClient client_{{.attempts = 1, .first_delay_seconds = 0.001}, std::make_shared<NoCredentials>(), logger_};
   ImageSource images_{*store_, client_};
@@ -89,6 +130,87 @@ TEST_F(ImageSourceTest, LyingManifestIsNotKept) {
   registry_.script("GET", "/manifests/sha256:", {.replace_body = "{}"}, 100);
   EXPECT_THROW(images_.resolve(ref(), Platform::parse("linux/amd64"), {}), IntegrityError);
   EXPECT_EQ(store_->blobs().list(), std::vector<Digest>{index});
+}
+
+TEST_F(ImageSourceTest, PinnedNameIsTheRegistrysEvenIfTheStoreHasAnother) {
+  serve_layers({"a"});
+  const ImageRef pinned = images_.resolve(ref(), Platform::parse("linux/amd64"), {}).pinned;
+  const BlobInfo other = store_->blobs().put("{}");
+  store_->images().set(
+      {pinned},
+      {.media_type = std::string(media_type::kOciManifest), .digest = other.digest, .size = other.size});
+  ImageSource fresh(*store_, client_);
+  EXPECT_EQ(fresh.resolve(pinned, Platform::parse("linux/amd64"), {}).pinned, pinned);
+}
+
+TEST_F(ImageSourceTest, ImageOfAnotherPlatformIsRefused) {
+  serve(ImageConfig{.platform = Platform::parse("linux/s390x")},
+        Manifest{.media_type = std::string(media_type::kOciManifest)});
+  EXPECT_THROW(images_.resolve(ref(), Platform::parse("linux/amd64"), {}), InvalidInput);
+}
+
+TEST_F(ImageSourceTest, LayersAreUnpackedOnTopOfEachOther) {
+  serve_layers({"a", "b"});
+  const auto root = images_.unpack(source(), {}, {});
+  const auto chain = store_->snapshots().chain(root.value());
+  ASSERT_EQ(chain.size(), 2U);
+  EXPECT_EQ(read_file(store_->snapshots().diff_directory(chain[0]) / "a"), "a");
+  EXPECT_EQ(read_file(store_->snapshots().diff_directory(chain[1]) / "b"), "b");
+}
+
+TEST_F(ImageSourceTest, WhatIsUnpackedIsNotFetchedAgain) {
+  serve_layers({"a", "b"});
+  const SourceOp image = source();
+  EXPECT_FALSE(images_.find_unpacked_root(image)) << "nothing is unpacked yet";
+  const auto root = images_.unpack(image, {}, {});
+  const std::size_t asked = registry_.requests().size();
+  EXPECT_EQ(images_.unpack(image, {}, {}), root);
+  EXPECT_EQ(images_.find_unpacked_root(image), std::optional(root));
+  EXPECT_EQ(registry_.requests().size(), asked);
+}
+
+TEST_F(ImageSourceTest, HalfUnpackedImageHasNoRootYet) {
+  const std::vector<Layer> layers = serve_layers({"a", "b"});
+  const SourceOp image = source();
+  registry_.script("GET", layers[1].descriptor.digest.str(), {.status = 404}, 100);
+  EXPECT_THROW(images_.unpack(image, {}, {}), NotFound);
+  EXPECT_FALSE(images_.find_unpacked_root(image));
+  EXPECT_EQ(store_->snapshots().list().size(), 1U) << "the first layer is kept";
+}
+
+TEST_F(ImageSourceTest, ImageWithoutLayersHasNoRootAndThatIsKnown) {
+  serve_layers({});
+  const SourceOp image = source();
+  EXPECT_EQ(images_.unpack(image, {}, {}), std::nullopt);
+  const auto known = images_.find_unpacked_root(image);
+  ASSERT_TRUE(known);
+  EXPECT_EQ(*known, std::nullopt);
+}
+
+TEST_F(ImageSourceTest, LyingLayerIsNotUnpacked) {
+  const std::vector<Layer> layers = serve_layers({"a"});
+  const SourceOp image = source();
+  registry_.script("GET", layers[0].descriptor.digest.str(),
+                   {.replace_body = std::string(layers[0].descriptor.size, 'x')}, 100);
+  EXPECT_THROW(images_.unpack(image, {}, {}), IntegrityError);
+  EXPECT_TRUE(store_->snapshots().list().empty());
+  EXPECT_FALSE(store_->blobs().has(layers[0].descriptor.digest));
+}
+
+TEST_F(ImageSourceTest, ConfigThatListsOtherLayersIsInvalidInput) {
+  serve(ImageConfig{.platform = Platform::parse("linux/amd64"), .diff_ids = {Digest::of("a")}},
+        Manifest{.media_type = std::string(media_type::kOciManifest)});
+  const SourceOp image = source();
+  EXPECT_THROW(images_.unpack(image, {}, {}), InvalidInput);
+}
+
+TEST_F(ImageSourceTest, KnowsWhereLayersCameFromOnTheSameRegistryOnly) {
+  const std::vector<Layer> layers = serve_layers({"a"});
+  source();
+  const Digest layer = layers[0].descriptor.digest;
+  EXPECT_EQ(images_.repositories_with(layer, registry_.host()), std::vector<std::string>{"team/base"});
+  EXPECT_TRUE(images_.repositories_with(layer, "example.org").empty());
+  EXPECT_TRUE(images_.repositories_with(Digest::of("another"), registry_.host()).empty());
 }
 
 }  // namespace

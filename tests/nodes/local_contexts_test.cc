@@ -1,0 +1,102 @@
+#include "nodes/local_contexts.h"
+
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "base/files.h"
+
+namespace slipway {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class LocalContextsTest : public testing::Test {
+ protected:
+  LocalContextsTest() {
+    write("a", "text");
+    write("b", "text");
+    contexts_.add("context", dir_.path(), {"*.log"});
+  }
+  void write(const std::string& name, const std::string& text) {
+    write_file_atomic(dir_.path() / name, text);
+  }
+  static CopyAction copy_of(const std::string& src) {
+    return {.base = 0, .from = 1, .src = src, .dest = "/"};
+  }
+  Digest digest(const std::string& src) { return contexts_.digest("context", copy_of(src), vertex_, {}); }
+  void check(const std::string& src) { contexts_.check_unchanged("context", copy_of(src), vertex_, {}); }
+
+  TempDir dir_;
+  LocalContexts contexts_{nullptr};
+  Vertex vertex_{
+      .digest = Digest::of("vertex"),
+      .op = {},
+      .info = {.name = "COPY",
+               .location = SourceLocation{.file = "Dockerfile", .line = 3, .line_text = "COPY a /"}},
+      .lanes = {}};
+};
+
+TEST_F(LocalContextsTest, DigestIsOfWhatIsSelected) {
+  const Digest before = digest("/a");
+  write("b", "changed");
+  EXPECT_EQ(digest("/a"), before);
+  write("a", "changed");
+  EXPECT_NE(digest("/a"), before);
+}
+
+TEST_F(LocalContextsTest, IgnoredFilesDoNotCount) {
+  const Digest before = digest("/");
+  write("noise.log", "text");
+  EXPECT_EQ(digest("/"), before);
+}
+
+TEST_F(LocalContextsTest, MissingFileIsInvalidInputAtTheInstructionAndNamesTheContext) {
+  try {
+    digest("/none");
+    FAIL() << "should have thrown";
+  } catch (const InvalidInput& error) {
+    EXPECT_THAT(error.what(), HasSubstr("none"));
+    EXPECT_THAT(error.what(), HasSubstr(dir_.path().native()));
+    ASSERT_TRUE(error.location());
+    EXPECT_EQ(error.location()->line, 3);
+  }
+}
+
+TEST_F(LocalContextsTest, UnchangedSelectionsPass) {
+  digest("/a");
+  digest("/b");
+  write("a", "text");  // written anew with the same bytes
+  EXPECT_NO_THROW(check("/a"));
+  EXPECT_NO_THROW(check("/b"));
+}
+
+TEST_F(LocalContextsTest, ChangedSelectionIsInvalidInputAtTheInstruction) {
+  digest("/a");
+  digest("/b");
+  write("b", "changed");
+  EXPECT_NO_THROW(check("/a"));
+  try {
+    check("/b");
+    FAIL() << "should have thrown";
+  } catch (const InvalidInput& error) {
+    EXPECT_THAT(error.what(), HasSubstr("changed"));
+    EXPECT_FALSE(error.hint().empty());
+    EXPECT_TRUE(error.location());
+  }
+}
+
+TEST_F(LocalContextsTest, ModeIsPartOfTheContent) {
+  digest("/a");
+  fs::permissions(dir_.path() / "a", fs::perms::owner_all);
+  EXPECT_THROW(check("/a"), InvalidInput);
+}
+
+TEST_F(LocalContextsTest, UnknownContextIsNotFound) { EXPECT_THROW(contexts_.at("other"), NotFound); }
+
+TEST_F(LocalContextsTest, DirectoryThatIsNotThereIsASystemError) {
+  EXPECT_THROW(contexts_.add("other", dir_.path() / "none", {}), SystemError);
+}
+
+}  // namespace
+}  // namespace slipway
