@@ -1,11 +1,10 @@
 """Bad input: one clear message, the documented exit code, nothing half-written, no stack trace."""
 import json
 import os
-import socket
 import subprocess
-import unittest
+import threading
 
-from harness import AMD64, BOTH, SlipwayCase, main, need_program, run
+from harness import AMD64, BOTH, SLIPWAY, SlipwayCase, main, need_program, run
 
 
 class Errors(SlipwayCase):
@@ -46,8 +45,18 @@ class Errors(SlipwayCase):
 
     def test_unknown_stage_in_copy(self):
         self.import_busybox()
-        self.refused(3, "Dockerfile:2", 'did you mean the stage "build"?',
+        self.refused(1, "Dockerfile:2", 'did you mean the stage "build"?',
                      args=["build", self.context("FROM busybox AS build\nCOPY --from=biuld /a /b\n")])
+
+    def test_unknown_stage_in_from(self):
+        self.import_busybox()
+        self.refused(1, "Dockerfile:2", 'did you mean the stage "build"?',
+                     args=["build", self.context("FROM busybox AS build\nFROM biuld\n")])
+
+    def test_bad_tag(self):
+        for name in ("a/Upper", "a:bad tag", "a:", ""):
+            with self.subTest(name):
+                self.refused(2, args=["build", "-t", name, self.context("FROM scratch\nLABEL a=b\n")])
 
     def test_unknown_target(self):
         self.import_busybox()
@@ -70,21 +79,13 @@ class Errors(SlipwayCase):
 
     def test_missing_emulator_names_the_package(self):
         self.import_busybox()
-        os.mkdir(self.path("bin"))
-        for tool in ("crun",):
-            os.symlink("/usr/bin/" + tool, self.path("bin", tool))
         script = "mount -t tmpfs none /usr/libexec/qemu-binfmt 2>/dev/null; for q in /usr/bin/qemu-aarch64*; do mount --bind /dev/null $q; done; exec \"$@\""
         context = self.context("FROM busybox\nRUN true\n")
-        process = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", self.program(), "build", "--platform", BOTH, context],
+        process = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", SLIPWAY, "build", "--platform", BOTH, context],
                                  env=self.environment(), capture_output=True, text=True)
         self.assertEqual(3, process.returncode, process.stderr)
         self.assertIn("qemu-user-static", process.stderr)
         self.assertIn("linux/arm64", process.stderr)
-
-    @staticmethod
-    def program():
-        from harness import SLIPWAY
-        return SLIPWAY
 
     def test_failing_step_says_where_why_and_what_it_wrote(self):
         self.import_busybox()
@@ -96,6 +97,52 @@ class Errors(SlipwayCase):
         self.assertNotIn("sha256:", result.err.split("ERROR:")[1])
         self.check_store()
 
+    def test_failing_step_names_the_only_platform(self):
+        self.import_busybox()
+        result = self.refused(1, "exit code: 3", args=["build", self.context("FROM busybox\nRUN exit 3\n")])
+        self.assertIn(AMD64, result.err.split("ERROR: ", 1)[1])
+
+    def test_context_that_changes_during_the_build(self):
+        self.import_busybox()
+        context = self.context("", {"a": "before\n"})
+        loaded = threading.Event()
+        reached = threading.Event()
+
+        def change():
+            reached.set()
+            loaded.wait(60)
+            self.write("context/a", "after, and longer\n")
+
+        gate = self.gate(change)
+        self.write("context/Dockerfile", "FROM busybox\nRUN wget -q -O - http://%s/\nCOPY a /a\n" % gate.host)
+        process = self.start("build", "--platform", AMD64, "-t", "changing", context)
+        said, number = "", None
+        for line in process.stderr:
+            said += line
+            if line.endswith("load build context\n"):
+                number = line.split()[0]
+            if number and line.startswith(number + " DONE"):
+                loaded.set()  # its files have been read and digested
+        process.communicate(timeout=60)
+        self.assertTrue(reached.is_set() and loaded.is_set(), said)
+        self.assertNotEqual(0, process.returncode, said)
+        self.assertRegex(said.split("ERROR: ", 1)[1], r"changed")
+        self.assertNotIn("changing:latest", self.slipway("images").out)
+        self.check_store()
+
+    def test_metadata_file_that_cannot_be_written_hides_nothing(self):
+        self.import_busybox()
+        os.mkdir(self.path("gone"))
+        gate = self.gate(lambda: os.rmdir(self.path("gone")))
+        context = self.context("FROM busybox\nRUN wget -q -O - http://%s/; exit 5\n" % gate.host)
+        result = self.slipway("build", "--metadata-file", self.path("gone/m.json"), context, expect=1)
+        self.assertIn("exit code: 5", result.err)
+        self.assertIn("gone/m.json", result.err)
+
+    def test_metadata_file_in_no_directory(self):
+        self.refused(2, "--metadata-file", "/no/such/directory", args=["build", "--metadata-file", "/no/such/directory/m.json",
+                                                                       self.context("FROM scratch\nLABEL a=b\n")])
+
     def test_command_not_in_the_image(self):
         self.import_busybox()
         self.refused(1, "no-such-command", "127", args=["build", self.context("FROM busybox\nRUN no-such-command\n")])
@@ -104,10 +151,8 @@ class Errors(SlipwayCase):
         self.refused(1, "/bin/sh", args=["build", self.context("FROM scratch\nCOPY a /a\nRUN true\n", {"a": ""})])
 
     def test_unreachable_registry(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.refused(3, "127.0.0.1:%d" % port, args=["build", self.context("FROM 127.0.0.1:%d/x\n" % port)])
+        address = self.unused_address()
+        self.refused(3, address, "Dockerfile:1", args=["build", self.context("FROM %s/x\n" % address)])
 
     def test_image_that_is_not_there(self):
         registry = self.registry()
@@ -133,7 +178,7 @@ class Errors(SlipwayCase):
         os.mkdir(small)
         script = ("mount -t tmpfs -o size=32m none %s && cp -a %s/. %s && "
                   "%s --root %s build --platform %s %s; code=$?; %s --root %s store check >&2 || exit 99; exit $code"
-                  % (small, self.root, small, self.program(), small, AMD64, context, self.program(), small))
+                  % (small, self.root, small, SLIPWAY, small, AMD64, context, SLIPWAY, small))
         process = subprocess.run(["unshare", "-m", "sh", "-c", script], env=self.environment(), capture_output=True, text=True)
         self.assertEqual(3, process.returncode, process.stderr)
         self.assertIn("No space left on device", process.stderr)

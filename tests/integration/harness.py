@@ -1,16 +1,21 @@
 """What the integration tests share: a store of their own each, the real program, a real registry.
 
-Nothing here sleeps: servers are waited for by connecting, processes by waiting. Emulation always uses a private binfmt
-table, so that a registration on the host cannot hide a fault.
+Nothing here sleeps: servers are waited for by connecting, processes by waiting. Emulation uses a private binfmt table
+wherever the kernel has one, so that a registration on the host cannot hide a fault.
 """
+import functools
+import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 
 SLIPWAY = os.environ.get("SLIPWAY", os.path.join(os.path.dirname(__file__), "../../build/dev/tools/slipway/slipway"))
@@ -29,6 +34,35 @@ def need(condition, reason):
     if os.environ.get("CI"):
         raise AssertionError("missing in CI: " + reason)
     raise unittest.SkipTest(reason)
+
+
+@functools.lru_cache(None)
+def private_binfmt():
+    """Whether a user namespace may have a binfmt_misc of its own (Linux 6.7). If not, says so once."""
+    with tempfile.TemporaryDirectory() as mount_point:
+        probe = subprocess.run(["unshare", "-Urm", "mount", "-t", "binfmt_misc", "none", mount_point],
+                               capture_output=True, text=True)
+    if probe.returncode != 0:
+        print("no private binfmt table here (%s): relying on the host's registrations" % probe.stderr.strip(), file=sys.stderr)
+    return probe.returncode == 0
+
+
+@functools.lru_cache(None)
+def emulated_by_host(platform):
+    """Whether the host has an enabled registration, usable in any root, for the platform's programs."""
+    name = {"linux/arm64": "aarch64", "linux/arm/v7": "arm"}.get(platform, platform.split("/")[1])
+    try:
+        with open("/proc/sys/fs/binfmt_misc/qemu-" + name) as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return False
+    return lines[0] == "enabled" and any(line.startswith("flags:") and "F" in line for line in lines)
+
+
+def need_platform(platform):
+    """The tests' own machine is amd64; it runs 386 as well."""
+    need(platform in (AMD64, "linux/386") or private_binfmt() or emulated_by_host(platform),
+         "neither a private binfmt table (Linux 6.7) nor a registration of the host runs " + platform)
 
 
 def need_program(name):
@@ -67,6 +101,31 @@ class Registry:
         self.process.kill()
         self.process.wait()
         self.log.close()
+
+
+class Gate:
+    """Holds steps up: a step that says `wget -q -O - http://{gate.host}/` goes on when `opens()` has returned."""
+
+    def __init__(self, opens):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                opens()
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.host = "127.0.0.1:%d" % self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
 
 
 def wait_for_port(port, process):
@@ -112,7 +171,9 @@ class SlipwayCase(unittest.TestCase):
 
     def environment(self, extra=None):
         env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": self.dir, "SLIPWAY_ROOT": self.root,
-               "SLIPWAY_PRIVATE_BINFMT": "1", "LC_ALL": "C.UTF-8"}
+               "LC_ALL": "C.UTF-8"}
+        if private_binfmt():
+            env["SLIPWAY_PRIVATE_BINFMT"] = "1"
         env.update(extra or {})
         return env
 
@@ -146,6 +207,8 @@ class SlipwayCase(unittest.TestCase):
         return self.path(name)
 
     def build(self, context, *args, platforms=BOTH, **options):
+        for platform in platforms.split(","):
+            need_platform(platform)
         return self.slipway("build", "--platform", platforms, *args, context, **options)
 
     def registry(self, **options):
@@ -153,6 +216,18 @@ class SlipwayCase(unittest.TestCase):
         registry = Registry(self.dir, **options)
         self.addCleanup(registry.close)
         return registry
+
+    @staticmethod
+    def unused_address():
+        """A port of loopback at which nobody listens."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return "127.0.0.1:%d" % probe.getsockname()[1]
+
+    def gate(self, opens):
+        gate = Gate(opens)
+        self.addCleanup(gate.close)
+        return gate
 
     def check_store(self, root=None):
         result = self.slipway("store", "check", root=root)
@@ -208,25 +283,71 @@ def run(command, **options):
 
 def processes_with(text):
     """Pids of processes whose command line or environment holds `text`."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/cmdline" % pid, "rb") as file:
-                if text.encode() in file.read() and int(pid) != os.getpid():
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
+    return [pid for pid, found in search_processes(text, "cmdline", "environ") if found and pid != os.getpid()]
 
 
 def mounts_with(text):
-    with open("/proc/self/mountinfo") as file:
-        return [line for line in file if text in line]
+    """Lines with `text` of the mount tables of all processes: each may have a namespace of its own."""
+    lines = set()
+    for _, found in search_processes(text, "mountinfo"):
+        lines.update(found)
+    return sorted(lines)
+
+
+def search_processes(text, *files):
+    """(pid, lines that hold `text` of these files in /proc/PID) of every process that lives."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        found = []
+        for name in files:
+            try:
+                with open("/proc/%s/%s" % (pid, name), "rb") as file:
+                    found += [line for line in file.read().decode(errors="replace").split("\n") if text in line]
+            except OSError:
+                pass  # it ended, or is not ours to see
+        yield int(pid), found
+
+
+def wait_until(condition, seconds=30):
+    """Until `condition()` holds, giving way to others in between; returns what it said last."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        os.sched_yield()
+    return condition()
+
+
+def step_lines(text):
+    """{"[linux/amd64 2/3] RUN x": [what plain progress said of it]} of the steps of a build, without the internal ones."""
+    names, said = {}, {}
+    for line in text.splitlines():
+        number, _, rest = line.partition(" ")
+        if not number.startswith("#") or not number[1:].isdigit():
+            continue
+        if number not in names:
+            names[number], said[rest] = rest, []
+        else:
+            said[names[number]].append(rest)
+    return {name: lines for name, lines in said.items() if re.match(r"\[.* \d+/\d+\] ", name)}
+
+
+class Timed(unittest.TextTestResult):
+    """Says how long each test took."""
+
+    def startTest(self, test):
+        self.began = time.monotonic()
+        super().startTest(test)
+
+    def stopTest(self, test):
+        self.stream.writeln("  %.1f s  %s" % (time.monotonic() - self.began, test.id()))
+        super().stopTest(test)
+
+
+class Runner(unittest.TextTestRunner):
+    resultclass = Timed
 
 
 def main():
     signal.alarm(1500)
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, testRunner=Runner)
 
 
 if __name__ == "__main__":

@@ -1,66 +1,10 @@
-"""Registries that lie, refuse or break off: a small HTTP proxy before the real one puts the faults in."""
+"""Registries that lie, refuse or break off."""
 import hashlib
-import http.client
-import http.server
-import json
-import threading
+import re
+import urllib.request
 
-from harness import AMD64, BOTH, SlipwayCase, main, run
-
-
-class Proxy:
-    """Hands requests to a real registry; `fault(method, path)` may answer instead: (status, headers, body) or None, or
-    a function of the real body."""
-
-    def __init__(self, backend, fault):
-        proxy = self
-        self.requests = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_one(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                proxy.requests.append((self.command, self.path))
-                answer = fault(self.command, self.path)
-                if isinstance(answer, tuple):
-                    self.answer(*answer)
-                    return
-                connection = http.client.HTTPConnection(backend, timeout=60)
-                headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "transfer-encoding")}
-                connection.request(self.command, self.path, body=body, headers={**headers, "Host": self.headers["Host"]})
-                response = connection.getresponse()
-                data = response.read()
-                connection.close()
-                if callable(answer):
-                    data = answer(data)
-                self.answer(response.status, dict(response.getheaders()), data)
-
-            def answer(self, status, headers, body):
-                self.send_response(status)
-                length = headers.pop("Content-Length", None)
-                for key, value in headers.items():
-                    if key.lower() not in ("connection", "transfer-encoding", "date"):
-                        self.send_header(key, value)
-                self.send_header("Content-Length", length if self.command == "HEAD" and length else str(len(body)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
-
-            do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_one
-
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = "127.0.0.1:%d" % self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+from harness import BOTH, SlipwayCase, main, run
+from registry_proxy import Proxy
 
 
 class RegistryFaults(SlipwayCase):
@@ -85,8 +29,23 @@ class RegistryFaults(SlipwayCase):
         proxy = self.proxy(registry.host, lie)
         fresh = self.path("fresh")
         result = self.slipway("build", self.context("FROM %s/base:1\nRUN true\n" % proxy.host), root=fresh, expect=3)
-        self.assertIn("sha256:", result.err)
+        error = result.err.split("ERROR: ", 1)[1]
+        self.assertIn("with digest sha256:", error)
+        self.assertIn("Dockerfile:1", result.err)
+        # Both digests are told, the one asked for and the one that the bytes have.
+        told = set(re.findall(r"sha256:[0-9a-f]{64}", error))
+        asked = [path.split("/")[-1] for method, path in proxy.requests if method == "GET" and "/blobs/" in path]
+        wrong = [digest for digest in told if digest in asked]
+        self.assertEqual(1, len(wrong), result.err)
+        self.assertIn(self.lie_digest(registry, wrong[0]), told)
+        self.assertEqual(1, asked.count(wrong[0]), "wrong bytes must not be asked for again")
         self.check_store(root=fresh)
+
+    @staticmethod
+    def lie_digest(registry, digest):
+        with urllib.request.urlopen("http://%s/v2/base/blobs/%s" % (registry.host, digest)) as answer:
+            data = answer.read()
+        return "sha256:" + hashlib.sha256(data[:-1] + bytes([data[-1] ^ 1])).hexdigest()
 
     def test_busy_registry_is_asked_again(self):
         registry = self.pushed_base()
