@@ -108,21 +108,25 @@ std::string unescape_octal(const std::string& text) {
 
 }  // namespace
 
+// MS_NODEV everywhere: a device node in an image or made by a step must not open the host's device.
 void mount_overlay(const OverlayMount& mount) {
+  constexpr std::size_t kMostLayers = 500;  // OVL_MAX_STACK of the kernel
+  if (mount.lower.size() > kMostLayers)
+    throw InvalidInput(concat("a file system of ", mount.lower.size(), " layers: overlayfs takes at most ", kMostLayers));
   const std::string options = options_of(mount);
   constexpr std::string_view kVolatile = ",volatile";
   if (options.size() + kVolatile.size() >= static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)))
     throw HostError(
         concat("a file system of ", mount.lower.size(), " layers is more than one overlayfs mount can take"));
   if (mount.upper.empty()) {
-    if (const int error = mount_from(mount.base, mount.target, MS_RDONLY, options))
+    if (const int error = mount_from(mount.base, mount.target, MS_RDONLY | MS_NODEV, options))
       throw_mount_error(error, mount);
     return;
   }
   // volatile (Linux 5.10): without it, each fsync of a package manager and each unmount waits for the disk.
   // What a step wrote becomes durable when the store closes, or is dropped after a power cut (store.h).
-  int error = mount_from(mount.base, mount.target, 0, concat(options, kVolatile));
-  if (error == EINVAL) error = mount_from(mount.base, mount.target, 0, options);
+  int error = mount_from(mount.base, mount.target, MS_NODEV, concat(options, kVolatile));
+  if (error == EINVAL) error = mount_from(mount.base, mount.target, MS_NODEV, options);
   if (error != 0) throw_mount_error(error, mount);
 }
 

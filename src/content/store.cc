@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <set>
+
 #include <cerrno>
 #include <cstdlib>
 
@@ -46,12 +48,20 @@ fs::path ensure_root(const fs::path& root) {
 }
 
 /// Somebody else's layout is not taken over: our index.json would replace theirs.
-void refuse_foreign_layout(const fs::path& root) {
+/// slipway removes what it finds in its store and does not know, so it takes only an empty directory for a new one.
+void refuse_foreign_directory(const fs::path& root) {
   if (::access((root / "slipway.db").c_str(), F_OK) == 0) return;
-  const auto index = read_file_if_exists(root / "index.json");
-  if (!index || parse_index(*index).value.manifests.empty()) return;
-  HostError error(
-      concat(root.native(), " is an OCI image layout with images in it, but not a store of slipway"));
+  // A store that was being made when its process died has the lock, made first, and nothing but our own names.
+  static const std::set<std::string> kOurs = {"blobs", "index.json", "lock", "logs", "oci-layout", "snapshots", "tmp"};
+  bool empty = true, foreign = false, locked = false;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    const std::string name = entry.path().filename().native();
+    empty = false;
+    locked = locked || name == "lock";
+    foreign = foreign || !(kOurs.contains(name) || name.starts_with("oci-layout.tmp-") || name.starts_with("slipway.db"));
+  }
+  if (empty || (locked && !foreign)) return;
+  HostError error(concat(root.native(), " is neither empty nor a store of slipway"));
   error.set_hint("Choose another directory with --root or SLIPWAY_ROOT.");
   throw error;
 }
@@ -90,8 +100,8 @@ std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger) {
     std::unique_ptr<StoreSession> session;
     std::unique_ptr<Database> database;
     {
+      refuse_foreign_directory(canonical);
       const StoreLock lock(canonical);
-      refuse_foreign_layout(canonical);
       ensure_layout(canonical);
       session = std::make_unique<StoreSession>(canonical, logger);
       database = std::make_unique<Database>(canonical / "slipway.db");

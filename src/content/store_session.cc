@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kLockName = "lock";
+// Only what bears this name in tmp/ is ours to judge and to remove.
+constexpr std::string_view kSessionPrefix = "session-";
 
 /// False if another open file has the lock and `wait` is not asked for.
 bool lock_exclusively(int fd, const fs::path& path, bool wait) {
@@ -38,7 +40,7 @@ bool is_alive(const fs::path& session) {
 }
 
 fs::path make_session_directory(const fs::path& root) {
-  std::string pattern = (root / "tmp" / "XXXXXX").native();
+  std::string pattern = (root / "tmp" / concat(kSessionPrefix, "XXXXXX")).native();
   if (!::mkdtemp(pattern.data())) throw with_space_left(SystemError(errno, "mkdtemp", pattern), root);
   return pattern;
 }
@@ -51,8 +53,10 @@ StoreLock::StoreLock(const fs::path& root) : fd_(open_file(root / "lock", O_RDWR
 
 std::vector<fs::path> dead_sessions(const fs::path& root) {
   std::vector<fs::path> dead;
-  for (const fs::directory_entry& entry : fs::directory_iterator(root / "tmp"))
-    if (!is_alive(entry.path())) dead.push_back(entry.path());
+  for (const fs::directory_entry& entry : fs::directory_iterator(root / "tmp")) {
+    const bool ours = entry.path().filename().native().starts_with(kSessionPrefix) && entry.is_directory() && !entry.is_symlink();
+    if (ours && !is_alive(entry.path())) dead.push_back(entry.path());
+  }
   return dead;
 }
 

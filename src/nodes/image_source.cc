@@ -53,6 +53,9 @@ dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platfo
     bytes = document(ref.with_digest(descriptor.digest), descriptor, stop);
   }
   const Manifest manifest = parse_manifest(bytes).value;
+  constexpr std::size_t kMostLayers = 500;  // more cannot be mounted
+  if (manifest.layers.size() > kMostLayers)
+    throw InvalidInput(concat("image ", ref.familiar(), " has ", manifest.layers.size(), " layers, more than ", kMostLayers));
   if (!manifest.config) throw InvalidInput(concat(ref.familiar(), " is no image: its manifest has no config"));
   ImageConfig config = parse_image_config(config_bytes(ref, *manifest.config, stop)).value;
   if (!match_rank(platform, config.platform) && !runs_natively(platform, config.platform))

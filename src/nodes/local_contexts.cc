@@ -1,6 +1,7 @@
 #include "nodes/local_contexts.h"
 
-#include "base/check.h"
+#include <cerrno>
+
 #include "base/strings.h"
 #include "content/tree.h"
 #include "nodes/file_actions.h"
@@ -58,6 +59,14 @@ Digest LocalContexts::digest_now(const std::string& name, const CopyAction& copy
     return digest_selection(selection, /*ignore_owners=*/true, digests_, stop);
   } catch (const NotFound& missing) {
     rethrow_missing_source(missing, vertex, concat("the build context ", context.directory.native()));
+  } catch (InvalidInput& invalid) {
+    if (!invalid.location() && vertex.info.location) invalid.set_location(*vertex.info.location);
+    throw;
+  } catch (const SystemError& e) {
+    if (e.error_number() != EACCES && e.error_number() != EPERM) throw;
+    InvalidInput unreadable(concat(e.what(), " (in the build context ", context.directory.native(), ")"));
+    if (vertex.info.location) unreadable.set_location(*vertex.info.location);
+    throw unreadable;
   }
 }
 

@@ -1,6 +1,8 @@
 #include "nodes/local_node.h"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <chrono>
 
 #include "base/error.h"
@@ -16,7 +18,11 @@ std::int64_t now_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-std::string shown_command(const std::vector<std::string>& args) { return join(args, " "); }
+std::string shown_command(const std::vector<std::string>& args) {
+  constexpr std::size_t kShown = 400;
+  const std::string command = join(args, " ");
+  return command.size() <= kShown ? command : command.substr(0, kShown) + "...";
+}
 
 void add_proxy(const std::optional<ProxyEnv>& proxy, std::vector<std::string>& env) {
   if (!proxy) return;
@@ -79,6 +85,18 @@ class SourceTrees {
   std::map<int, View> views_;
   std::string last_opened_;
 };
+
+/// True of what a path or file in the trees causes, rather than the machine.
+bool is_trees_fault(int error_number) {
+  static constexpr std::array kErrors = {ELOOP, ENOTDIR, EISDIR, ENAMETOOLONG, EINVAL, EEXIST, ENOTEMPTY};
+  return std::ranges::find(kErrors, error_number) != kErrors.end();
+}
+
+/// The message without the place of the store, which says nothing to who wrote the Dockerfile.
+std::string without(std::string text, const std::string& part) {
+  for (std::size_t at; (at = text.find(part)) != std::string::npos;) text.erase(at, part.size());
+  return text;
+}
 
 const Mount& root_mount(const ExecOp& exec) {
   const auto root = std::ranges::find(exec.mounts, std::string("/"), &Mount::dest);
@@ -201,6 +219,9 @@ VertexResult LocalNode::run_file(const Vertex& vertex, const FileOp& file, const
     }
   } catch (const NotFound& missing) {
     rethrow_missing_source(missing, vertex, sources.last_opened());
+  } catch (const SystemError& e) {
+    if (!is_trees_fault(e.error_number())) throw;
+    throw InvalidInput(without(e.what(), active.root().native()));
   }
   return {.snapshot = store_.snapshots().commit(std::move(active), now_seconds())};
 }

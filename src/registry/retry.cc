@@ -54,7 +54,8 @@ void RetryBudget::wait_or_rethrow(const TransportError& error, const std::stop_t
   ++failures_;
   if (!error.retryable() || failures_ >= attempts_) throw;
   const Seconds wait = delay(error);
-  logger_.log(LogLevel::Info, concat(what_, ": ", error.what(), "; try ", failures_ + 1, " of ", attempts_, " in ",
+  constexpr Seconds kWorthTelling{5};
+  logger_.log(wait < kWorthTelling ? LogLevel::Info : LogLevel::Warning, concat(what_, ": ", error.what(), "; try ", failures_ + 1, " of ", attempts_, " in ",
                                      human_seconds(wait.count())));
   sleep_unless_stopped(wait, stop);
 }

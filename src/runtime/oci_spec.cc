@@ -12,7 +12,7 @@ using nlohmann::json;
 // What containers have by default everywhere in the ecosystem.
 constexpr const char* kCapabilities[] = {
     "CAP_AUDIT_WRITE", "CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FOWNER",    "CAP_FSETID",
-    "CAP_KILL",        "CAP_MKNOD",   "CAP_NET_BIND_SERVICE", "CAP_NET_RAW",   "CAP_SETFCAP",
+    "CAP_KILL",        "CAP_NET_BIND_SERVICE", "CAP_NET_RAW",   "CAP_SETFCAP",
     "CAP_SETGID",      "CAP_SETPCAP", "CAP_SETUID",           "CAP_SYS_CHROOT"};
 
 json process(const OciSpecInput& input) {

@@ -164,13 +164,13 @@ TEST_F(Snapshots, LongChainsMount) {
   EXPECT_EQ(entries_of(snapshots().view(top).path()), 150u);
 }
 
-TEST_F(Snapshots, ChainBeyondOnePageIsRefusedWithItsLength) {
+TEST_F(Snapshots, ChainBeyondOverlayfsLimitIsRefusedWithItsLength) {
   std::optional<SnapshotId> top;
   for (int i = 0; i < 900; ++i) top = store_->database().add_snapshot(top, 0, boot_id(), [](SnapshotId) {});
   try {
     snapshots().view(*top);
     FAIL() << "mounted";
-  } catch (const HostError& e) {
+  } catch (const InvalidInput& e) {
     EXPECT_THAT(e.what(), testing::HasSubstr("900 layers"));
   }
 }

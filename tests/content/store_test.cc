@@ -389,5 +389,25 @@ TEST(DefaultStoreRoot, EnvironmentComesFirst) {
   EXPECT_EQ(default_store_root(), "/elsewhere");
 }
 
+// A listing with --root / once emptied /tmp.
+TEST_F(StoreTest, DirectoryOfSomebodyElseIsRefusedAndLeftAsItIs) {
+  std::filesystem::create_directories(root() / "tmp" / "precious");
+  write_text(root() / "tmp" / "precious" / "file", "kept");
+  EXPECT_THROW(open(), HostError);
+  write_text(root() / "notes.txt", "mine");
+  EXPECT_THROW(open(), HostError);
+  EXPECT_EQ(read_file(root() / "tmp" / "precious" / "file"), "kept");
+  EXPECT_FALSE(std::filesystem::exists(root() / "slipway.db"));
+}
+
+TEST_F(StoreTest, WhatIsNotOursInTmpStays) {
+  open();
+  std::filesystem::create_directories(root() / "tmp" / "precious");
+  std::filesystem::create_directories(root() / "tmp" / "session-dead1");
+  open();
+  EXPECT_TRUE(std::filesystem::exists(root() / "tmp" / "precious"));
+  EXPECT_FALSE(std::filesystem::exists(root() / "tmp" / "session-dead1"));
+}
+
 }  // namespace
 }  // namespace slipway

@@ -169,6 +169,25 @@ class Errors(SlipwayCase):
         self.write(".docker/config.json", json.dumps({"auths": {registry.host: {"username": "user", "password": "secret"}}}))
         self.slipway("build", "-t", name, "--push", context)
 
+    def test_directory_that_is_no_store_is_left_alone(self):
+        self.write("home/tmp/precious", "kept")
+        self.refused(3, "neither empty nor a store", args=["images"], root=self.path("home"))
+        self.assertEqual("kept", self.read(self.path("home/tmp/precious")))
+
+    def test_workdir_through_a_file_names_the_line(self):
+        self.import_busybox()
+        result = self.refused(1, "Dockerfile:2", "WORKDIR /bin/busybox",
+                              args=["build", self.context("FROM busybox\nWORKDIR /bin/busybox\n")])
+        self.assertNotIn(self.root, result.err.split("ERROR:")[1])
+
+    def test_terminal_escapes_are_not_obeyed(self):
+        result = self.refused(1, "Dockerfile:1", args=["build", self.context("\x1b[31mFOO bar\n")])
+        self.assertNotIn("\x1b", result.err)
+
+    def test_device_nodes_cannot_be_made_in_a_step(self):
+        self.import_busybox()
+        self.refused(1, "mknod", args=["build", self.context("FROM busybox\nRUN mknod /d c 1 11\n")])
+
     def test_full_disk(self):
         self.import_busybox()
         context = self.context("FROM busybox\nCOPY big /big\n")

@@ -16,6 +16,7 @@
 #include "runtime/confine.h"
 #include "slipway/command.h"
 #include "slipway/signals.h"
+#include "slipway/terminal_text.h"
 #include "slipway/version.h"
 
 namespace slipway {
@@ -25,7 +26,10 @@ namespace {
 constexpr int kUsageExit = 2;
 constexpr int kCancelledExit = 130;
 
-void print_error(const std::string& text) { std::cerr << "ERROR: " << text << std::endl; }
+// Dockerfiles and registries are quoted in messages; a terminal must not obey them.
+void print_error(const std::string& text) {
+  std::cerr << "ERROR: " << join(clean_lines(text), "\n") << std::endl;
+}
 
 LogLevel log_threshold() {
   const char* level = std::getenv("SLIPWAY_LOG");
@@ -54,13 +58,23 @@ int guarded(const std::function<int()>& work) {
   }
 }
 
+/// Mount options, an OCI spec and a database must be able to carry the path.
+std::filesystem::path checked_root(const std::string& root) {
+  const std::filesystem::path path = root.empty() ? default_store_root() : std::filesystem::absolute(root);
+  constexpr std::size_t kLongest = 1000;
+  if (path.native().size() > kLongest) throw UsageError(concat("--root: the path is longer than ", kLongest, " bytes"));
+  if (clean_line(path.native()) != path.native() || path.native().find("\xef\xbf\xbd") != std::string::npos)
+    throw UsageError("--root: the path has control characters or is not UTF-8");
+  return path;
+}
+
 int run_command(const Chosen& chosen, const std::string& root, bool many_ids) {
   return guarded([&] {
     StderrLogger logger(log_threshold());
     const StopSignals signals;
     CommandContext context{.logger = logger,
                            .stop = signals.token(),
-                           .store_root = root.empty() ? default_store_root() : std::filesystem::absolute(root),
+                           .store_root = checked_root(root),
                            .many_ids = many_ids};
     if (!many_ids)
       logger.log(LogLevel::Info, "one user id is mapped: files of other owners become the step's root's");
