@@ -238,7 +238,7 @@ class CrunRun {
                     "--root",
                     (scratch_.path() / "state").native(),
                     "--log",
-                    log_file().native(),
+                    concat("file:", log_file().native()),  // the scheme, as a path may hold a colon
                     "--log-format=json",
                     "--cgroup-manager=disabled",
                     "run",

@@ -177,6 +177,11 @@ class Steps(SlipwayCase):
             self.assertEqual(len(manifest["layers"]), len(layers))
             self.assertTrue(all(h.get("created") for h in config["history"][1:]), json.dumps(config["history"]))
 
+    def test_store_may_be_at_an_odd_place(self):
+        self.root = self.path("a store, with: odd\\ characters")
+        self.import_busybox()
+        self.build(self.context("FROM busybox\nRUN echo 1 > /a\nRUN test -e /a\n"), platforms=AMD64)
+
     def test_changed_file_reruns_what_follows_it_only(self):
         context = self.context("FROM busybox\nRUN echo before\nCOPY a /a\nRUN echo after\n", {"a": "1"})
         self.build(context, platforms=AMD64)
