@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define SLIPWAY_CHECK(condition, why)                                                             \
-  do {                                                                                            \
-    if (!(condition)) {                                                                           \
+#define SLIPWAY_CHECK(condition, why)                                                                \
+  do {                                                                                               \
+    if (!(condition)) {                                                                              \
       std::fprintf(stderr, "slipway: bug at %s:%d: %s (%s)\n", __FILE__, __LINE__, #condition, why); \
-      std::abort();                                                                               \
-    }                                                                                             \
+      std::abort();                                                                                  \
+    }                                                                                                \
   } while (false)

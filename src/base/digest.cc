@@ -12,9 +12,9 @@
 namespace slipway {
 
 bool Digest::is_valid(std::string_view text) {
-  return text.size() == 71 && text.starts_with("sha256:") &&
-         std::ranges::all_of(text.substr(7),
-                             [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return text.size() == 71 && text.starts_with("sha256:") && std::ranges::all_of(text.substr(7), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 Digest Digest::parse(std::string_view text) {

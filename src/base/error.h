@@ -16,7 +16,8 @@ class Error : public std::exception {
   explicit Error(std::string message) : message_(std::move(message)) { render(); }
   const char* what() const noexcept override { return rendered_.c_str(); }
 
-  /// Called while unwinding, at module boundaries only: `catch (Error& e) { e.add_context("pulling X"); throw; }`.
+  /// Called while unwinding, at module boundaries only: `catch (Error& e) { e.add_context("pulling X");
+  /// throw; }`.
   void add_context(std::string_view context) {
     contexts_.emplace_back(context);
     render();

@@ -78,7 +78,8 @@ namespace {
 
 std::string random_suffix() {
   std::array<unsigned char, 8> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) throw SystemError(errno, "getrandom");
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    throw SystemError(errno, "getrandom");
   static constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz012345";
   std::string suffix = ".tmp-";
   for (const unsigned char byte : bytes) suffix += kLetters[byte % kLetters.size()];
@@ -132,7 +133,8 @@ void remove_at(int parent, const char* name, const std::string& shown) {
       names.emplace_back(entry->d_name);
   ::closedir(stream);
   for (const std::string& child : names) remove_at(directory.get(), child.c_str(), shown + "/" + child);
-  if (::unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT) throw SystemError(errno, "rmdir", shown);
+  if (::unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+    throw SystemError(errno, "rmdir", shown);
 }
 
 }  // namespace

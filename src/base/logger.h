@@ -1,5 +1,6 @@
 #pragma once
-// Lines for people who debug slipway. Not for what a user must know: that is progress (base/progress.h) or an error.
+// Lines for people who debug slipway. Not for what a user must know: that is progress (base/progress.h) or an
+// error.
 #include <string_view>
 
 namespace slipway {

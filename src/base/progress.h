@@ -17,9 +17,9 @@ enum class ExecutionMode { None, Native, Emulated };
 
 /// Announced once for each step before any of them starts, in plan order.
 struct StepPlanned {
-  std::string id;     ///< vertex digest, or a name for steps outside the graph ("publish")
-  std::string name;   ///< "[linux/arm64 build 2/3] RUN make", one line
-  std::string lane;   ///< "linux/arm64"; several joined by "," for a shared step; empty for internal ones
+  std::string id;    ///< vertex digest, or a name for steps outside the graph ("publish")
+  std::string name;  ///< "[linux/arm64 build 2/3] RUN make", one line
+  std::string lane;  ///< "linux/arm64"; several joined by "," for a shared step; empty for internal ones
   std::vector<std::string> inputs;  ///< ids
 };
 struct StepStarted {
@@ -29,13 +29,13 @@ struct StepStarted {
 };
 struct StepLog {
   std::string id;
-  int stream = 1;      ///< 1 stdout, 2 stderr
-  std::string bytes;   ///< raw, may hold parts of lines
+  int stream = 1;     ///< 1 stdout, 2 stderr
+  std::string bytes;  ///< raw, may hold parts of lines
 };
 /// A transfer within a step: upsert by (id, item). total 0 = unknown.
 struct BytesMoved {
   std::string id;
-  std::string item;    ///< "sha256:0123… pushing"
+  std::string item;  ///< "sha256:0123… pushing"
   std::uint64_t current = 0;
   std::uint64_t total = 0;
   bool done = false;
@@ -44,7 +44,7 @@ enum class StepEnd { Done, Cached, Failed, Skipped, Cancelled };
 struct StepFinished {
   std::string id;
   StepEnd end = StepEnd::Done;
-  std::string error;   ///< one line or several, for Failed
+  std::string error;  ///< one line or several, for Failed
 };
 /// Said once, loudly: a fall-back to emulation, a squashed owner, a missing limit.
 struct Warned {

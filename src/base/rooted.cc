@@ -20,7 +20,8 @@ int open_in_root(int root, const char* path, int flags, unsigned mode) noexcept 
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   while (true) {
     const long fd = ::syscall(SYS_openat2, root, path, &how, sizeof how);
-    // EAGAIN: something was renamed during the walk and the kernel cannot vouch for ".."; it asks us to try again.
+    // EAGAIN: something was renamed during the walk and the kernel cannot vouch for ".."; it asks us to try
+    // again.
     if (fd >= 0 || (errno != EINTR && errno != EAGAIN)) return static_cast<int>(fd);
   }
 }

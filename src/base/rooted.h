@@ -1,6 +1,7 @@
 #pragma once
-// Access to files below a directory that holds somebody else's tree (a root file system, a context). Every path is
-// resolved with that directory as "/": absolute links and ".." stay inside (openat2(2), RESOLVE_IN_ROOT).
+// Access to files below a directory that holds somebody else's tree (a root file system, a context). Every
+// path is resolved with that directory as "/": absolute links and ".." stay inside (openat2(2),
+// RESOLVE_IN_ROOT).
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -39,8 +40,8 @@ class RootedDir {
     std::optional<unsigned> gid;
     std::optional<struct timespec> mtime;
   };
-  /// mkdir -p: existing directories are left as they are; those made get `how`. Returns the last one (O_PATH is not
-  /// used, it can be read). Throws SystemError (ENOTDIR if a file is in the way).
+  /// mkdir -p: existing directories are left as they are; those made get `how`. Returns the last one (O_PATH
+  /// is not used, it can be read). Throws SystemError (ENOTDIR if a file is in the way).
   UniqueFd make_directories(std::string_view path, const NewDirectory& how) const;
 
   int fd() const { return root_.get(); }

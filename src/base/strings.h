@@ -39,8 +39,8 @@ std::string to_upper(std::string_view text);
 /// Whole text as a non-negative decimal number, or nothing.
 std::optional<std::uint64_t> parse_unsigned(std::string_view text);
 
-/// Splits a buildx-style CSV value (`type=oci,dest="a,b"`): fields at commas, "…" quotes a field as in RFC 4180.
-/// Throws UsageError for an unterminated quote.
+/// Splits a buildx-style CSV value (`type=oci,dest="a,b"`): fields at commas, "…" quotes a field as in RFC
+/// 4180. Throws UsageError for an unterminated quote.
 std::vector<std::string> split_csv(std::string_view text);
 
 /// "12.3MB", as docker prints sizes (powers of 1000).

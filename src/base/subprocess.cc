@@ -63,7 +63,8 @@ void die_in_child(int error, const char* what) {
 
 void prepare_child(const Command& command, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  // In a pid namespace of its own the parent may be invisible (0); only a changed visible parent means it died.
+  // In a pid namespace of its own the parent may be invisible (0); only a changed visible parent means it
+  // died.
   if (const pid_t now = ::getppid(); now != parent && now == 1 && parent != 1) ::_exit(125);
   sigset_t none;
   ::sigemptyset(&none);
@@ -101,7 +102,8 @@ class Waiter {
                                         {streams_[0]->get(), POLLIN, 0},
                                         {streams_[1]->get(), POLLIN, 0},
                                         {input_.get(), POLLOUT, 0}}};
-      const int ready = ::poll(fds.data(), fds.size(), stopped ? static_cast<int>(command_.grace.count()) : -1);
+      const int ready =
+          ::poll(fds.data(), fds.size(), stopped ? static_cast<int>(command_.grace.count()) : -1);
       if (ready < 0 && errno != EINTR) throw SystemError(errno, "poll");
       if (ready == 0) signal_child(pidfd.get(), SIGKILL);
       if (ready <= 0) continue;
@@ -119,7 +121,9 @@ class Waiter {
   }
 
  private:
-  static void signal_child(int pidfd, int signal) { ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0); }
+  static void signal_child(int pidfd, int signal) {
+    ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0);
+  }
 
   bool read_some(std::size_t i) {
     std::array<char, 65536> buffer;
@@ -179,10 +183,11 @@ ProcessResult run_process(const Command& command, std::stop_token stop) {
   const std::string directory = command.directory.empty() ? "." : command.directory.native();
   const pid_t parent = ::getpid();
   std::error_code problem;
-  bp::child child(bp::exe = program, bp::args = args, environment, bp::start_dir = directory,
-                  bp::posix::fd.bind(STDIN_FILENO, stdin_fd), bp::posix::fd.bind(STDOUT_FILENO, out.write.get()),
-                  bp::posix::fd.bind(STDERR_FILENO, err.write.get()), problem,
-                  bp::extend::on_exec_setup = [&](auto&) { prepare_child(command, parent); });
+  bp::child child(
+      bp::exe = program, bp::args = args, environment, bp::start_dir = directory,
+      bp::posix::fd.bind(STDIN_FILENO, stdin_fd), bp::posix::fd.bind(STDOUT_FILENO, out.write.get()),
+      bp::posix::fd.bind(STDERR_FILENO, err.write.get()), problem,
+      bp::extend::on_exec_setup = [&](auto&) { prepare_child(command, parent); });
   if (problem) throw SystemError(problem.value(), "start", program);
   out.write.reset();
   err.write.reset();

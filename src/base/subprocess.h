@@ -1,5 +1,6 @@
 #pragma once
-// Runs a program to its end: output streamed or captured, stopped by a stop_token. The only place that forks for exec.
+// Runs a program to its end: output streamed or captured, stopped by a stop_token. The only place that forks
+// for exec.
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -12,29 +13,30 @@
 namespace slipway {
 
 struct Command {
-  std::vector<std::string> argv;                         ///< argv[0] is looked up in PATH
-  std::optional<std::vector<std::string>> environment;   ///< KEY=VALUE; the caller's own if absent
-  std::filesystem::path directory;                       ///< working directory; the caller's if empty
-  std::string input;                                     ///< given on stdin; /dev/null if empty
-  /// Called on the waiting thread with stream 1 or 2 and raw bytes. If absent, output is captured in the result.
+  std::vector<std::string> argv;                        ///< argv[0] is looked up in PATH
+  std::optional<std::vector<std::string>> environment;  ///< KEY=VALUE; the caller's own if absent
+  std::filesystem::path directory;                      ///< working directory; the caller's if empty
+  std::string input;                                    ///< given on stdin; /dev/null if empty
+  /// Called on the waiting thread with stream 1 or 2 and raw bytes. If absent, output is captured in the
+  /// result.
   std::function<void(int stream, std::string_view bytes)> on_output;
-  /// Runs in the child between fork and exec. Only async-signal-safe calls; returns 0 or an errno, which ends the
-  /// child with exit code 125 and a message on its stderr.
+  /// Runs in the child between fork and exec. Only async-signal-safe calls; returns 0 or an errno, which ends
+  /// the child with exit code 125 and a message on its stderr.
   std::function<int()> child_setup;
-  std::chrono::milliseconds grace{3000};                 ///< between SIGTERM and SIGKILL when stopped
+  std::chrono::milliseconds grace{3000};  ///< between SIGTERM and SIGKILL when stopped
 };
 
 struct ProcessResult {
-  int exit_code = 0;   ///< 128 + signal if it was killed
+  int exit_code = 0;  ///< 128 + signal if it was killed
   int signal = 0;
   std::string out;
   std::string err;
   bool ok() const { return exit_code == 0; }
 };
 
-/// Blocks until the program ended. Throws SystemError if it cannot be started, Cancelled (after the child is gone)
-/// if `stop` was requested. Children die with the calling thread (PR_SET_PDEATHSIG), so call from threads that
-/// outlive them.
+/// Blocks until the program ended. Throws SystemError if it cannot be started, Cancelled (after the child is
+/// gone) if `stop` was requested. Children die with the calling thread (PR_SET_PDEATHSIG), so call from
+/// threads that outlive them.
 ProcessResult run_process(const Command& command, std::stop_token stop = {});
 
 /// Absolute path of a program in PATH (or /usr/sbin, /sbin, where users' PATHs often do not go), or nothing.

@@ -11,8 +11,8 @@ class UniqueFunction {
  public:
   UniqueFunction() = default;
   template <class F>
-    requires(!std::same_as<std::remove_cvref_t<F>, UniqueFunction> && std::invocable<F&>)
-  UniqueFunction(F&& callable)  // NOLINT(google-explicit-constructor): a lambda is what people pass
+  requires(!std::same_as<std::remove_cvref_t<F>, UniqueFunction> && std::invocable<F&>)
+      UniqueFunction(F&& callable)  // NOLINT(google-explicit-constructor): a lambda is what people pass
       : call_(std::make_unique<Holder<std::decay_t<F>>>(std::forward<F>(callable))) {}
 
   explicit operator bool() const { return call_ != nullptr; }

@@ -7,10 +7,10 @@ namespace slipway {
 
 namespace {
 
-/// Times for the new history entries: a layer's entry has the time of its step, the others that of the layer before, or
-/// of the first layer if there is none before.
-void date_history(ImageConfig& config, const dockerfile::LoweredLane& lane, const std::vector<std::string>& layer_times,
-                  const std::optional<std::int64_t>& epoch) {
+/// Times for the new history entries: a layer's entry has the time of its step, the others that of the layer
+/// before, or of the first layer if there is none before.
+void date_history(ImageConfig& config, const dockerfile::LoweredLane& lane,
+                  const std::vector<std::string>& layer_times, const std::optional<std::int64_t>& epoch) {
   std::string last = lane.base_history > 0 ? config.history[lane.base_history - 1].created : "";
   if (last.empty() && lane.base_layers < layer_times.size()) last = layer_times[lane.base_layers];
   std::size_t layer = lane.base_layers;
@@ -57,7 +57,10 @@ AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
     }
   }
   date_history(config, lane, times, options.epoch);
-  AssembledImage image{.manifest = {.digest = Digest::of("")}, .config = {.digest = Digest::of("")}, .layers = {}, .tree = snapshot};
+  AssembledImage image{.manifest = {.digest = Digest::of("")},
+                       .config = {.digest = Digest::of("")},
+                       .layers = {},
+                       .tree = snapshot};
   image.config = put_document(store, media_type::kOciConfig, to_json(config));
   manifest.config = image.config;
   image.manifest = put_document(store, media_type::kOciManifest, to_json(manifest));

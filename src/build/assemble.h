@@ -13,11 +13,11 @@
 namespace slipway {
 
 struct AssembledImage {
-  Descriptor manifest;               ///< with its platform
+  Descriptor manifest;  ///< with its platform
   Descriptor config;
-  std::vector<Descriptor> layers;    ///< base first
-  std::optional<SnapshotId> tree;    ///< the whole file system; nothing if it is empty
-  std::uint64_t size() const;        ///< config and layers
+  std::vector<Descriptor> layers;  ///< base first
+  std::optional<SnapshotId> tree;  ///< the whole file system; nothing if it is empty
+  std::uint64_t size() const;      ///< config and layers
 };
 
 struct AssembleOptions {
@@ -34,8 +34,8 @@ AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
 /// Puts a JSON document in the store as a blob.
 Descriptor put_document(Store& store, std::string_view media_type, const std::string& bytes);
 
-/// The descriptor that names refer to: an index over all images, put in the store, or the manifest itself if there is
-/// one image and `always_index` is false.
+/// The descriptor that names refer to: an index over all images, put in the store, or the manifest itself if
+/// there is one image and `always_index` is false.
 Descriptor assemble_index(Store& store, const std::vector<AssembledImage>& images, bool always_index);
 
 }  // namespace slipway

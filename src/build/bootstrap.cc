@@ -16,39 +16,42 @@ namespace slipway {
 namespace {
 
 // What makes an unpacked tree usable: a shell, its tools and the C library's.
-const std::vector<std::string> kExtractedBase = {"base-files", "base-passwd", "bash", "coreutils", "dash",
-                                                 "grep",       "gzip",        "libc-bin", "sed", "tar"};
+const std::vector<std::string> kExtractedBase = {"base-files", "base-passwd", "bash",     "coreutils", "dash",
+                                                 "grep",       "gzip",        "libc-bin", "sed",       "tar"};
 
-// base-passwd's maintainer script would write these two; nothing runs, so its masters are put there as they are.
+// base-passwd's maintainer script would write these two; nothing runs, so its masters are put there as they
+// are.
 constexpr const char* kUserFilesHook =
     R"(set -e; cd "$1"; for f in passwd group; do cp usr/share/base-passwd/$f.master etc/$f; chmod 644 etc/$f; done)";
 
 bool is_package_word(const std::string& word) {
   return !word.empty() && word.front() != '-' && std::ranges::all_of(word, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.' ||
-           c == ':' || c == '~' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '-' || c == '.' || c == ':' || c == '~' || c == '_';
   });
 }
 
 void check_request(const BootstrapRequest& request) {
   if (!is_package_word(request.suite)) throw UsageError(concat("\"", request.suite, "\" is no suite name"));
   for (const std::string& package : request.include)
-    if (!is_package_word(package)) throw UsageError(concat("--include: \"", package, "\" is no package name"));
+    if (!is_package_word(package))
+      throw UsageError(concat("--include: \"", package, "\" is no package name"));
   for (const Platform& platform : request.platforms)
     if (!debian_architecture(platform))
-      throw UsageError(concat("Debian has no port for ", platform.str(),
-                              "; it has amd64, arm64, arm/v7, arm/v6 (armel), 386, mips64le, ppc64le, s390x"));
+      throw UsageError(
+          concat("Debian has no port for ", platform.str(),
+                 "; it has amd64, arm64, arm/v7, arm/v6 (armel), 386, mips64le, ppc64le, s390x"));
 }
 
 std::vector<std::string> mmdebstrap_arguments(const BootstrapRequest& request, const Platform& platform,
                                               const std::filesystem::path& tar) {
   std::vector<std::string> include = request.extract_only ? kExtractedBase : std::vector<std::string>{};
   include.insert(include.end(), request.include.begin(), request.include.end());
-  std::vector<std::string> arguments = {"mmdebstrap", "--mode=root", concat("--architectures=", *debian_architecture(platform)),
-                                        request.extract_only ? "--variant=extract" : "--variant=minbase",
-                                        "--format=tar",
-                                        // Steps of a build run as root, without apt's own sandbox user.
-                                        "--aptopt=APT::Sandbox::User \"root\"", "--skip=output/mknod"};
+  std::vector<std::string> arguments = {
+      "mmdebstrap", "--mode=root", concat("--architectures=", *debian_architecture(platform)),
+      request.extract_only ? "--variant=extract" : "--variant=minbase", "--format=tar",
+      // Steps of a build run as root, without apt's own sandbox user.
+      "--aptopt=APT::Sandbox::User \"root\"", "--skip=output/mknod"};
   if (!include.empty()) arguments.push_back(concat("--include=", join(include, ",")));
   if (request.extract_only) arguments.push_back(concat("--extract-hook=", kUserFilesHook));
   arguments.push_back(request.suite);
@@ -81,8 +84,8 @@ class LastLines {
 };
 
 void run_mmdebstrap(const BootstrapRequest& request, const Platform& platform, const Execution& execution,
-                    const std::filesystem::path& scratch, const std::filesystem::path& tar, const std::string& step,
-                    ProgressSink& progress, std::stop_token stop) {
+                    const std::filesystem::path& scratch, const std::filesystem::path& tar,
+                    const std::string& step, ProgressSink& progress, std::stop_token stop) {
   LastLines last;
   Command command{.argv = mmdebstrap_arguments(request, platform, tar)};
   command.on_output = [&](int stream, std::string_view bytes) {
@@ -91,12 +94,14 @@ void run_mmdebstrap(const BootstrapRequest& request, const Platform& platform, c
   };
   std::optional<PrivateBinfmt> binfmt;
   if (execution.kind == Execution::Kind::PrivateBinfmt && !request.extract_only) {
-    // mmdebstrap and dpkg look for the table where every host has it; in the private mount namespace it is ours.
+    // mmdebstrap and dpkg look for the table where every host has it; in the private mount namespace it is
+    // ours.
     binfmt.emplace("/proc/sys/fs/binfmt_misc", execution.registration);
     command.child_setup = [&] { return binfmt->enter(); };
   }
   std::vector<std::string> environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                          concat("TMPDIR=", scratch.native()), "LC_ALL=C.UTF-8", concat("HOME=", scratch.native()),
+                                          concat("TMPDIR=", scratch.native()), "LC_ALL=C.UTF-8",
+                                          concat("HOME=", scratch.native()),
                                           "DEBIAN_FRONTEND=noninteractive"};
   for (const char* name : {"http_proxy", "https_proxy", "no_proxy"})
     if (const char* value = std::getenv(name)) environment.push_back(concat(name, "=", value));
@@ -112,8 +117,9 @@ void run_mmdebstrap(const BootstrapRequest& request, const Platform& platform, c
 
 }  // namespace
 
-std::vector<AssembledImage> bootstrap_debian(const BootstrapRequest& request, Store& store, const EmulatorSearch& emulators,
-                                             ProgressSink& progress, std::stop_token stop) {
+std::vector<AssembledImage> bootstrap_debian(const BootstrapRequest& request, Store& store,
+                                             const EmulatorSearch& emulators, ProgressSink& progress,
+                                             std::stop_token stop) {
   check_request(request);
   if (!find_program("mmdebstrap")) {
     HostError missing("mmdebstrap is not installed");
@@ -123,13 +129,16 @@ std::vector<AssembledImage> bootstrap_debian(const BootstrapRequest& request, St
   std::vector<Execution> executions;
   for (const Platform& platform : request.platforms)
     executions.push_back(request.extract_only ? Execution{}
-                                              : choose_execution(Platform::host(), platform, EmulationPolicy::Auto, emulators));
+                                              : choose_execution(Platform::host(), platform,
+                                                                 EmulationPolicy::Auto, emulators));
   std::vector<AssembledImage> images;
   for (std::size_t i = 0; i < request.platforms.size(); ++i) {
     const Platform& platform = request.platforms[i];
     const std::string step = concat("bootstrap ", platform.str());
-    progress.emit(StepPlanned{.id = step, .name = concat("[", platform.str(), "] mmdebstrap ", request.suite),
-                              .lane = platform.str(), .inputs = {}});
+    progress.emit(StepPlanned{.id = step,
+                              .name = concat("[", platform.str(), "] mmdebstrap ", request.suite),
+                              .lane = platform.str(),
+                              .inputs = {}});
     progress.emit(StepStarted{.id = step,
                               .mode = executions[i].kind == Execution::Kind::Native ? ExecutionMode::Native
                                                                                     : ExecutionMode::Emulated,
@@ -140,7 +149,8 @@ std::vector<AssembledImage> bootstrap_debian(const BootstrapRequest& request, St
       run_mmdebstrap(request, platform, executions[i], scratch.path(), tar, step, progress, stop);
       const UniqueFd fd = open_file(tar, O_RDONLY);
       images.push_back(import_rootfs(store, fd.get(), platform,
-                                     concat("slipway bootstrap debian --suite ", request.suite), request.epoch, stop));
+                                     concat("slipway bootstrap debian --suite ", request.suite),
+                                     request.epoch, stop));
     } catch (const Error& e) {
       progress.emit(StepFinished{.id = step, .end = StepEnd::Failed, .error = e.what()});
       throw;

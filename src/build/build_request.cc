@@ -62,7 +62,8 @@ LayerOptions layer_options(const std::vector<OutputSpec>& outputs, const std::op
     LayerOptions options{.compression = output.compression, .level = output.compression_level};
     if (output.rewrite_timestamp) options.clamp_mtime = epoch;
     if (output.rewrite_timestamp && !epoch)
-      throw UsageError("--output: rewrite-timestamp=true needs SOURCE_DATE_EPOCH (environment or --build-arg)");
+      throw UsageError(
+          "--output: rewrite-timestamp=true needs SOURCE_DATE_EPOCH (environment or --build-arg)");
     return options;
   };
   const LayerOptions first = of(outputs.front());
@@ -81,7 +82,8 @@ void check_destination(const OutputSpec& output) {
   if (wants_directory && !is_directory && fs::exists(output.dest, ignored))
     throw UsageError(concat("--output: ", output.dest.native(), " is not a directory"));
   if (!wants_directory && is_directory)
-    throw UsageError(concat("--output: ", output.dest.native(), " is a directory; for a layout in it add tar=false"));
+    throw UsageError(
+        concat("--output: ", output.dest.native(), " is a directory; for a layout in it add tar=false"));
   const fs::path parent = output.dest.has_parent_path() ? output.dest.parent_path() : fs::path(".");
   if (!wants_directory && !fs::is_directory(parent, ignored))
     throw UsageError(concat("--output: there is no directory ", parent.native()));
@@ -130,7 +132,9 @@ std::vector<ImageRef> image_names(const PreparedRequest& prepared, bool OutputSp
   return names;
 }
 
-std::vector<ImageRef> pushed_names(const PreparedRequest& prepared) { return image_names(prepared, &OutputSpec::push); }
+std::vector<ImageRef> pushed_names(const PreparedRequest& prepared) {
+  return image_names(prepared, &OutputSpec::push);
+}
 
 /// Every output, then the names: nothing has a name before all of it is there.
 Descriptor publish(const PreparedRequest& prepared, Store& store, Publisher& publisher,
@@ -145,8 +149,11 @@ Descriptor publish(const PreparedRequest& prepared, Store& store, Publisher& pub
           export_layout_directory(store, image, output.names, output.dest, stop);
         }
         break;
-      case OutputSpec::Type::Local: export_trees(store, images, output.dest, stop); break;
-      case OutputSpec::Type::Image: break;  // below, once all files are written
+      case OutputSpec::Type::Local:
+        export_trees(store, images, output.dest, stop);
+        break;
+      case OutputSpec::Type::Image:
+        break;  // below, once all files are written
     }
   }
   if (const auto names = pushed_names(prepared); !names.empty()) publisher.move_tags(image, names, stop);
@@ -168,7 +175,8 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   const PreparedRequest prepared = prepare(request);
 
   // Frontend: the Dockerfile becomes one graph for all platforms. Base images are resolved, not yet fetched.
-  const dockerfile::Dockerfile file = dockerfile::parse(prepared.dockerfile.filename().native(), prepared.dockerfile_text);
+  const dockerfile::Dockerfile file =
+      dockerfile::parse(prepared.dockerfile.filename().native(), prepared.dockerfile_text);
   ImageSource images(env.store, env.registry);
   const dockerfile::Lowered lowered = dockerfile::lower(file, lower_options(request, prepared), images, stop);
   for (const std::string& warning : lowered.warnings) env.progress.emit(Warned{warning});
@@ -178,23 +186,28 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   contexts.add("context", request.context, prepared.ignore_patterns);
   std::map<Digest, Digest> keys = cache_keys(lowered.graph, contexts, stop);
 
-  // Solve: steps with results are left out; the rest run where they can, then each platform is assembled and, if it
-  // is to be pushed, uploaded while others still build; publishing comes last and at once.
+  // Solve: steps with results are left out; the rest run where they can, then each platform is assembled and,
+  // if it is to be pushed, uploaded while others still build; publishing comes last and at once.
   LocalNode node(env.store, env.sandbox, images, contexts,
-                 {.host = Platform::host(), .emulation = request.emulation, .emulators = env.emulators,
+                 {.host = Platform::host(),
+                  .emulation = request.emulation,
+                  .emulators = env.emulators,
                   .secrets = request.secrets},
                  env.progress);
   Publisher publisher(env.store, env.registry, images);
   std::optional<Descriptor> published;
   RunHooks hooks{.on_image = {},
-                 .publish = [&](const std::vector<AssembledImage>& assembled, std::stop_token stopping) {
-                   published = publish(prepared, env.store, publisher, assembled, stopping);
-                 },
+                 .publish =
+                     [&](const std::vector<AssembledImage>& assembled, std::stop_token stopping) {
+                       published = publish(prepared, env.store, publisher, assembled, stopping);
+                     },
                  .publish_name = publish_name(prepared)};
   if (const auto names = pushed_names(prepared); !names.empty()) {
-    hooks.on_image = [&, names](const AssembledImage& image, const std::string& step, std::stop_token stopping) {
+    hooks.on_image = [&, names](const AssembledImage& image, const std::string& step,
+                                std::stop_token stopping) {
       const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
-        env.progress.emit(BytesMoved{.id = step, .item = item, .current = current, .total = total, .done = current == total});
+        env.progress.emit(BytesMoved{
+            .id = step, .item = item, .current = current, .total = total, .done = current == total});
       };
       publisher.upload_image(image.manifest, names, progress, stopping);
     };
@@ -212,8 +225,11 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
       if (std::ranges::find(result.names, name) == result.names.end()) result.names.push_back(name);
   const std::vector<BuildRun::LaneEnd> ends = run.lane_ends();
   for (std::size_t i = 0; i < ends.size(); ++i)
-    result.platforms.push_back({.platform = lowered.lanes[i].platform, .manifest = ends[i].image.manifest,
-                                .size = ends[i].image.size(), .mode = ends[i].mode, .seconds = ends[i].seconds});
+    result.platforms.push_back({.platform = lowered.lanes[i].platform,
+                                .manifest = ends[i].image.manifest,
+                                .size = ends[i].image.size(),
+                                .mode = ends[i].mode,
+                                .seconds = ends[i].seconds});
   if (ends.size() == 1) result.config = ends.front().image.config.digest;
   return result;
 }

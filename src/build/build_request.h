@@ -1,6 +1,6 @@
 #pragma once
-// The whole of a build: what is asked, what it needs from outside, what comes of it. build_request.cc is the story of
-// a build, top to bottom.
+// The whole of a build: what is asked, what it needs from outside, what comes of it. build_request.cc is the
+// story of a build, top to bottom.
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -27,14 +27,14 @@ namespace slipway {
 
 struct BuildRequest {
   std::filesystem::path context;
-  std::filesystem::path dockerfile;        ///< empty: context/Dockerfile
-  std::vector<Platform> platforms;         ///< empty: the host's
+  std::filesystem::path dockerfile;  ///< empty: context/Dockerfile
+  std::vector<Platform> platforms;   ///< empty: the host's
   std::vector<ImageRef> tags;
   std::string target;
   std::map<std::string, std::string> build_args;
   std::map<std::string, std::string> labels;
   std::map<std::string, Secret> secrets;
-  std::vector<OutputSpec> outputs;         ///< empty: an image in the store
+  std::vector<OutputSpec> outputs;  ///< empty: an image in the store
   bool no_cache = false;
   bool keep_going = false;
   EmulationPolicy emulation = EmulationPolicy::Auto;
@@ -46,7 +46,7 @@ struct BuildEnvironment {
   RegistryClient& registry;
   Executor& executor;
   ProgressSink& progress;
-  std::function<Sandbox&()> sandbox;       ///< called when a step must run, not before; thread-safe
+  std::function<Sandbox&()> sandbox;  ///< called when a step must run, not before; thread-safe
   EmulatorSearch emulators;
   /// The last lines that a step wrote, for the message of its failure.
   std::function<std::vector<std::string>(const std::string& step_id)> log_tail;
@@ -55,20 +55,20 @@ struct BuildEnvironment {
 struct PlatformSummary {
   Platform platform;
   Descriptor manifest;
-  std::uint64_t size = 0;       ///< of config and compressed layers
-  std::string mode;             ///< "native", "emulated by qemu-aarch64 7.2", "cached"
-  double seconds = 0;           ///< from the build's start to its last byte packed, and uploaded if it is pushed
+  std::uint64_t size = 0;  ///< of config and compressed layers
+  std::string mode;        ///< "native", "emulated by qemu-aarch64 7.2", "cached"
+  double seconds = 0;      ///< from the build's start to its last byte packed, and uploaded if it is pushed
 };
 
 struct BuildResult {
-  Descriptor image;                        ///< the index, or the manifest of a single platform
+  Descriptor image;  ///< the index, or the manifest of a single platform
   std::vector<PlatformSummary> platforms;
   std::vector<ImageRef> names;
-  std::optional<Digest> config;            ///< of a single platform
+  std::optional<Digest> config;  ///< of a single platform
 };
 
-/// Blocking. Throws as the phases do; a failed step is rethrown with its place, platform and last lines. Nothing is
-/// tagged or exported unless every platform succeeded.
+/// Blocking. Throws as the phases do; a failed step is rethrown with its place, platform and last lines.
+/// Nothing is tagged or exported unless every platform succeeded.
 BuildResult run_build(const BuildRequest& request, BuildEnvironment& environment, std::stop_token stop);
 
 }  // namespace slipway

@@ -20,8 +20,8 @@ std::string lane_names(const std::vector<Platform>& lanes) {
 
 }  // namespace
 
-BuildRun::BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> keys, Store& store, LocalNode& node,
-                   ProgressSink& progress, AssembleOptions assemble, RunHooks hooks)
+BuildRun::BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> keys, Store& store,
+                   LocalNode& node, ProgressSink& progress, AssembleOptions assemble, RunHooks hooks)
     : lowered_(lowered),
       keys_(std::move(keys)),
       store_(store),
@@ -76,7 +76,8 @@ StepId BuildRun::plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Di
   after.erase(repeated.begin(), repeated.end());
   // Foreign steps take longer, so their chains start first.
   double cost = std::holds_alternative<ExecOp>(vertex.op.what) ? 10 : 1;
-  if (vertex.op.platform && cost > 1 && node_.execution_for(*vertex.op.platform).kind != Execution::Kind::Native)
+  if (vertex.op.platform && cost > 1 &&
+      node_.execution_for(*vertex.op.platform).kind != Execution::Kind::Native)
     cost *= 10;
   steps_.push_back({.id = vertex.digest.str(), .name = vertex.info.name, .vertex = &vertex, .lane = {}});
   return plan.add({.name = vertex.info.name, .after = std::move(after), .cost = cost});
@@ -100,7 +101,8 @@ Plan BuildRun::make_plan() {
   for (std::size_t i = 0; i < lowered_.lanes.size(); ++i) {
     const dockerfile::LoweredLane& lane = lowered_.lanes[i];
     const std::string id = concat("export ", lane.platform.str());
-    const std::string name = concat("[", lane.platform.str(), "] assembling ", hooks_.on_image ? "and uploading " : "", "the image");
+    const std::string name = concat("[", lane.platform.str(), "] assembling ",
+                                    hooks_.on_image ? "and uploading " : "", "the image");
     std::vector<StepId> after;
     if (lane.result && planned.contains(*lane.result)) after.push_back(planned.at(*lane.result));
     announce(id, name, {lane.platform}, {});
@@ -131,7 +133,8 @@ void BuildRun::run_vertex(const Step& step, std::stop_token stop) {
   StepStarted started{.id = step.id};
   if (std::holds_alternative<ExecOp>(vertex.op.what) && vertex.op.platform) {
     const Execution execution = node_.execution_for(*vertex.op.platform);
-    started.mode = execution.kind == Execution::Kind::Native ? ExecutionMode::Native : ExecutionMode::Emulated;
+    started.mode =
+        execution.kind == Execution::Kind::Native ? ExecutionMode::Native : ExecutionMode::Emulated;
     started.how = execution.describe();
   }
   progress_.emit(std::move(started));
@@ -165,8 +168,8 @@ void BuildRun::run_publish(std::stop_token stop) {
   hooks_.publish(images, stop);
 }
 
-// How what ran for the lane was executed. The walk ends at steps whose results were known: what is below them was not
-// needed for this lane.
+// How what ran for the lane was executed. The walk ends at steps whose results were known: what is below them
+// was not needed for this lane.
 std::string BuildRun::mode_of(std::size_t index) const {
   const dockerfile::LoweredLane& lane = lowered_.lanes.at(index);
   if (!lane.result) return "nothing to run";
@@ -229,7 +232,9 @@ void BuildRun::rethrow(const Failure& failure, const std::vector<std::string>& t
   const auto add_context = [&](Error& error) {
     error.add_context(step.name);
     if (step.vertex) error.add_context(concat("building for ", lane_names(step.vertex->lanes)));
-    if (!others.empty()) error.set_hint(concat("failed as well: ", join(others, "\n        "), error.hint().empty() ? "" : "\n  hint: ", error.hint()));
+    if (!others.empty())
+      error.set_hint(concat("failed as well: ", join(others, "\n        "),
+                            error.hint().empty() ? "" : "\n  hint: ", error.hint()));
   };
   try {
     if (!failure.error) throw BuildFailed(failure.message);
@@ -241,7 +246,8 @@ void BuildRun::rethrow(const Failure& failure, const std::vector<std::string>& t
     throw;
   } catch (LocatedError& invalid) {
     add_context(invalid);
-    if (!invalid.location() && step.vertex && step.vertex->info.location) invalid.set_location(*step.vertex->info.location);
+    if (!invalid.location() && step.vertex && step.vertex->info.location)
+      invalid.set_location(*step.vertex->info.location);
     throw;
   } catch (Error& error) {
     add_context(error);

@@ -1,6 +1,6 @@
 #pragma once
-// One build in motion: the graph's steps, one export step a platform and the publishing step, as a plan that a
-// scheduler drives. Steps whose result is known are never planned, nor what only they need.
+// One build in motion: the graph's steps, one export step a platform and the publishing step, as a plan that
+// a scheduler drives. Steps whose result is known are never planned, nor what only they need.
 #include <chrono>
 #include <functional>
 #include <map>
@@ -33,14 +33,15 @@ class BuildRun final : public StepRunner {
   BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> keys, Store& store, LocalNode& node,
            ProgressSink& progress, AssembleOptions assemble, RunHooks hooks);
 
-  /// Looks up which steps have results, announces every step, and returns the plan of what must run. Throws HostError
-  /// if a step that must run needs an emulator that is not there.
+  /// Looks up which steps have results, announces every step, and returns the plan of what must run. Throws
+  /// HostError if a step that must run needs an emulator that is not there.
   Plan make_plan();
 
   void run(StepId step, std::stop_token stop) override;
   void on_finished(StepId step, const StepOutcome& outcome) noexcept override;
 
-  /// After the plan ended: rethrows the first failure as the error that people see; returns if there was none.
+  /// After the plan ended: rethrows the first failure as the error that people see; returns if there was
+  /// none.
   void throw_first_failure(const std::function<std::vector<std::string>(const std::string&)>& log_tail);
 
   struct LaneEnd {
@@ -55,8 +56,8 @@ class BuildRun final : public StepRunner {
   struct Step {
     std::string id;
     std::string name;
-    const Vertex* vertex = nullptr;      ///< of graph steps
-    std::optional<std::size_t> lane;     ///< of export steps; neither: publish
+    const Vertex* vertex = nullptr;   ///< of graph steps
+    std::optional<std::size_t> lane;  ///< of export steps; neither: publish
   };
   struct Failure {
     std::size_t step = 0;
@@ -66,7 +67,7 @@ class BuildRun final : public StepRunner {
   struct State {
     std::map<Digest, VertexResult> results;
     std::vector<std::optional<LaneEnd>> lanes;
-    std::vector<Failure> failures;   ///< in the order they happened
+    std::vector<Failure> failures;  ///< in the order they happened
   };
 
   std::set<Digest> find_cached(const std::vector<Digest>& wanted);
@@ -89,8 +90,8 @@ class BuildRun final : public StepRunner {
   const AssembleOptions assemble_;
   const RunHooks hooks_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::vector<Step> steps_;             ///< by StepId; fixed once planned
-  std::set<Digest> executed_;           ///< vertices that the plan runs; fixed once planned
+  std::vector<Step> steps_;    ///< by StepId; fixed once planned
+  std::set<Digest> executed_;  ///< vertices that the plan runs; fixed once planned
   Synchronized<State> state_;
 };
 

@@ -26,29 +26,34 @@ std::vector<Descriptor> present_manifests(Store& store, const ImageRef& name) {
 
 }  // namespace
 
-AssembledImage import_rootfs(Store& store, int tar_fd, const Platform& platform, const std::string& created_by,
-                             const std::optional<std::int64_t>& created, std::stop_token stop) {
+AssembledImage import_rootfs(Store& store, int tar_fd, const Platform& platform,
+                             const std::string& created_by, const std::optional<std::int64_t>& created,
+                             std::stop_token stop) {
   const Layer layer = import_tar_as_layer(store, tar_fd, {}, stop);
   ImageConfig config{.platform = platform, .created = created ? rfc3339(*created) : ""};
   config.config.env = {kDefaultPath};
   config.config.cmd = std::vector<std::string>{"/bin/sh"};
   config.diff_ids = {layer.diff_id};
   config.history = {{.created = config.created, .created_by = created_by}};
-  AssembledImage image{.manifest = {.digest = Digest::of("")}, .config = {.digest = Digest::of("")}, .layers = {layer.descriptor}, .tree = {}};
+  AssembledImage image{.manifest = {.digest = Digest::of("")},
+                       .config = {.digest = Digest::of("")},
+                       .layers = {layer.descriptor},
+                       .tree = {}};
   image.config = put_document(store, media_type::kOciConfig, to_json(config));
-  const Manifest manifest{.media_type = std::string(media_type::kOciManifest), .config = image.config, .layers = image.layers};
+  const Manifest manifest{
+      .media_type = std::string(media_type::kOciManifest), .config = image.config, .layers = image.layers};
   image.manifest = put_document(store, media_type::kOciManifest, to_json(manifest));
   image.manifest.platform = platform;
   return image;
 }
 
-Descriptor assemble_imported(Store& store, const std::vector<AssembledImage>& images, const std::optional<ImageRef>& keep_of) {
+Descriptor assemble_imported(Store& store, const std::vector<AssembledImage>& images,
+                             const std::optional<ImageRef>& keep_of) {
   Index index{.media_type = std::string(media_type::kOciIndex)};
   for (const AssembledImage& image : images) index.manifests.push_back(image.manifest);
   for (const Descriptor& kept : keep_of ? present_manifests(store, *keep_of) : std::vector<Descriptor>{}) {
-    const bool replaced = std::ranges::any_of(images, [&](const AssembledImage& image) {
-      return image.manifest.platform == kept.platform;
-    });
+    const bool replaced = std::ranges::any_of(
+        images, [&](const AssembledImage& image) { return image.manifest.platform == kept.platform; });
     if (!replaced) index.manifests.push_back(kept);
   }
   return put_document(store, media_type::kOciIndex, to_json(index));

@@ -25,7 +25,8 @@ constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 constexpr const char* kImageName = "io.containerd.image.name";
 constexpr std::string_view kLayoutFile = R"({"imageLayoutVersion":"1.0.0"})";
 
-void collect(Store& store, const Descriptor& descriptor, std::vector<Descriptor>& found, std::set<Digest>& seen) {
+void collect(Store& store, const Descriptor& descriptor, std::vector<Descriptor>& found,
+             std::set<Digest>& seen) {
   if (!seen.insert(descriptor.digest).second) return;
   if (media_type::is_index(descriptor.media_type)) {
     for (const Descriptor& entry : parse_index(store.blobs().read(descriptor.digest)).value.manifests)
@@ -57,7 +58,8 @@ void keep_others(const Index& before, const Descriptor& image, Index& index) {
     if (entry.annotations.contains(kImageName)) replaced.insert(entry.annotations.at(kImageName));
   for (const Descriptor& entry : before.manifests) {
     const auto name = entry.annotations.find(kImageName);
-    const bool same = name != entry.annotations.end() ? replaced.contains(name->second) : entry.digest == image.digest;
+    const bool same =
+        name != entry.annotations.end() ? replaced.contains(name->second) : entry.digest == image.digest;
     if (!same) index.manifests.push_back(entry);
   }
 }
@@ -69,7 +71,8 @@ void copy_blob(Store& store, const Descriptor& blob, const fs::path& target, con
   copy_bytes(in.get(), out.fd(), blob.size, target.native(), stop);
   struct stat status {};
   if (::fstat(out.fd(), &status) != 0 || static_cast<std::uint64_t>(status.st_size) != blob.size)
-    throw IntegrityError(concat("blob ", blob.digest.str(), " in the store is shorter than ", blob.size, " bytes"));
+    throw IntegrityError(
+        concat("blob ", blob.digest.str(), " in the store is shorter than ", blob.size, " bytes"));
   out.commit();
 }
 
@@ -93,7 +96,8 @@ void export_layout_directory(Store& store, const Descriptor& image, const std::v
   const UniqueFd lock = open_file(directory, O_RDONLY | O_DIRECTORY);
   if (::flock(lock.get(), LOCK_EX) != 0) throw SystemError(errno, "lock", directory.native());
   Index index = layout_index(image, names);
-  if (const auto before = read_file_if_exists(directory / "index.json")) keep_others(parse_index(*before).value, image, index);
+  if (const auto before = read_file_if_exists(directory / "index.json"))
+    keep_others(parse_index(*before).value, image, index);
   write_file_atomic(directory / "oci-layout", kLayoutFile);
   write_file_atomic(directory / "index.json", to_json(index));
 }
@@ -109,7 +113,8 @@ void write_layout_tar(Store& store, const Descriptor& image, const std::vector<I
   std::ranges::sort(blobs, {}, &Descriptor::digest);
   for (const Descriptor& blob : blobs) {
     if (stop.stop_requested()) throw Cancelled{};
-    tar.add_file(concat("blobs/sha256/", blob.digest.hex()), store.blobs().open(blob.digest).get(), blob.size);
+    tar.add_file(concat("blobs/sha256/", blob.digest.hex()), store.blobs().open(blob.digest).get(),
+                 blob.size);
   }
   tar.add_bytes("index.json", to_json(layout_index(image, names)));
   tar.add_bytes("oci-layout", kLayoutFile);
@@ -118,8 +123,8 @@ void write_layout_tar(Store& store, const Descriptor& image, const std::vector<I
 
 }  // namespace
 
-void export_layout_tar(Store& store, const Descriptor& image, const std::vector<ImageRef>& names, const fs::path& file,
-                       std::stop_token stop) {
+void export_layout_tar(Store& store, const Descriptor& image, const std::vector<ImageRef>& names,
+                       const fs::path& file, std::stop_token stop) {
   if (file == "-") {
     write_layout_tar(store, image, names, STDOUT_FILENO, stop);
     return;

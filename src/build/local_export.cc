@@ -11,8 +11,8 @@
 
 namespace slipway {
 
-void export_trees(Store& store, const std::vector<AssembledImage>& images, const std::filesystem::path& directory,
-                  std::stop_token stop) {
+void export_trees(Store& store, const std::vector<AssembledImage>& images,
+                  const std::filesystem::path& directory, std::stop_token stop) {
   std::error_code problem;
   std::filesystem::create_directories(directory, problem);
   if (problem) throw SystemError(problem.value(), "make directory", directory.native());

@@ -10,7 +10,7 @@
 namespace slipway {
 
 /// Copies the merged trees; owners become the caller's, as files on disk are. Throws SystemError.
-void export_trees(Store& store, const std::vector<AssembledImage>& images, const std::filesystem::path& directory,
-                  std::stop_token stop);
+void export_trees(Store& store, const std::vector<AssembledImage>& images,
+                  const std::filesystem::path& directory, std::stop_token stop);
 
 }  // namespace slipway

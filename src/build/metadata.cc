@@ -64,7 +64,9 @@ std::string metadata_json(const Error& error) {
 }
 
 std::string cancelled_metadata_json() {
-  return dump(Json{{"slipway", Json{{"error", Json{{"kind", "cancelled"}, {"message", "cancelled"}, {"exitCode", 130}}}}}});
+  return dump(
+      Json{{"slipway",
+            Json{{"error", Json{{"kind", "cancelled"}, {"message", "cancelled"}, {"exitCode", 130}}}}}});
 }
 
 }  // namespace slipway

@@ -54,10 +54,12 @@ void take_type(OutputSpec& output, Attributes& attributes) {
   } else if (type.empty()) {
     throw UsageError("--output: type= is missing");
   } else if (type == "tar" || type == "docker" || type == "cacheonly") {
-    throw UsageError(concat("--output: type=", type, " is not supported yet; use oci, image, registry or local"));
+    throw UsageError(
+        concat("--output: type=", type, " is not supported yet; use oci, image, registry or local"));
   } else {
     const auto near = closest_match(type, {"image", "registry", "oci", "local"});
-    throw UsageError(concat("--output: unknown type \"", type, "\"", near ? concat(", did you mean ", *near, "?") : ""));
+    throw UsageError(
+        concat("--output: unknown type \"", type, "\"", near ? concat(", did you mean ", *near, "?") : ""));
   }
 }
 
@@ -68,7 +70,8 @@ void take_compression(OutputSpec& output, Attributes& attributes) {
   } else if (compression == "zstd") {
     output.compression = Compression::Zstd;
   } else if (!compression.empty() && compression != "gzip") {
-    throw UsageError(concat("--output: unknown compression \"", compression, "\" (gzip, zstd, uncompressed)"));
+    throw UsageError(
+        concat("--output: unknown compression \"", compression, "\" (gzip, zstd, uncompressed)"));
   }
   if (const std::string level = take(attributes, "compression-level"); !level.empty()) {
     const auto number = parse_unsigned(level);
@@ -113,7 +116,8 @@ OutputSpec parse_output(std::string_view text) {
   if (output.type != OutputSpec::Type::Image && output.dest.empty())
     throw UsageError("--output: dest= is missing");
   if (output.dest == "-" && !output.tar) throw UsageError("--output: dest=- takes a tar, not a directory");
-  if (!attributes.empty()) throw UsageError(concat("--output: unknown attribute \"", attributes.begin()->first, "\""));
+  if (!attributes.empty())
+    throw UsageError(concat("--output: unknown attribute \"", attributes.begin()->first, "\""));
   return output;
 }
 

@@ -14,10 +14,10 @@ namespace slipway {
 struct OutputSpec {
   enum class Type { Image, Oci, Local };
   Type type = Type::Image;
-  bool push = false;                ///< Image
-  std::vector<ImageRef> names;      ///< of name=; --tag's are added by the caller
-  std::filesystem::path dest;       ///< Oci, Local; "-" is stdout (Oci tar only)
-  bool tar = true;                  ///< Oci: one tar file, or a directory
+  bool push = false;            ///< Image
+  std::vector<ImageRef> names;  ///< of name=; --tag's are added by the caller
+  std::filesystem::path dest;   ///< Oci, Local; "-" is stdout (Oci tar only)
+  bool tar = true;              ///< Oci: one tar file, or a directory
   bool rewrite_timestamp = false;
   Compression compression = Compression::Gzip;
   int compression_level = -1;

@@ -34,8 +34,7 @@ void Publisher::upload_image(const Descriptor& descriptor, const std::vector<Ima
         if (other.domain() == repository.domain()) mount_from.push_back(other.repository());
       const std::string item = concat("sha256:", blob.digest.short_hex(), " pushing");
       registry_.push_blob(
-          repository, blob, [&] { return store_.blobs().open(blob.digest); },
-          mount_from,
+          repository, blob, [&] { return store_.blobs().open(blob.digest); }, mount_from,
           [&](std::uint64_t current, std::uint64_t total) {
             if (progress) progress(item, current, total);
           },

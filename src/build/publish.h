@@ -1,5 +1,6 @@
 #pragma once
-// Publishing is atomic: blobs and manifests of every platform are in place before any tag moves, then all tags move.
+// Publishing is atomic: blobs and manifests of every platform are in place before any tag moves, then all
+// tags move.
 #include <functional>
 #include <stop_token>
 #include <string>
@@ -14,13 +15,15 @@ namespace slipway {
 
 class Publisher {
  public:
-  Publisher(Store& store, RegistryClient& registry, ImageSource& images) : store_(store), registry_(registry), images_(images) {}
+  Publisher(Store& store, RegistryClient& registry, ImageSource& images)
+      : store_(store), registry_(registry), images_(images) {}
 
-  /// Layers, config and manifest of one platform, by digest, from the store into every repository that `names` name.
-  /// Moves no tag. Thread-safe: platforms are uploaded while others still build.
-  void upload_image(const Descriptor& manifest, const std::vector<ImageRef>& names, const ItemProgress& progress,
-                    std::stop_token stop);
-  /// The index (if `image` is one) by digest, then every tag. If some tags moved and one did not, the error says which.
+  /// Layers, config and manifest of one platform, by digest, from the store into every repository that
+  /// `names` name. Moves no tag. Thread-safe: platforms are uploaded while others still build.
+  void upload_image(const Descriptor& manifest, const std::vector<ImageRef>& names,
+                    const ItemProgress& progress, std::stop_token stop);
+  /// The index (if `image` is one) by digest, then every tag. If some tags moved and one did not, the error
+  /// says which.
   void move_tags(const Descriptor& image, const std::vector<ImageRef>& names, std::stop_token stop);
 
  private:

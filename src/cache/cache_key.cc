@@ -44,7 +44,8 @@ std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, s
     if (const FileOp* file = std::get_if<FileOp>(&vertex.op.what)) {
       for (const FileAction& action : file->actions) {
         const CopyAction* copy = std::get_if<CopyAction>(&action);
-        if (!copy || copy->from < 0 || static_cast<std::size_t>(copy->from) >= vertex.op.inputs.size()) continue;
+        if (!copy || copy->from < 0 || static_cast<std::size_t>(copy->from) >= vertex.op.inputs.size())
+          continue;
         const Vertex& from = graph.at(vertex.op.inputs[static_cast<std::size_t>(copy->from)].vertex);
         const std::string name = local_source_name(from.op);
         if (!name.empty()) add_field(hash, content.digest(name, *copy, vertex, stop).str());

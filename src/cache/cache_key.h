@@ -1,6 +1,7 @@
 #pragma once
-// Definition-level cache keys: what a step is, and the keys of what it reads. A key is known before anything runs, so
-// a step whose key has a result needs none of its inputs. Not for content-level keys (digests of produced trees).
+// Definition-level cache keys: what a step is, and the keys of what it reads. A key is known before anything
+// runs, so a step whose key has a result needs none of its inputs. Not for content-level keys (digests of
+// produced trees).
 #include <map>
 #include <stop_token>
 #include <string>
@@ -10,12 +11,13 @@
 
 namespace slipway {
 
-/// Gives the content that a step reads from outside the graph. Declared here, implemented by who holds the contexts.
+/// Gives the content that a step reads from outside the graph. Declared here, implemented by who holds the
+/// contexts.
 class LocalContent {
  public:
   virtual ~LocalContent() = default;
-  /// Digest of what `copy` selects in the local source `name`. Throws InvalidInput with `vertex`'s location if that is
-  /// nothing.
+  /// Digest of what `copy` selects in the local source `name`. Throws InvalidInput with `vertex`'s location
+  /// if that is nothing.
   virtual Digest digest(const std::string& name, const CopyAction& copy, const Vertex& vertex,
                         std::stop_token stop) = 0;
 };
@@ -23,8 +25,9 @@ class LocalContent {
 /// "context" of "local://context"; empty if the op is no local source.
 std::string local_source_name(const Op& op);
 
-/// One key a vertex, for all of `graph`. A local source has a key of its definition only: what counts is what the
-/// steps above it select. Proxy settings, secrets' values and vertex names are in no key. Throws as LocalContent does.
+/// One key a vertex, for all of `graph`. A local source has a key of its definition only: what counts is what
+/// the steps above it select. Proxy settings, secrets' values and vertex names are in no key. Throws as
+/// LocalContent does.
 std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, std::stop_token stop);
 
 }  // namespace slipway

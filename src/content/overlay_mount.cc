@@ -112,7 +112,8 @@ std::string unescape_octal(const std::string& text) {
 void mount_overlay(const OverlayMount& mount) {
   constexpr std::size_t kMostLayers = 500;  // OVL_MAX_STACK of the kernel
   if (mount.lower.size() > kMostLayers)
-    throw InvalidInput(concat("a file system of ", mount.lower.size(), " layers: overlayfs takes at most ", kMostLayers));
+    throw InvalidInput(
+        concat("a file system of ", mount.lower.size(), " layers: overlayfs takes at most ", kMostLayers));
   const std::string options = options_of(mount);
   constexpr std::string_view kVolatile = ",volatile";
   if (options.size() + kVolatile.size() >= static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)))

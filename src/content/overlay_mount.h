@@ -1,5 +1,6 @@
 #pragma once
-// overlayfs(5) mounts of many layers, and their end. Private to this module: what a snapshot is, is in snapshots.h.
+// overlayfs(5) mounts of many layers, and their end. Private to this module: what a snapshot is, is in
+// snapshots.h.
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -7,8 +8,8 @@
 namespace slipway {
 
 struct OverlayMount {
-  /// Where relative lower directories start. Mount options must fit in one page, so short names are what makes long
-  /// chains possible.
+  /// Where relative lower directories start. Mount options must fit in one page, so short names are what
+  /// makes long chains possible.
   std::filesystem::path base;
   std::vector<std::string> lower;  ///< topmost first, relative to `base`
   /// Empty for a read-only mount.
@@ -16,8 +17,8 @@ struct OverlayMount {
   std::filesystem::path target;
 };
 
-/// Throws HostError if this kernel, these rights or this file system do not allow it, or if there are too many layers;
-/// IntegrityError if a lower directory is missing; SystemError.
+/// Throws HostError if this kernel, these rights or this file system do not allow it, or if there are too
+/// many layers; IntegrityError if a lower directory is missing; SystemError.
 void mount_overlay(const OverlayMount& mount);
 
 /// Throws SystemError (EBUSY if something in it stays open).

@@ -48,17 +48,21 @@ fs::path ensure_root(const fs::path& root) {
 }
 
 /// Somebody else's layout is not taken over: our index.json would replace theirs.
-/// slipway removes what it finds in its store and does not know, so it takes only an empty directory for a new one.
+/// slipway removes what it finds in its store and does not know, so it takes only an empty directory for a
+/// new one.
 void refuse_foreign_directory(const fs::path& root) {
   if (::access((root / "slipway.db").c_str(), F_OK) == 0) return;
-  // A store that was being made when its process died has the lock, made first, and nothing but our own names.
-  static const std::set<std::string> kOurs = {"blobs", "index.json", "lock", "logs", "oci-layout", "snapshots", "tmp"};
+  // A store that was being made when its process died has the lock, made first, and nothing but our own
+  // names.
+  static const std::set<std::string> kOurs = {"blobs",      "index.json", "lock", "logs",
+                                              "oci-layout", "snapshots",  "tmp"};
   bool empty = true, foreign = false, locked = false;
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().native();
     empty = false;
     locked = locked || name == "lock";
-    foreign = foreign || !(kOurs.contains(name) || name.starts_with("oci-layout.tmp-") || name.starts_with("slipway.db"));
+    foreign = foreign || !(kOurs.contains(name) || name.starts_with("oci-layout.tmp-") ||
+                           name.starts_with("slipway.db"));
   }
   if (empty || (locked && !foreign)) return;
   HostError error(concat(root.native(), " is neither empty nor a store of slipway"));

@@ -1,8 +1,8 @@
 #pragma once
-// The store: an OCI image layout (oci-layout, index.json, blobs/) plus snapshots and an SQLite database (WAL). Several
-// processes share one store without a daemon. Order of writing is the invariant: bytes become durable first, the row
-// that points at them second, so kill -9 at any instant loses at most the step in flight. Layout and invariants:
-// docs/architecture.md, "The store".
+// The store: an OCI image layout (oci-layout, index.json, blobs/) plus snapshots and an SQLite database
+// (WAL). Several processes share one store without a daemon. Order of writing is the invariant: bytes become
+// durable first, the row that points at them second, so kill -9 at any instant loses at most the step in
+// flight. Layout and invariants: docs/architecture.md, "The store".
 //
 //   ROOT/oci-layout, index.json, blobs/sha256/HEX   an OCI image layout that other tools can read
 //   ROOT/slipway.db                                 names, layers, snapshots, results, file digests
@@ -11,12 +11,12 @@
 //   ROOT/lock                                       held while one of those is made or judged
 //   ROOT/logs/
 //
-// Against kill -9: blobs and snapshots get their names by rename; whoever opens the store next removes the directories
-// of dead processes and, having found one, also snapshot directories that no row stands for. Nothing of a living
-// process is touched.
-// Against a power cut: blobs are fsynced at once. Snapshots are many small files, so their rows say "not durable" and
-// which run of the kernel made them; a store that closes in order syncs its file system once and marks them durable.
-// Rows that are not, and are of another run, are dropped at the next open, with what stands on them.
+// Against kill -9: blobs and snapshots get their names by rename; whoever opens the store next removes the
+// directories of dead processes and, having found one, also snapshot directories that no row stands for.
+// Nothing of a living process is touched. Against a power cut: blobs are fsynced at once. Snapshots are many
+// small files, so their rows say "not durable" and which run of the kernel made them; a store that closes in
+// order syncs its file system once and marks them durable. Rows that are not, and are of another run, are
+// dropped at the next open, with what stands on them.
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -61,8 +61,8 @@ class FileDigests {
 
 struct StoredImage {
   ImageRef name;
-  Descriptor descriptor;      ///< an index or a manifest in blobs/
-  std::int64_t updated = 0;   ///< seconds since the epoch
+  Descriptor descriptor;     ///< an index or a manifest in blobs/
+  std::int64_t updated = 0;  ///< seconds since the epoch
 };
 
 /// Names of images in the store; kept in the database and mirrored in index.json with
@@ -103,8 +103,8 @@ struct StoreProblem {
 
 class Store {
  public:
-  /// Creates what is missing; clears what dead processes left in tmp/. Throws SystemError, HostError for a store of a
-  /// newer slipway.
+  /// Creates what is missing; clears what dead processes left in tmp/. Throws SystemError, HostError for a
+  /// store of a newer slipway.
   static std::unique_ptr<Store> open(const std::filesystem::path& root, Logger& logger);
   ~Store();
 
@@ -116,12 +116,13 @@ class Store {
   FileDigests& file_digests() { return *file_digests_; }
   Database& database() { return *database_; }
   Logger& logger() { return logger_; }
-  /// For anything that must be on the store's file system; the caller's directory in it dies with its process.
+  /// For anything that must be on the store's file system; the caller's directory in it dies with its
+  /// process.
   const std::filesystem::path& temp_directory() const { return temp_; }
   std::filesystem::path log_directory() const { return root_ / "logs"; }
 
-  /// Every row points at bytes that are there and right, every blob has its digest (if `read_blobs`), no mount and no
-  /// half-made thing of a dead process remains. Repairs nothing.
+  /// Every row points at bytes that are there and right, every blob has its digest (if `read_blobs`), no
+  /// mount and no half-made thing of a dead process remains. Repairs nothing.
   std::vector<StoreProblem> check(bool read_blobs);
 
  private:
@@ -140,7 +141,8 @@ class Store {
   std::unique_ptr<FileDigests> file_digests_;
 };
 
-/// --root, else SLIPWAY_ROOT, else /var/lib/slipway as root, else $XDG_DATA_HOME/slipway (~/.local/share/slipway).
+/// --root, else SLIPWAY_ROOT, else /var/lib/slipway as root, else $XDG_DATA_HOME/slipway
+/// (~/.local/share/slipway).
 std::filesystem::path default_store_root();
 
 }  // namespace slipway

@@ -54,7 +54,8 @@ StoreLock::StoreLock(const fs::path& root) : fd_(open_file(root / "lock", O_RDWR
 std::vector<fs::path> dead_sessions(const fs::path& root) {
   std::vector<fs::path> dead;
   for (const fs::directory_entry& entry : fs::directory_iterator(root / "tmp")) {
-    const bool ours = entry.path().filename().native().starts_with(kSessionPrefix) && entry.is_directory() && !entry.is_symlink();
+    const bool ours = entry.path().filename().native().starts_with(kSessionPrefix) && entry.is_directory() &&
+                      !entry.is_symlink();
     if (ours && !is_alive(entry.path())) dead.push_back(entry.path());
   }
   return dead;

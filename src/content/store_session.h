@@ -1,9 +1,9 @@
 #pragma once
 // A process's own directory in ROOT/tmp, and what dead processes left there. Private to this module.
 //
-// ROOT/tmp/XXXXXX/lock is held with flock(2) for as long as its process lives; slipway runs in a pid namespace of its
-// own, so pids would say nothing. ROOT/lock is held for the moment in which such a directory is made or judged, so none
-// is ever seen between mkdir and flock.
+// ROOT/tmp/XXXXXX/lock is held with flock(2) for as long as its process lives; slipway runs in a pid
+// namespace of its own, so pids would say nothing. ROOT/lock is held for the moment in which such a directory
+// is made or judged, so none is ever seen between mkdir and flock.
 #include <filesystem>
 #include <vector>
 
@@ -26,7 +26,8 @@ std::vector<std::filesystem::path> dead_sessions(const std::filesystem::path& ro
 
 class StoreSession {
  public:
-  /// Makes the directory and moves those of the dead into it. The caller holds a StoreLock. Throws SystemError.
+  /// Makes the directory and moves those of the dead into it. The caller holds a StoreLock. Throws
+  /// SystemError.
   StoreSession(const std::filesystem::path& root, Logger& logger);
   StoreSession(const StoreSession&) = delete;
   StoreSession& operator=(const StoreSession&) = delete;

@@ -33,7 +33,8 @@ struct TarFileWriter::Impl {
     check(archive_write_header(out, entry), name);
   }
   void data(const std::string& name, const char* bytes, std::size_t size) {
-    if (archive_write_data(out, bytes, size) < 0) throw SystemError(archive_errno(out), "write archive", name);
+    if (archive_write_data(out, bytes, size) < 0)
+      throw SystemError(archive_errno(out), "write archive", name);
   }
 };
 

@@ -7,7 +7,8 @@
 
 namespace slipway {
 
-/// Writes to a descriptor of the caller's. The same calls give the same bytes: mtime 0, owner 0. Throws SystemError.
+/// Writes to a descriptor of the caller's. The same calls give the same bytes: mtime 0, owner 0. Throws
+/// SystemError.
 class TarFileWriter {
  public:
   explicit TarFileWriter(int fd);

@@ -164,8 +164,12 @@ FileAction get_action(const llb::FileAction& in) {
     case llb::FileAction::kCopy: {
       const llb::Copy& copy = in.copy();
       if (copy.attempt_unpack() || copy.include_patterns_size() > 0)
-        throw InvalidInput("the operation unpacks archives or includes by pattern, which slipway does not support yet");
-      CopyAction out{.base = base, .from = static_cast<int>(in.secondary_input()), .src = copy.src(), .dest = copy.dest()};
+        throw InvalidInput(
+            "the operation unpacks archives or includes by pattern, which slipway does not support yet");
+      CopyAction out{.base = base,
+                     .from = static_cast<int>(in.secondary_input()),
+                     .src = copy.src(),
+                     .dest = copy.dest()};
       out.owner = get_owner(copy);
       if (copy.mode() >= 0) out.mode = static_cast<unsigned>(copy.mode());
       out.follow_symlink = copy.follow_symlink();
@@ -193,7 +197,8 @@ FileAction get_action(const llb::FileAction& in) {
                       .path = in.rm().path(),
                       .allow_not_found = in.rm().allow_not_found(),
                       .allow_wildcard = in.rm().allow_wildcard()};
-    case llb::FileAction::ACTION_NOT_SET: break;
+    case llb::FileAction::ACTION_NOT_SET:
+      break;
   }
   throw InvalidInput("a file operation of a kind that slipway does not know");
 }
@@ -217,8 +222,10 @@ Mount get_mount(const llb::Mount& in) {
 }
 
 ExecOp get_exec(const llb::ExecOp& in) {
-  if (in.security() != 0) throw InvalidInput("the operation asks for an insecure sandbox, which slipway does not give");
-  if (in.network() < 0 || in.network() > 2) throw InvalidInput(concat("network mode ", in.network(), " is unknown"));
+  if (in.security() != 0)
+    throw InvalidInput("the operation asks for an insecure sandbox, which slipway does not give");
+  if (in.network() < 0 || in.network() > 2)
+    throw InvalidInput(concat("network mode ", in.network(), " is unknown"));
   ExecOp exec;
   exec.args.assign(in.meta().args().begin(), in.meta().args().end());
   exec.env.assign(in.meta().env().begin(), in.meta().env().end());
@@ -226,7 +233,8 @@ ExecOp get_exec(const llb::ExecOp& in) {
   exec.user = in.meta().user();
   if (in.meta().has_proxy_env()) {
     const llb::ProxyEnv& proxy = in.meta().proxy_env();
-    exec.proxy = ProxyEnv{proxy.http_proxy(), proxy.https_proxy(), proxy.ftp_proxy(), proxy.no_proxy(), proxy.all_proxy()};
+    exec.proxy = ProxyEnv{proxy.http_proxy(), proxy.https_proxy(), proxy.ftp_proxy(), proxy.no_proxy(),
+                          proxy.all_proxy()};
   }
   for (const llb::Mount& mount : in.mounts()) exec.mounts.push_back(get_mount(mount));
   for (const llb::SecretEnv& secret : in.secretenv())
@@ -241,7 +249,8 @@ llb::Op to_wire(const Op& op) {
   std::visit(Overloaded{
                  [&](const SourceOp& source) {
                    out.mutable_source()->set_identifier(source.identifier);
-                   for (const auto& [key, value] : source.attrs) (*out.mutable_source()->mutable_attrs())[key] = value;
+                   for (const auto& [key, value] : source.attrs)
+                     (*out.mutable_source()->mutable_attrs())[key] = value;
                  },
                  [&](const ExecOp& exec) { put_exec(exec, out.mutable_exec()); },
                  [&](const FileOp& file) { put_file(file, out.mutable_file()); },
@@ -262,7 +271,8 @@ std::string encode_op(const Op& op) { return serialise(to_wire(op)); }
 
 Op decode_op(std::string_view bytes) {
   llb::Op in;
-  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) throw InvalidInput("not an LLB operation");
+  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    throw InvalidInput("not an LLB operation");
   Op op{.inputs = {}, .what = SourceOp{}, .platform = {}};
   for (const llb::Input& input : in.inputs()) {
     if (input.index() != 0) throw InvalidInput("an operation with more than one result");
@@ -273,18 +283,21 @@ Op decode_op(std::string_view bytes) {
       op.what = SourceOp{.identifier = in.source().identifier(),
                          .attrs = {in.source().attrs().begin(), in.source().attrs().end()}};
       break;
-    case llb::Op::kExec: op.what = get_exec(in.exec()); break;
+    case llb::Op::kExec:
+      op.what = get_exec(in.exec());
+      break;
     case llb::Op::kFile: {
       FileOp file;
       for (const llb::FileAction& action : in.file().actions()) file.actions.push_back(get_action(action));
       op.what = std::move(file);
       break;
     }
-    case llb::Op::OP_NOT_SET: throw InvalidInput("an operation of a kind that slipway does not know");
+    case llb::Op::OP_NOT_SET:
+      throw InvalidInput("an operation of a kind that slipway does not know");
   }
   if (in.has_platform())
-    op.platform = Platform::from_fields(in.platform().os(), in.platform().architecture(), in.platform().variant(),
-                                        in.platform().os_version());
+    op.platform = Platform::from_fields(in.platform().os(), in.platform().architecture(),
+                                        in.platform().variant(), in.platform().os_version());
   return op;
 }
 

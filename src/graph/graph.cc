@@ -9,7 +9,8 @@
 namespace slipway {
 
 Digest Graph::add(Op op, VertexInfo info, const std::optional<Platform>& lane) {
-  for (const Input& input : op.inputs) SLIPWAY_CHECK(contains(input.vertex), "inputs are added before their users");
+  for (const Input& input : op.inputs)
+    SLIPWAY_CHECK(contains(input.vertex), "inputs are added before their users");
   const Digest digest = Digest::of(encode_op(op));
   auto found = by_digest_.find(digest);
   if (found == by_digest_.end()) {

@@ -1,6 +1,6 @@
 #pragma once
-// One merged DAG for all platforms of a build. A vertex is an op plus what people need to know of it; its digest is
-// that of the op's wire form (graph/codec.h), so equal work of two platforms is one vertex.
+// One merged DAG for all platforms of a build. A vertex is an op plus what people need to know of it; its
+// digest is that of the op's wire form (graph/codec.h), so equal work of two platforms is one vertex.
 #include <map>
 #include <optional>
 #include <string>

@@ -1,6 +1,6 @@
 #pragma once
-// The operations of a build, shaped after BuildKit's LLB so that any subgraph can travel to any node that speaks it.
-// Typed structs here; their wire form is in graph/codec.h.
+// The operations of a build, shaped after BuildKit's LLB so that any subgraph can travel to any node that
+// speaks it. Typed structs here; their wire form is in graph/codec.h.
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -62,34 +62,36 @@ struct ExecOp {
   std::vector<std::string> args;
   std::vector<std::string> env;  ///< KEY=VALUE
   std::string cwd = "/";
-  std::string user;              ///< as in USER; empty is root
-  std::vector<Mount> mounts;     ///< the root ("/", input 0, output 0) among them
+  std::string user;           ///< as in USER; empty is root
+  std::vector<Mount> mounts;  ///< the root ("/", input 0, output 0) among them
   std::vector<SecretEnv> secret_env;
   NetworkMode network = NetworkMode::Sandbox;
   std::optional<ProxyEnv> proxy;
   bool operator==(const ExecOp&) const = default;
 };
 
-/// Owner of copied or created files. Names are looked up in the passwd and group files of the tree that is changed.
+/// Owner of copied or created files. Names are looked up in the passwd and group files of the tree that is
+/// changed.
 struct Owner {
-  std::string user, group;  ///< name or number; empty group: the user's own if user is a name, else the same number
+  std::string user,
+      group;  ///< name or number; empty group: the user's own if user is a name, else the same number
   bool operator==(const Owner&) const = default;
 };
 
-/// In an action, index < number of vertex inputs is an input; index - number of inputs is an earlier action of the
-/// same op; kNoInput is an empty tree.
+/// In an action, index < number of vertex inputs is an input; index - number of inputs is an earlier action
+/// of the same op; kNoInput is an empty tree.
 struct CopyAction {
-  int base = kNoInput;       ///< the tree that is changed
-  int from = kNoInput;       ///< the tree that is read
-  std::string src, dest;     ///< absolute within their trees; src may hold Go filepath.Match wildcards
-  std::optional<Owner> owner;            ///< absent: as in the source tree (contexts: 0:0)
-  std::optional<unsigned> mode;          ///< --chmod
-  bool follow_symlink = true;            ///< of src itself
-  bool copy_dir_contents = true;         ///< a directory src gives what is in it, not itself
+  int base = kNoInput;            ///< the tree that is changed
+  int from = kNoInput;            ///< the tree that is read
+  std::string src, dest;          ///< absolute within their trees; src may hold Go filepath.Match wildcards
+  std::optional<Owner> owner;     ///< absent: as in the source tree (contexts: 0:0)
+  std::optional<unsigned> mode;   ///< --chmod
+  bool follow_symlink = true;     ///< of src itself
+  bool copy_dir_contents = true;  ///< a directory src gives what is in it, not itself
   bool create_dest_path = true;
   bool allow_wildcard = true;
   bool allow_empty_wildcard = false;
-  std::vector<std::string> exclude;      ///< relative to src
+  std::vector<std::string> exclude;  ///< relative to src
   bool operator==(const CopyAction&) const = default;
 };
 struct MkdirAction {
@@ -132,8 +134,8 @@ struct Input {
 struct Op {
   std::vector<Input> inputs;
   std::variant<SourceOp, ExecOp, FileOp> what;
-  /// Set where the result depends on it: Exec and image sources. File ops and local sources have none, which is why
-  /// equal ones of two platforms are one vertex.
+  /// Set where the result depends on it: Exec and image sources. File ops and local sources have none, which
+  /// is why equal ones of two platforms are one vertex.
   std::optional<Platform> platform;
 };
 

@@ -80,7 +80,8 @@ void apply_file_op(const FileOp& op, std::size_t input_count, const RootedDir& t
     if (stop.stop_requested()) throw Cancelled{};
     if (const auto* copying = std::get_if<CopyAction>(&action)) {
       if (copying->from >= 0 && static_cast<std::size_t>(copying->from) >= input_count)
-        throw InvalidInput("a copy from the result of an earlier action of the same operation is not supported");
+        throw InvalidInput(
+            "a copy from the result of an earlier action of the same operation is not supported");
       copy(*copying, target, source(copying->from), stop);
     } else if (const auto* making = std::get_if<MkdirAction>(&action)) {
       mkdir(*making, target);

@@ -20,9 +20,9 @@ struct SourceTree {
   const PatternMatcher* ignored = nullptr;
 };
 
-/// Applies `op` to `target`. `source(i)` gives input i, `source(kNoInput)` an empty tree. Directories made on the way get the current time.
-/// Throws NotFound for a missing source, InvalidInput (unknown user, a file where a directory must be), SystemError,
-/// Cancelled.
+/// Applies `op` to `target`. `source(i)` gives input i, `source(kNoInput)` an empty tree. Directories made on
+/// the way get the current time. Throws NotFound for a missing source, InvalidInput (unknown user, a file
+/// where a directory must be), SystemError, Cancelled.
 void apply_file_op(const FileOp& op, std::size_t input_count, const RootedDir& target,
                    const std::function<SourceTree(int input)>& source, std::stop_token stop);
 

@@ -22,7 +22,8 @@ std::string platforms_of(const Index& index) {
 
 }  // namespace
 
-dockerfile::BaseImage ImageSource::resolve(const ImageRef& ref, const Platform& platform, std::stop_token stop) {
+dockerfile::BaseImage ImageSource::resolve(const ImageRef& ref, const Platform& platform,
+                                           std::stop_token stop) {
   const auto key = std::pair(ref, platform);
   if (auto known = resolved_.lock(); known->contains(key)) return known->at(key);
   dockerfile::BaseImage image = resolve_now(ref, platform, stop);
@@ -30,7 +31,8 @@ dockerfile::BaseImage ImageSource::resolve(const ImageRef& ref, const Platform& 
   return image;
 }
 
-dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platform& platform, std::stop_token stop) {
+dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platform& platform,
+                                               std::stop_token stop) {
   Descriptor descriptor{.digest = Digest::of("")};
   std::string bytes;
   if (const auto stored = store_.images().find(ref);
@@ -47,20 +49,22 @@ dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platfo
     const Index index = parse_index(bytes).value;
     const auto entry = select_platform(index, platform);
     if (!entry)
-      throw InvalidInput(concat("image ", ref.familiar(), " has no platform ", platform.str(), "; it has: ",
-                                platforms_of(index)));
+      throw InvalidInput(concat("image ", ref.familiar(), " has no platform ", platform.str(),
+                                "; it has: ", platforms_of(index)));
     descriptor = *entry;
     bytes = document(ref.with_digest(descriptor.digest), descriptor, stop);
   }
   const Manifest manifest = parse_manifest(bytes).value;
   constexpr std::size_t kMostLayers = 500;  // more cannot be mounted
   if (manifest.layers.size() > kMostLayers)
-    throw InvalidInput(concat("image ", ref.familiar(), " has ", manifest.layers.size(), " layers, more than ", kMostLayers));
-  if (!manifest.config) throw InvalidInput(concat(ref.familiar(), " is no image: its manifest has no config"));
+    throw InvalidInput(concat("image ", ref.familiar(), " has ", manifest.layers.size(),
+                              " layers, more than ", kMostLayers));
+  if (!manifest.config)
+    throw InvalidInput(concat(ref.familiar(), " is no image: its manifest has no config"));
   ImageConfig config = parse_image_config(config_bytes(ref, *manifest.config, stop)).value;
   if (!match_rank(platform, config.platform) && !runs_natively(platform, config.platform))
-    throw InvalidInput(concat("image ", ref.familiar(), " has no platform ", platform.str(), "; it has: ",
-                              config.platform.str()));
+    throw InvalidInput(concat("image ", ref.familiar(), " has no platform ", platform.str(),
+                              "; it has: ", config.platform.str()));
   for (const Descriptor& layer : manifest.layers) homes_.lock()->emplace(layer.digest, ref);
   return {.pinned = ref.with_digest(descriptor.digest), .config = std::move(config)};
 }
@@ -78,10 +82,11 @@ std::string ImageSource::config_bytes(const ImageRef& ref, const Descriptor& con
 }
 
 void ImageSource::fetch_blob(const ImageRef& ref, const Descriptor& blob, const ItemProgress& progress,
-                              std::stop_token stop) {
+                             std::stop_token stop) {
   if (store_.blobs().has(blob.digest)) return;
   BlobWriter writer = store_.blobs().create();
-  const BlobSink sink{.write = [&](std::string_view bytes) { writer.write(bytes); }, .restart = [&] { writer.restart(); }};
+  const BlobSink sink{.write = [&](std::string_view bytes) { writer.write(bytes); },
+                      .restart = [&] { writer.restart(); }};
   const std::string item = concat("sha256:", blob.digest.short_hex(), " pulling");
   registry_.fetch_blob(
       ref, blob, sink,
@@ -99,8 +104,8 @@ std::optional<SnapshotId> ImageSource::unpack(const SourceOp& source, const Item
   const Manifest manifest = parse_manifest(raw).value;
   const ImageConfig config = parse_image_config(config_bytes(ref, *manifest.config, stop)).value;
   if (config.diff_ids.size() != manifest.layers.size())
-    throw InvalidInput(concat("image ", ref.familiar(), ": its config lists ", config.diff_ids.size(), " layers, its manifest ",
-                              manifest.layers.size()));
+    throw InvalidInput(concat("image ", ref.familiar(), ": its config lists ", config.diff_ids.size(),
+                              " layers, its manifest ", manifest.layers.size()));
   std::optional<SnapshotId> parent;
   std::optional<Digest> chain;
   for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
@@ -123,7 +128,8 @@ std::optional<std::optional<SnapshotId>> ImageSource::find_unpacked_root(const S
   const Manifest manifest = parse_manifest(store_.blobs().read(*ref.digest())).value;
   if (!manifest.config || !store_.blobs().has(manifest.config->digest)) return std::nullopt;
   std::optional<Digest> chain;
-  for (const Digest& diff_id : parse_image_config(store_.blobs().read(manifest.config->digest)).value.diff_ids)
+  for (const Digest& diff_id :
+       parse_image_config(store_.blobs().read(manifest.config->digest)).value.diff_ids)
     chain = chain_id(chain, diff_id);
   if (!chain) return std::optional<SnapshotId>{};
   const auto known = find_unpacked(store_, *chain);

@@ -1,5 +1,6 @@
 #pragma once
-// Base images: found in the store by name, else in their registry; unpacked layer by layer when a step needs them.
+// Base images: found in the store by name, else in their registry; unpacked layer by layer when a step needs
+// them.
 #include <functional>
 #include <map>
 #include <mutex>
@@ -27,8 +28,10 @@ class ImageSource final : public dockerfile::ImageResolver {
   /// Throws as the interface says; an image without the platform is InvalidInput that lists those it has.
   dockerfile::BaseImage resolve(const ImageRef& ref, const Platform& platform, std::stop_token stop) override;
 
-  /// The unpacked root of a "docker-image://" source that resolve() pinned; nothing for an image without layers.
-  std::optional<SnapshotId> unpack(const SourceOp& source, const ItemProgress& progress, std::stop_token stop);
+  /// The unpacked root of a "docker-image://" source that resolve() pinned; nothing for an image without
+  /// layers.
+  std::optional<SnapshotId> unpack(const SourceOp& source, const ItemProgress& progress,
+                                   std::stop_token stop);
 
   /// What unpack() would return, if it is known without fetching or unpacking anything.
   std::optional<std::optional<SnapshotId>> find_unpacked_root(const SourceOp& source);
@@ -41,7 +44,8 @@ class ImageSource final : public dockerfile::ImageResolver {
   /// The bytes of a manifest or index: from the store if they are there, else fetched and kept.
   std::string document(const ImageRef& ref, const Descriptor& descriptor, std::stop_token stop);
   std::string config_bytes(const ImageRef& ref, const Descriptor& config, std::stop_token stop);
-  void fetch_blob(const ImageRef& ref, const Descriptor& blob, const ItemProgress& progress, std::stop_token stop);
+  void fetch_blob(const ImageRef& ref, const Descriptor& blob, const ItemProgress& progress,
+                  std::stop_token stop);
 
   Store& store_;
   RegistryClient& registry_;

@@ -30,22 +30,26 @@ class LocalContexts final : public LocalContent {
   const LocalContext& at(const std::string& name) const;
 
   /// Remembers what it said, for check_unchanged().
-  Digest digest(const std::string& name, const CopyAction& copy, const Vertex& vertex, std::stop_token stop) override;
+  Digest digest(const std::string& name, const CopyAction& copy, const Vertex& vertex,
+                std::stop_token stop) override;
 
-  /// Throws InvalidInput if what `copy` selects is no longer what digest() saw: then the step's key is not true of what
-  /// was copied. Call after copying.
-  void check_unchanged(const std::string& name, const CopyAction& copy, const Vertex& vertex, std::stop_token stop);
+  /// Throws InvalidInput if what `copy` selects is no longer what digest() saw: then the step's key is not
+  /// true of what was copied. Call after copying.
+  void check_unchanged(const std::string& name, const CopyAction& copy, const Vertex& vertex,
+                       std::stop_token stop);
 
  private:
-  Digest digest_now(const std::string& name, const CopyAction& copy, const Vertex& vertex, std::stop_token stop);
+  Digest digest_now(const std::string& name, const CopyAction& copy, const Vertex& vertex,
+                    std::stop_token stop);
 
   std::map<std::string, LocalContext> contexts_;
   FileDigests* digests_;
-  Synchronized<std::map<std::pair<Digest, std::string>, Digest>> seen_;   ///< by vertex and selection
+  Synchronized<std::map<std::pair<Digest, std::string>, Digest>> seen_;  ///< by vertex and selection
 };
 
-/// Rethrows a NotFound of content/tree.h as InvalidInput at the vertex's instruction, saying where the path was looked
-/// for. Call from within a catch block.
-[[noreturn]] void rethrow_missing_source(const NotFound& missing, const Vertex& vertex, const std::string& where);
+/// Rethrows a NotFound of content/tree.h as InvalidInput at the vertex's instruction, saying where the path
+/// was looked for. Call from within a catch block.
+[[noreturn]] void rethrow_missing_source(const NotFound& missing, const Vertex& vertex,
+                                         const std::string& where);
 
 }  // namespace slipway

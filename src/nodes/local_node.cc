@@ -15,7 +15,8 @@ namespace slipway {
 namespace {
 
 std::int64_t now_seconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 std::string shown_command(const std::vector<std::string>& args) {
@@ -48,7 +49,11 @@ std::optional<SnapshotId> snapshot_of(int input, const std::vector<VertexResult>
 class SourceTrees {
  public:
   SourceTrees(Store& store, const LocalContexts& contexts, const std::vector<VertexResult>& inputs)
-      : store_(store), contexts_(contexts), inputs_(inputs), empty_(store.temp_directory(), "empty"), nothing_(empty_.path()) {}
+      : store_(store),
+        contexts_(contexts),
+        inputs_(inputs),
+        empty_(store.temp_directory(), "empty"),
+        nothing_(empty_.path()) {}
 
   SourceTree open(int input) {
     last_opened_ = "an empty tree";
@@ -105,16 +110,16 @@ const Mount& root_mount(const ExecOp& exec) {
 }
 
 std::string exit_message(const ExecOp& exec, int exit_code) {
-  std::string message =
-      concat("process \"", shown_command(exec.args), "\" did not complete successfully: exit code: ", exit_code);
+  std::string message = concat("process \"", shown_command(exec.args),
+                               "\" did not complete successfully: exit code: ", exit_code);
   if (exit_code > 128 && exit_code < 160) message += concat(" (killed by signal ", exit_code - 128, ")");
   return message;
 }
 
 }  // namespace
 
-LocalNode::LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSource& images, LocalContexts& contexts,
-                     LocalNodeOptions options, ProgressSink& progress)
+LocalNode::LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSource& images,
+                     LocalContexts& contexts, LocalNodeOptions options, ProgressSink& progress)
     : store_(store),
       sandbox_(std::move(sandbox)),
       images_(images),
@@ -137,11 +142,16 @@ std::optional<VertexResult> LocalNode::find_result(const Vertex& vertex) {
   return VertexResult{.snapshot = *root, .context = {}};
 }
 
-VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult>& inputs, std::stop_token stop) {
+VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult>& inputs,
+                            std::stop_token stop) {
   if (const SourceOp* source = std::get_if<SourceOp>(&vertex.op.what)) {
-    if (const std::string context = local_source_name(vertex.op); !context.empty()) return {.context = context};
+    if (const std::string context = local_source_name(vertex.op); !context.empty())
+      return {.context = context};
     const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
-      progress_.emit(BytesMoved{.id = vertex.digest.str(), .item = item, .current = current, .total = total,
+      progress_.emit(BytesMoved{.id = vertex.digest.str(),
+                                .item = item,
+                                .current = current,
+                                .total = total,
                                 .done = current == total});
     };
     return {.snapshot = images_.unpack(*source, progress, stop)};
@@ -150,19 +160,21 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
   return run_file(vertex, std::get<FileOp>(vertex.op.what), inputs, stop);
 }
 
-VertexResult LocalNode::run_exec(const Vertex& vertex, const ExecOp& exec, const std::vector<VertexResult>& inputs,
-                                 std::stop_token stop) {
+VertexResult LocalNode::run_exec(const Vertex& vertex, const ExecOp& exec,
+                                 const std::vector<VertexResult>& inputs, std::stop_token stop) {
   const TempDir scratch(store_.temp_directory(), "run");
   ActiveSnapshot active = store_.snapshots().prepare(snapshot_of(root_mount(exec).input, inputs));
-  SandboxSpec spec{.id = concat("slipway-", vertex.digest.short_hex(), "-", scratch.path().filename().native().substr(4)),
-                   .rootfs = active.root(),
-                   .scratch = scratch.path(),
-                   .args = exec.args,
-                   .env = exec.env,
-                   .cwd = exec.cwd,
-                   .user = exec.user,
-                   .network = exec.network};
-  std::ranges::transform(spec.id, spec.id.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  SandboxSpec spec{
+      .id = concat("slipway-", vertex.digest.short_hex(), "-", scratch.path().filename().native().substr(4)),
+      .rootfs = active.root(),
+      .scratch = scratch.path(),
+      .args = exec.args,
+      .env = exec.env,
+      .cwd = exec.cwd,
+      .user = exec.user,
+      .network = exec.network};
+  std::ranges::transform(spec.id, spec.id.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const Mount& mount : exec.mounts)
     if (mount.dest != "/" && mount.type != MountType::Secret)
       throw InvalidInput(concat("the mount at ", mount.dest, " is of a type that is not supported"));
@@ -199,18 +211,21 @@ void LocalNode::add_secrets(const ExecOp& exec, SandboxSpec& spec) const {
                               .mode = mount.secret->mode});
   }
   for (const SecretEnv& secret : exec.secret_env)
-    if (const Secret* value = find_secret(secret.id, secret.optional)) spec.secret_env.emplace_back(secret.name, *value);
+    if (const Secret* value = find_secret(secret.id, secret.optional))
+      spec.secret_env.emplace_back(secret.name, *value);
 }
 
-VertexResult LocalNode::run_file(const Vertex& vertex, const FileOp& file, const std::vector<VertexResult>& inputs,
-                                 std::stop_token stop) {
+VertexResult LocalNode::run_file(const Vertex& vertex, const FileOp& file,
+                                 const std::vector<VertexResult>& inputs, std::stop_token stop) {
   int base = kNoInput;
   std::visit([&](const auto& first) { base = first.base; }, file.actions.at(0));
   ActiveSnapshot active = store_.snapshots().prepare(snapshot_of(base, inputs));
   SourceTrees sources(store_, contexts_, inputs);
   try {
-    const RootedDir target(active.root());  // closed before the commit: an open descriptor would keep the mount busy
-    apply_file_op(file, inputs.size(), target, [&](int input) { return sources.open(input); }, stop);
+    const RootedDir target(
+        active.root());  // closed before the commit: an open descriptor would keep the mount busy
+    apply_file_op(
+        file, inputs.size(), target, [&](int input) { return sources.open(input); }, stop);
     for (const FileAction& action : file.actions) {
       const CopyAction* copied = std::get_if<CopyAction>(&action);
       if (!copied || copied->from < 0) continue;

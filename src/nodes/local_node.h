@@ -35,8 +35,8 @@ struct VertexResult {
 /// Thread-safe: many vertices at once.
 class LocalNode {
  public:
-  LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSource& images, LocalContexts& contexts, LocalNodeOptions options,
-            ProgressSink& progress);
+  LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSource& images, LocalContexts& contexts,
+            LocalNodeOptions options, ProgressSink& progress);
 
   /// How programs of `target` run here; the same answer all through a build. Throws HostError.
   Execution execution_for(const Platform& target);
@@ -44,8 +44,8 @@ class LocalNode {
   /// The result of an image source that is unpacked already; of no other vertex.
   std::optional<VertexResult> find_result(const Vertex& vertex);
 
-  /// Runs one vertex on the results of its inputs and commits what it changed; a process that exits with other than 0
-  /// is BuildFailed. Leaves nothing behind if it throws.
+  /// Runs one vertex on the results of its inputs and commits what it changed; a process that exits with
+  /// other than 0 is BuildFailed. Leaves nothing behind if it throws.
   VertexResult run(const Vertex& vertex, const std::vector<VertexResult>& inputs, std::stop_token stop);
 
  private:
@@ -57,7 +57,7 @@ class LocalNode {
   const Secret* find_secret(const std::string& id, bool optional) const;
 
   Store& store_;
-  std::function<Sandbox&()> sandbox_;   ///< asked for when a step runs: a build that runs nothing needs none
+  std::function<Sandbox&()> sandbox_;  ///< asked for when a step runs: a build that runs nothing needs none
   ImageSource& images_;
   LocalContexts& contexts_;
   const LocalNodeOptions options_;

@@ -17,17 +17,17 @@ struct Alias {
 };
 // containerd platforms/database.go, normalizeArch: what people and machines call an architecture.
 constexpr std::array kAliases = {
-    Alias{"i386", "386", ""},       Alias{"i486", "386", ""},      Alias{"i586", "386", ""},
-    Alias{"i686", "386", ""},       Alias{"x86_64", "amd64", ""},  Alias{"x86-64", "amd64", ""},
-    Alias{"aarch64", "arm64", ""},  Alias{"armhf", "arm", "v7"},   Alias{"armel", "arm", "v6"},
-    Alias{"armv7l", "arm", "v7"},   Alias{"armv6l", "arm", "v6"},  Alias{"ppc64el", "ppc64le", ""},
+    Alias{"i386", "386", ""},          Alias{"i486", "386", ""},     Alias{"i586", "386", ""},
+    Alias{"i686", "386", ""},          Alias{"x86_64", "amd64", ""}, Alias{"x86-64", "amd64", ""},
+    Alias{"aarch64", "arm64", ""},     Alias{"armhf", "arm", "v7"},  Alias{"armel", "arm", "v6"},
+    Alias{"armv7l", "arm", "v7"},      Alias{"armv6l", "arm", "v6"}, Alias{"ppc64el", "ppc64le", ""},
     Alias{"mips64el", "mips64le", ""},
 };
 
 // The architecture names that OCI images use (Go's GOARCH).
-constexpr std::array<std::string_view, 12> kArchitectures = {
-    "386",     "amd64",    "arm",   "arm64", "loong64", "mips64le",
-    "ppc64le", "riscv64",  "s390x", "ppc64", "mips64",  "wasm"};
+constexpr std::array<std::string_view, 12> kArchitectures = {"386",     "amd64",    "arm",     "arm64",
+                                                             "loong64", "mips64le", "ppc64le", "riscv64",
+                                                             "s390x",   "ppc64",    "mips64",  "wasm"};
 
 void normalise(std::string& architecture, std::string& variant) {
   architecture = to_lower(architecture);
@@ -49,8 +49,8 @@ void normalise(std::string& architecture, std::string& variant) {
 
 bool is_word(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-           c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
   });
 }
 
@@ -80,10 +80,11 @@ Platform Platform::parse(std::string_view text) {
     if (parts.size() == 3) platform.variant_ = parts[2];
   }
   normalise(platform.architecture_, platform.variant_);
-  if (platform.os_ != "linux" && platform.os_ != "windows" && platform.os_ != "darwin" && platform.os_ != "freebsd" &&
-      platform.os_ != "unknown")
+  if (platform.os_ != "linux" && platform.os_ != "windows" && platform.os_ != "darwin" &&
+      platform.os_ != "freebsd" && platform.os_ != "unknown")
     refuse(text, concat("unknown operating system \"", platform.os_, "\""));
-  if (platform.os_ == "linux" && std::ranges::find(kArchitectures, platform.architecture_) == kArchitectures.end()) {
+  if (platform.os_ == "linux" &&
+      std::ranges::find(kArchitectures, platform.architecture_) == kArchitectures.end()) {
     const auto near = closest_match(platform.architecture_, {kArchitectures.begin(), kArchitectures.end()});
     refuse(text, concat("unknown architecture \"", platform.architecture_, "\"",
                         near ? concat(", did you mean \"", *near, "\"?") : ""));
@@ -137,7 +138,8 @@ std::optional<int> match_rank(const Platform& wanted, const Platform& offered) {
 bool runs_natively(const Platform& host, const Platform& target) {
   if (host.os() != target.os()) return false;
   if (host.architecture() == "amd64" && target.architecture() == "386") return true;
-  // amd64 v2..v4 programs are assumed to run: whether this CPU has the instructions is not the kernel's business.
+  // amd64 v2..v4 programs are assumed to run: whether this CPU has the instructions is not the kernel's
+  // business.
   if (host.architecture() == "amd64" && target.architecture() == "amd64") return true;
   return match_rank(host, target).has_value();
 }
@@ -149,7 +151,8 @@ std::optional<std::string> debian_architecture(const Platform& platform) {
   if (architecture == "arm") return platform.variant() == "v7" ? "armhf" : "armel";
   if (architecture == "ppc64le") return "ppc64el";
   if (architecture == "mips64le") return "mips64el";
-  if (architecture == "amd64" || architecture == "arm64" || architecture == "s390x" || architecture == "riscv64")
+  if (architecture == "amd64" || architecture == "arm64" || architecture == "s390x" ||
+      architecture == "riscv64")
     return architecture;
   return std::nullopt;
 }
@@ -161,7 +164,8 @@ std::optional<std::string> qemu_architecture(const Platform& platform) {
   if (architecture == "386") return "i386";
   if (architecture == "arm64") return "aarch64";
   if (architecture == "mips64le") return "mips64el";
-  if (architecture == "arm" || architecture == "ppc64le" || architecture == "s390x" || architecture == "riscv64")
+  if (architecture == "arm" || architecture == "ppc64le" || architecture == "s390x" ||
+      architecture == "riscv64")
     return architecture;
   return std::nullopt;
 }

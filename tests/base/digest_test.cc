@@ -9,7 +9,8 @@ namespace {
 
 TEST(Digest, OfBytesIsTheirSha256) {
   // FIPS 180-2's example message.
-  EXPECT_EQ(Digest::of("abc").str(), "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Digest::of("abc").str(),
+            "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 TEST(Digest, StreamingGivesTheSameAsAtOnce) {
@@ -29,7 +30,8 @@ TEST_P(DigestParse, RefusesWhatIsNoDigest) {
   EXPECT_FALSE(Digest::is_valid(GetParam().text));
 }
 INSTANTIATE_TEST_SUITE_P(Bad, DigestParse,
-                         testing::Values(BadDigest{"empty", ""}, BadDigest{"no_algorithm", std::string(64, 'a')},
+                         testing::Values(BadDigest{"empty", ""},
+                                         BadDigest{"no_algorithm", std::string(64, 'a')},
                                          BadDigest{"other_algorithm", "sha512:" + std::string(64, 'a')},
                                          BadDigest{"short_hex", "sha256:" + std::string(63, 'a')},
                                          BadDigest{"upper_case", "sha256:" + std::string(64, 'A')},

@@ -11,7 +11,8 @@ namespace {
 using testing::ElementsAre;
 
 TEST(Strings, CsvFieldsMayBeQuoted) {
-  EXPECT_THAT(split_csv(R"(type=image,"name=a,b",push=true)"), ElementsAre("type=image", "name=a,b", "push=true"));
+  EXPECT_THAT(split_csv(R"(type=image,"name=a,b",push=true)"),
+              ElementsAre("type=image", "name=a,b", "push=true"));
   EXPECT_THAT(split_csv(R"(name="a,b")"), ElementsAre("name=a,b"));
   EXPECT_THAT(split_csv(R"("say ""hi""")"), ElementsAre("say \"hi\""));
   EXPECT_THROW(split_csv("a=\"b"), UsageError);
@@ -42,7 +43,8 @@ TEST(Strings, SizesAndTimesAreForPeople) {
 
 TEST(Strings, NumbersAreWholeOrNothing) {
   EXPECT_EQ(parse_unsigned("17"), 17U);
-  for (const char* bad : {"", "-1", "1x", " 1", "99999999999999999999"}) EXPECT_EQ(parse_unsigned(bad), std::nullopt) << bad;
+  for (const char* bad : {"", "-1", "1x", " 1", "99999999999999999999"})
+    EXPECT_EQ(parse_unsigned(bad), std::nullopt) << bad;
 }
 
 }  // namespace

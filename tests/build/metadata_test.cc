@@ -8,10 +8,15 @@ namespace slipway {
 namespace {
 
 BuildResult two_platforms() {
-  BuildResult result{.image = {.media_type = "application/vnd.oci.image.index.v1+json", .digest = Digest::of("i"), .size = 7}};
+  BuildResult result{.image = {.media_type = "application/vnd.oci.image.index.v1+json",
+                               .digest = Digest::of("i"),
+                               .size = 7}};
   result.names = {ImageRef::parse("a:1"), ImageRef::parse("a:2")};
   for (const char* platform : {"linux/amd64", "linux/arm64"})
-    result.platforms.push_back({.platform = Platform::parse(platform), .manifest = {.digest = Digest::of(platform)}, .size = 3, .mode = "native"});
+    result.platforms.push_back({.platform = Platform::parse(platform),
+                                .manifest = {.digest = Digest::of(platform)},
+                                .size = 3,
+                                .mode = "native"});
   return result;
 }
 
@@ -32,7 +37,8 @@ TEST(Metadata, ImageIdIsTheConfigOfOnePlatformAndTheIndexOfSeveral) {
 }
 
 TEST(Metadata, FailureNamesKindExitCodeAndPlace) {
-  BuildFailed failed("exit code: 2", {.file = "Dockerfile", .line = 5, .column = 0, .line_text = "RUN false"});
+  BuildFailed failed("exit code: 2",
+                     {.file = "Dockerfile", .line = 5, .column = 0, .line_text = "RUN false"});
   failed.set_log_tail({"oops \xff"});
   const auto json = nlohmann::json::parse(metadata_json(failed))["slipway"]["error"];
   EXPECT_EQ(json["kind"], "build-failed");

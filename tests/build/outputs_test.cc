@@ -35,7 +35,8 @@ TEST(Output, PathAloneIsADirectoryOfFiles) {
 }
 
 TEST(Output, CompressionAndTimestamps) {
-  const OutputSpec output = parse_output("type=oci,dest=o,compression=zstd,compression-level=9,rewrite-timestamp=true");
+  const OutputSpec output =
+      parse_output("type=oci,dest=o,compression=zstd,compression-level=9,rewrite-timestamp=true");
   EXPECT_EQ(output.compression, Compression::Zstd);
   EXPECT_EQ(output.compression_level, 9);
   EXPECT_TRUE(output.rewrite_timestamp);
@@ -55,17 +56,18 @@ TEST_P(OutputBad, IsRefusedWithTheReason) {
     EXPECT_THAT(e.what(), testing::HasSubstr(GetParam().says));
   }
 }
-INSTANTIATE_TEST_SUITE_P(Refused, OutputBad,
-                         testing::Values(BadOutput{"empty", "", "empty value"}, BadOutput{"no_type", "dest=x", "type= is missing"},
-                                         BadOutput{"misspelt_type", "type=imgae", "did you mean image?"},
-                                         BadOutput{"docker", "type=docker,dest=x", "not supported yet"},
-                                         BadOutput{"no_dest", "type=oci", "dest= is missing"},
-                                         BadOutput{"unknown_attribute", "type=image,pusch=true", "unknown attribute \"pusch\""},
-                                         BadOutput{"no_bool", "type=image,push=maybe", "neither true nor false"},
-                                         BadOutput{"unknown_compression", "type=image,compression=lzma", "unknown compression"},
-                                         BadOutput{"dest_of_image", "type=image,dest=x", "dest= goes with"},
-                                         BadOutput{"no_level", "type=image,compression-level=99", "no level"}),
-                         [](const auto& row) { return row.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Refused, OutputBad,
+    testing::Values(BadOutput{"empty", "", "empty value"}, BadOutput{"no_type", "dest=x", "type= is missing"},
+                    BadOutput{"misspelt_type", "type=imgae", "did you mean image?"},
+                    BadOutput{"docker", "type=docker,dest=x", "not supported yet"},
+                    BadOutput{"no_dest", "type=oci", "dest= is missing"},
+                    BadOutput{"unknown_attribute", "type=image,pusch=true", "unknown attribute \"pusch\""},
+                    BadOutput{"no_bool", "type=image,push=maybe", "neither true nor false"},
+                    BadOutput{"unknown_compression", "type=image,compression=lzma", "unknown compression"},
+                    BadOutput{"dest_of_image", "type=image,dest=x", "dest= goes with"},
+                    BadOutput{"no_level", "type=image,compression-level=99", "no level"}),
+    [](const auto& row) { return row.param.name; });
 
 }  // namespace
 }  // namespace slipway

@@ -31,15 +31,23 @@ ExecOp exec_op(std::vector<std::string> args) {
 
 Example example(const std::string& image = "docker-image://a@x", const std::string& excludes = "[]",
                 const std::optional<ProxyEnv>& proxy = {}) {
-  Example made{.graph = {}, .base = Digest::of(""), .context = Digest::of(""), .copy = Digest::of(""), .run = Digest::of("")};
-  made.base = made.graph.add({.inputs = {}, .what = SourceOp{.identifier = image, .attrs = {}}, .platform = kAmd64}, {}, {});
+  Example made{.graph = {},
+               .base = Digest::of(""),
+               .context = Digest::of(""),
+               .copy = Digest::of(""),
+               .run = Digest::of("")};
+  made.base = made.graph.add(
+      {.inputs = {}, .what = SourceOp{.identifier = image, .attrs = {}}, .platform = kAmd64}, {}, {});
   made.context = made.graph.add(
-      {.inputs = {}, .what = SourceOp{.identifier = "local://context", .attrs = {{kAttrExcludePatterns, excludes}}}, .platform = {}},
+      {.inputs = {},
+       .what = SourceOp{.identifier = "local://context", .attrs = {{kAttrExcludePatterns, excludes}}},
+       .platform = {}},
       {}, {});
-  made.copy = made.graph.add({.inputs = {{made.base}, {made.context}},
-                              .what = FileOp{{CopyAction{.base = 0, .from = 1, .src = "/src", .dest = "/src"}}},
-                              .platform = {}},
-                             {}, {});
+  made.copy =
+      made.graph.add({.inputs = {{made.base}, {made.context}},
+                      .what = FileOp{{CopyAction{.base = 0, .from = 1, .src = "/src", .dest = "/src"}}},
+                      .platform = {}},
+                     {}, {});
   ExecOp exec = exec_op({"make"});
   exec.proxy = proxy;
   made.run = made.graph.add({.inputs = {{made.copy}}, .what = exec, .platform = kAmd64}, {}, {});
@@ -81,7 +89,8 @@ TEST(CacheKeys, IgnorePatternsCountByWhatTheyLeaveOnly) {
 TEST(CacheKeys, ProxiesAreInNoKey) {
   FakeContent content;
   const Example one = example();
-  const Example two = example("docker-image://a@x", "[]", ProxyEnv{.http_proxy = "http://user:password@proxy"});
+  const Example two =
+      example("docker-image://a@x", "[]", ProxyEnv{.http_proxy = "http://user:password@proxy"});
   EXPECT_EQ(cache_keys(one.graph, content, {}).at(one.run), cache_keys(two.graph, content, {}).at(two.run));
 }
 

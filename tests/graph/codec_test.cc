@@ -10,7 +10,8 @@ namespace {
 
 Op image_source() {
   return {.inputs = {},
-          .what = SourceOp{.identifier = "docker-image://docker.io/library/alpine:latest", .attrs = {{"b", "2"}, {"a", "1"}}},
+          .what = SourceOp{.identifier = "docker-image://docker.io/library/alpine:latest",
+                           .attrs = {{"b", "2"}, {"a", "1"}}},
           .platform = Platform::parse("linux/arm64")};
 }
 
@@ -18,9 +19,21 @@ TEST(Codec, ImageSourceHasTheFieldNumbersOfLlb) {
   // Hand-made after the published field numbers: source = 3 {identifier = 1, attrs = 2 {key = 1, value = 2}},
   // platform = 10 {architecture = 1, os = 2}.
   const std::string identifier = "docker-image://docker.io/library/alpine:latest";
-  const std::string attrs = "\x12\x06\x0a\x01" "a" "\x12\x01" "1" "\x12\x06\x0a\x01" "b" "\x12\x01" "2";
+  const std::string attrs =
+      "\x12\x06\x0a\x01"
+      "a"
+      "\x12\x01"
+      "1"
+      "\x12\x06\x0a\x01"
+      "b"
+      "\x12\x01"
+      "2";
   const std::string source = concat("\x0a", static_cast<char>(identifier.size()), identifier, attrs);
-  const std::string platform = "\x0a\x05" "arm64" "\x12\x05" "linux";
+  const std::string platform =
+      "\x0a\x05"
+      "arm64"
+      "\x12\x05"
+      "linux";
   const std::string expected = concat("\x1a", static_cast<char>(source.size()), source, "\x52",
                                       static_cast<char>(platform.size()), platform);
   EXPECT_EQ(encode_op(image_source()), expected);
@@ -30,7 +43,9 @@ TEST(Codec, ExecSurvivesTheWayThere) {
   const Digest input = Digest::of("x");
   ExecOp exec{.args = {"/bin/sh", "-c", "make"}, .env = {"A=b"}, .cwd = "/src", .user = "1000:1000"};
   exec.mounts.push_back({.input = 0, .dest = "/", .output = 0});
-  exec.mounts.push_back({.type = MountType::Secret, .dest = "/run/secrets/k", .secret = SecretMount{.id = "k", .optional = false}});
+  exec.mounts.push_back({.type = MountType::Secret,
+                         .dest = "/run/secrets/k",
+                         .secret = SecretMount{.id = "k", .optional = false}});
   exec.secret_env.push_back({.id = "t", .name = "TOKEN"});
   exec.network = NetworkMode::None;
   exec.proxy = ProxyEnv{.http_proxy = "http://p"};
@@ -43,7 +58,12 @@ TEST(Codec, ExecSurvivesTheWayThere) {
 
 TEST(Codec, FileActionsSurviveTheWayThere) {
   FileOp file;
-  file.actions.push_back(CopyAction{.base = 0, .from = 1, .src = "/a", .dest = "/b/", .owner = Owner{"app", "100"}, .mode = 0640,
+  file.actions.push_back(CopyAction{.base = 0,
+                                    .from = 1,
+                                    .src = "/a",
+                                    .dest = "/b/",
+                                    .owner = Owner{"app", "100"},
+                                    .mode = 0640,
                                     .exclude = {"*.log"}});
   file.actions.push_back(MkdirAction{.base = 2, .path = "/d", .owner = Owner{"0", "0"}});
   file.actions.push_back(MkfileAction{.base = 3, .path = "/f", .data = std::string("\0x", 2)});

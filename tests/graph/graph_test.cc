@@ -13,7 +13,9 @@ Op source(const std::string& name, const std::optional<Platform>& platform = {})
   return {.inputs = {}, .what = SourceOp{.identifier = name, .attrs = {}}, .platform = platform};
 }
 Op copy(const Digest& base, const Digest& from) {
-  return {.inputs = {{base}, {from}}, .what = FileOp{{CopyAction{.base = 0, .from = 1, .src = "/a", .dest = "/a"}}}, .platform = {}};
+  return {.inputs = {{base}, {from}},
+          .what = FileOp{{CopyAction{.base = 0, .from = 1, .src = "/a", .dest = "/a"}}},
+          .platform = {}};
 }
 
 TEST(Graph, EqualWorkOfTwoPlatformsIsOneVertex) {
@@ -27,12 +29,14 @@ TEST(Graph, EqualWorkOfTwoPlatformsIsOneVertex) {
 
 TEST(Graph, PlatformMakesAnotherVertex) {
   Graph graph;
-  EXPECT_NE(graph.add(source("docker-image://a", kAmd64), {}, kAmd64), graph.add(source("docker-image://a", kArm64), {}, kArm64));
+  EXPECT_NE(graph.add(source("docker-image://a", kAmd64), {}, kAmd64),
+            graph.add(source("docker-image://a", kArm64), {}, kArm64));
 }
 
 TEST(Graph, NamesAndPlacesAreNoPartOfTheDigest) {
   Graph a, b;
-  EXPECT_EQ(a.add(source("x"), {.name = "one"}, {}), b.add(source("x"), {.name = "two", .ignore_cache = true}, {}));
+  EXPECT_EQ(a.add(source("x"), {.name = "one"}, {}),
+            b.add(source("x"), {.name = "two", .ignore_cache = true}, {}));
 }
 
 TEST(Graph, ReachableIsInTopologicalOrderAndLeavesTheRestOut) {

@@ -19,7 +19,8 @@ class FileActions : public testing::Test {
     fs::create_directories(dir_.path() / "source" / "sub");
     write_file_atomic(dir_.path() / "source" / "a", "text");
     write_file_atomic(dir_.path() / "source" / "sub" / "b", "deep");
-    write_file_atomic(dir_.path() / "target" / "etc" / "passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home:/bin/sh\n");
+    write_file_atomic(dir_.path() / "target" / "etc" / "passwd",
+                      "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home:/bin/sh\n");
     write_file_atomic(dir_.path() / "target" / "etc" / "group", "root:x:0:\nstaff:x:50:\n");
   }
   void apply(FileOp op, std::size_t inputs = 2) {
@@ -54,7 +55,8 @@ TEST_F(FileActions, OwnersAreNamesOfTheTarget) {
 }
 
 TEST_F(FileActions, UnknownOwnerIsInvalidInput) {
-  EXPECT_THROW(apply({{CopyAction{.base = 0, .from = 1, .src = "/a", .dest = "/a", .owner = Owner{"nobody-here", ""}}}}),
+  EXPECT_THROW(apply({{CopyAction{
+                   .base = 0, .from = 1, .src = "/a", .dest = "/a", .owner = Owner{"nobody-here", ""}}}}),
                InvalidInput);
 }
 
@@ -98,14 +100,18 @@ TEST_F(FileActions, CopyFromNothingAsksForTheEmptyTree) {
 
 TEST_F(FileActions, CopyFromAnEarlierActionIsRefused) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root may give files away";
-  EXPECT_THROW(apply({{MkdirAction{.base = 0, .path = "/d"}, CopyAction{.base = 2, .from = 2, .src = "/d", .dest = "/e"}}}), InvalidInput);
+  EXPECT_THROW(apply({{MkdirAction{.base = 0, .path = "/d"},
+                       CopyAction{.base = 2, .from = 2, .src = "/d", .dest = "/e"}}}),
+               InvalidInput);
 }
 
 TEST_F(FileActions, StopIsHeardBetweenActions) {
   std::stop_source stop;
   stop.request_stop();
   const RootedDir target(dir_.path() / "target");
-  EXPECT_THROW(apply_file_op({{MkdirAction{.base = 0, .path = "/d"}}}, 1, target, [](int) { return SourceTree{}; }, stop.get_token()),
+  EXPECT_THROW(apply_file_op(
+                   {{MkdirAction{.base = 0, .path = "/d"}}}, 1, target, [](int) { return SourceTree{}; },
+                   stop.get_token()),
                Cancelled);
 }
 

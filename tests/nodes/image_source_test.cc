@@ -85,7 +85,8 @@ class ImageSourceTest : public testing::Test {
   NullLogger logger_;
   TempDir dir_{testing_support::test_space(), "images"};
   std::unique_ptr<Store> store_ = Store::open(dir_.path() / "store", logger_);
-  RegistryClient client_{{.attempts = 1, .first_delay_seconds = 0.001}, std::make_shared<NoCredentials>(), logger_};
+  RegistryClient client_{
+      {.attempts = 1, .first_delay_seconds = 0.001}, std::make_shared<NoCredentials>(), logger_};
   ImageSource images_{*store_, client_};
 };
 
@@ -117,10 +118,14 @@ TEST_F(ImageSourceTest, AsksTheRegistryOnceForAnImage) {
 TEST_F(ImageSourceTest, TheStoresOwnImageWinsOverTheRegistry) {
   const ImageConfig config{.platform = Platform::parse("linux/amd64"), .author = "the store"};
   const BlobInfo config_blob = store_->blobs().put(to_json(config));
-  const BlobInfo manifest = store_->blobs().put(to_json(Manifest{
-      .media_type = std::string(media_type::kOciManifest),
-      .config = Descriptor{.media_type = std::string(media_type::kOciConfig), .digest = config_blob.digest, .size = config_blob.size}}));
-  store_->images().set({ref()}, {.media_type = std::string(media_type::kOciManifest), .digest = manifest.digest, .size = manifest.size});
+  const BlobInfo manifest = store_->blobs().put(
+      to_json(Manifest{.media_type = std::string(media_type::kOciManifest),
+                       .config = Descriptor{.media_type = std::string(media_type::kOciConfig),
+                                            .digest = config_blob.digest,
+                                            .size = config_blob.size}}));
+  store_->images().set({ref()}, {.media_type = std::string(media_type::kOciManifest),
+                                 .digest = manifest.digest,
+                                 .size = manifest.size});
   EXPECT_EQ(images_.resolve(ref(), Platform::parse("linux/amd64"), {}).config.author, "the store");
   EXPECT_TRUE(registry_.requests().empty());
 }

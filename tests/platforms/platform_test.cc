@@ -14,7 +14,9 @@ struct NormaliseCase {
   const char* expected;
 };
 class PlatformNormalise : public testing::TestWithParam<NormaliseCase> {};
-TEST_P(PlatformNormalise, MatchesOciSpelling) { EXPECT_EQ(Platform::parse(GetParam().input).str(), GetParam().expected); }
+TEST_P(PlatformNormalise, MatchesOciSpelling) {
+  EXPECT_EQ(Platform::parse(GetParam().input).str(), GetParam().expected);
+}
 TEST_P(PlatformNormalise, PrintedFormParsesToItself) {
   const Platform platform = Platform::parse(GetParam().input);
   EXPECT_EQ(Platform::parse(platform.str()), platform);
@@ -69,17 +71,19 @@ struct MatchCase {
 };
 class PlatformMatch : public testing::TestWithParam<MatchCase> {};
 TEST_P(PlatformMatch, RanksAsContainerdDoes) {
-  EXPECT_EQ(match_rank(Platform::parse(GetParam().wanted), Platform::parse(GetParam().offered)), GetParam().rank);
+  EXPECT_EQ(match_rank(Platform::parse(GetParam().wanted), Platform::parse(GetParam().offered)),
+            GetParam().rank);
 }
-INSTANTIATE_TEST_SUITE_P(Pairs, PlatformMatch,
-                         testing::Values(MatchCase{"exact", "linux/arm64", "linux/arm64", 0},
-                                         MatchCase{"v7_takes_v6", "linux/arm/v7", "linux/arm/v6", 1},
-                                         MatchCase{"v6_takes_no_v7", "linux/arm/v6", "linux/arm/v7", std::nullopt},
-                                         MatchCase{"amd64_v3_takes_v1", "linux/amd64/v3", "linux/amd64", 2},
-                                         MatchCase{"amd64_takes_no_v3", "linux/amd64", "linux/amd64/v3", std::nullopt},
-                                         MatchCase{"other_architecture", "linux/arm64", "linux/amd64", std::nullopt},
-                                         MatchCase{"other_system", "linux/amd64", "windows/amd64", std::nullopt}),
-                         [](const auto& row) { return row.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Pairs, PlatformMatch,
+    testing::Values(MatchCase{"exact", "linux/arm64", "linux/arm64", 0},
+                    MatchCase{"v7_takes_v6", "linux/arm/v7", "linux/arm/v6", 1},
+                    MatchCase{"v6_takes_no_v7", "linux/arm/v6", "linux/arm/v7", std::nullopt},
+                    MatchCase{"amd64_v3_takes_v1", "linux/amd64/v3", "linux/amd64", 2},
+                    MatchCase{"amd64_takes_no_v3", "linux/amd64", "linux/amd64/v3", std::nullopt},
+                    MatchCase{"other_architecture", "linux/arm64", "linux/amd64", std::nullopt},
+                    MatchCase{"other_system", "linux/amd64", "windows/amd64", std::nullopt}),
+    [](const auto& row) { return row.param.name; });
 
 TEST(Platform, NativeMeansTheKernelRunsIt) {
   const Platform amd64 = Platform::parse("linux/amd64");

@@ -73,8 +73,8 @@ TEST(Confine, ExitCodeIsTheWorks) {
   EXPECT_EQ(run([](const Confinement&) { return 42; }), 42);
 }
 
-TEST(Confine, DeathBySignalIsShownAsShellsDo) {
-  EXPECT_EQ(run([](const Confinement&) { return ::kill(::getpid(), SIGKILL); }), 137);
+TEST(Confine, KilledWorkerIsAnInfrastructureFailure) {
+  EXPECT_EQ(run([](const Confinement&) { return ::kill(::getpid(), SIGKILL); }), 3);
 }
 
 TEST(Confine, ErrorOfTheWorkBecomesItsExitCode) {

@@ -57,7 +57,8 @@ void prune_logs(const std::filesystem::path& directory) {
   constexpr std::size_t kKept = 50;
   std::error_code ignored;
   std::vector<std::filesystem::path> builds;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) builds.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored))
+    builds.push_back(entry.path());
   if (builds.size() <= kKept) return;
   std::ranges::sort(builds);
   builds.resize(builds.size() - kKept);
@@ -78,7 +79,8 @@ struct BuildSession::Impl {
   }
 
   Sandbox& sandbox_now() {
-    std::call_once(sandbox_made, [&] { sandbox = make_crun_sandbox(store->temp_directory() / "crun", context.logger); });
+    std::call_once(sandbox_made,
+                   [&] { sandbox = make_crun_sandbox(store->temp_directory() / "crun", context.logger); });
     return *sandbox;
   }
 
@@ -91,10 +93,11 @@ struct BuildSession::Impl {
   EmulatorSearch emulators = EmulatorSearch::from_environment();
   std::once_flag sandbox_made;
   std::unique_ptr<Sandbox> sandbox;
-  TbbExecutor executor;   // last: its threads end before what they use
+  TbbExecutor executor;  // last: its threads end before what they use
 };
 
-BuildSession::BuildSession(CommandContext& context, ProgressMode mode) : impl_(std::make_unique<Impl>(context, mode)) {}
+BuildSession::BuildSession(CommandContext& context, ProgressMode mode)
+    : impl_(std::make_unique<Impl>(context, mode)) {}
 
 BuildSession::~BuildSession() { close(); }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Everything one `slipway build` (or bootstrap, import) works with, made in the right order and torn down in reverse.
+// Everything one `slipway build` (or bootstrap, import) works with, made in the right order and torn down in
+// reverse.
 #include <memory>
 
 #include "build/build_request.h"

@@ -40,7 +40,8 @@ std::optional<std::int64_t> epoch_of_environment() {
   return text ? parse_source_date_epoch(text) : std::nullopt;
 }
 
-void push_image(BuildSession& session, const Descriptor& index, const std::vector<ImageRef>& names, std::stop_token stop) {
+void push_image(BuildSession& session, const Descriptor& index, const std::vector<ImageRef>& names,
+                std::stop_token stop) {
   ImageSource source(session.store(), session.registry());
   Publisher publisher(session.store(), session.registry(), source);
   for (const Descriptor& manifest : parse_index(session.store().blobs().read(index.digest)).value.manifests)
@@ -66,7 +67,9 @@ int finish(BuildSession& session, const ImageFlags& flags, const std::vector<Ima
 }
 
 void add_image_options(CLI::App& command, ImageFlags& flags) {
-  command.add_option("--platform", flags.platforms, "Platforms, e.g. linux/amd64,linux/arm64 (default: this machine's)")
+  command
+      .add_option("--platform", flags.platforms,
+                  "Platforms, e.g. linux/amd64,linux/arm64 (default: this machine's)")
       ->type_name("LIST")
       ->allow_extra_args(false);
   command.add_option("-t,--tag", flags.tags, "Name of the image; may be repeated")
@@ -74,7 +77,8 @@ void add_image_options(CLI::App& command, ImageFlags& flags) {
       ->required()
       ->allow_extra_args(false);
   command.add_flag("--push", flags.push, "Push it as well");
-  command.add_option("--progress", flags.progress, "auto, plain, tty, rawjson, quiet or none")->type_name("MODE");
+  command.add_option("--progress", flags.progress, "auto, plain, tty, rawjson, quiet or none")
+      ->type_name("MODE");
 }
 
 struct BootstrapFlags : ImageFlags {
@@ -86,7 +90,9 @@ struct BootstrapFlags : ImageFlags {
 int run_bootstrap(const BootstrapFlags& flags, CommandContext& context) {
   if (!context.many_ids) {
     HostError one_id("bootstrap unpacks files of several owners, and only one user id is mapped here");
-    one_id.set_hint("apt-get install uidmap, and give this user a range: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER");
+    one_id.set_hint(
+        "apt-get install uidmap, and give this user a range: usermod --add-subuids 100000-165535 "
+        "--add-subgids 100000-165535 USER");
     throw one_id;
   }
   BootstrapRequest request{.suite = flags.suite,
@@ -117,10 +123,11 @@ int run_import(const ImportFlags& flags, CommandContext& context) {
   BuildSession session(context, choose_progress(flags.progress));
   std::vector<AssembledImage> images;
   for (std::size_t i = 0; i < platforms.size(); ++i) {
-    const UniqueFd fd = flags.archives[i] == "-" ? UniqueFd{::dup(STDIN_FILENO)} : open_file(flags.archives[i], O_RDONLY);
+    const UniqueFd fd =
+        flags.archives[i] == "-" ? UniqueFd{::dup(STDIN_FILENO)} : open_file(flags.archives[i], O_RDONLY);
     try {
-      images.push_back(import_rootfs(session.store(), fd.get(), platforms[i], "slipway import", epoch_of_environment(),
-                                     context.stop));
+      images.push_back(import_rootfs(session.store(), fd.get(), platforms[i], "slipway import",
+                                     epoch_of_environment(), context.stop));
     } catch (Error& e) {
       e.add_context(concat("importing ", flags.archives[i]));
       throw;
@@ -134,12 +141,16 @@ int run_import(const ImportFlags& flags, CommandContext& context) {
 void add_bootstrap_command(CLI::App& app, Chosen& chosen) {
   CLI::App* bootstrap = app.add_subcommand("bootstrap", "Make base images without a registry");
   bootstrap->require_subcommand(1);
-  CLI::App* debian = bootstrap->add_subcommand("debian", "A base image out of Debian packages (drives mmdebstrap)");
+  CLI::App* debian =
+      bootstrap->add_subcommand("debian", "A base image out of Debian packages (drives mmdebstrap)");
   auto flags = std::make_shared<BootstrapFlags>();
   add_image_options(*debian, *flags);
   debian->add_option("--suite", flags->suite, "Debian release")->capture_default_str()->type_name("NAME");
-  debian->add_option("--mirror", flags->mirror, "Package mirror (default: as apt here is configured)")->type_name("URL");
-  debian->add_option("--include", flags->include, "More packages")->type_name("LIST")->allow_extra_args(false);
+  debian->add_option("--mirror", flags->mirror, "Package mirror (default: as apt here is configured)")
+      ->type_name("URL");
+  debian->add_option("--include", flags->include, "More packages")
+      ->type_name("LIST")
+      ->allow_extra_args(false);
   debian->add_flag("--extract-only", flags->extract_only,
                    "Unpack the packages only: quick, without maintainer scripts and package database");
   debian->callback([flags, &chosen] {
@@ -149,15 +160,18 @@ void add_bootstrap_command(CLI::App& app, Chosen& chosen) {
 }
 
 void add_import_command(CLI::App& app, Chosen& chosen) {
-  CLI::App* import = app.add_subcommand("import", "Make an image of root file system archives, one a platform");
+  CLI::App* import =
+      app.add_subcommand("import", "Make an image of root file system archives, one a platform");
   auto flags = std::make_shared<ImportFlags>();
-  import->add_option("archive", flags->archives, "Tar files of root file systems; - is stdin")->required()->type_name("TAR");
+  import->add_option("archive", flags->archives, "Tar files of root file systems; - is stdin")
+      ->required()
+      ->type_name("TAR");
   add_image_options(*import, *flags);
   import->add_flag("--append", flags->append, "Keep the platforms that the name has already");
   import->callback([flags, &chosen] {
     chosen.confined = true;
-    chosen.run = [flags](CommandContext& context) { return run_import(*flags, context); };
-  });
-}
+  chosen.run = [flags](CommandContext& context) { return run_import(*flags, context); };
+});
+}  // namespace slipway
 
 }  // namespace slipway

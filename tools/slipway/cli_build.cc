@@ -55,11 +55,16 @@ std::pair<std::string, Secret> read_secret(const std::string& text) {
   std::string id, file, variable, type;
   for (const std::string& field : split_csv(text)) {
     const auto [key, value] = key_value(field, "--secret");
-    if (key == "id") id = value;
-    else if (key == "src" || key == "source") file = value;
-    else if (key == "env") variable = value;
-    else if (key == "type") type = value;
-    else throw UsageError(concat("--secret: unknown key \"", key, "\" (id, src, env, type)"));
+    if (key == "id")
+      id = value;
+    else if (key == "src" || key == "source")
+      file = value;
+    else if (key == "env")
+      variable = value;
+    else if (key == "type")
+      type = value;
+    else
+      throw UsageError(concat("--secret: unknown key \"", key, "\" (id, src, env, type)"));
   }
   if (!type.empty() && type != "file" && type != "env")
     throw UsageError(concat("--secret: type=", type, " is neither file nor env"));
@@ -67,8 +72,10 @@ std::pair<std::string, Secret> read_secret(const std::string& text) {
   if (id.empty()) id = file.empty() ? variable : file;
   if (id.empty()) throw UsageError("--secret: id= is missing");
   if (file.empty() && variable.empty()) {
-    if (std::getenv(id.c_str()) && type != "file") variable = id;
-    else file = id;
+    if (std::getenv(id.c_str()) && type != "file")
+      variable = id;
+    else
+      file = id;
   }
   if (!variable.empty()) {
     const char* value = std::getenv(variable.c_str());
@@ -105,7 +112,8 @@ BuildRequest request_of(const BuildFlags& flags) {
     throw UsageError("contexts on stdin and from URLs are not supported yet; give a directory");
   for (const std::string& list : flags.platforms)
     for (const Platform& platform : parse_platform_list(list))
-      if (std::ranges::find(request.platforms, platform) == request.platforms.end()) request.platforms.push_back(platform);
+      if (std::ranges::find(request.platforms, platform) == request.platforms.end())
+        request.platforms.push_back(platform);
   request.tags = parse_tags(flags.tags);
   request.build_args = build_args_of(flags);
   for (const std::string& label : flags.labels) {
@@ -179,28 +187,38 @@ int run(const BuildFlags& flags, CommandContext& context) {
 void add_build_command(CLI::App& app, Chosen& chosen) {
   auto flags = std::make_shared<BuildFlags>();
   CLI::App* build = app.add_subcommand("build", "Build a Dockerfile for one or many platforms");
-  build->add_option("context", flags->context, "The build context: a directory")->required()->type_name("PATH");
+  build->add_option("context", flags->context, "The build context: a directory")
+      ->required()
+      ->type_name("PATH");
   const auto text = [&](const char* name, std::string& value, const char* help, const char* type) {
     build->add_option(name, value, help)->type_name(type);
   };
-  const auto list = [&](const char* name, std::vector<std::string>& value, const char* help, const char* type) {
+  const auto list = [&](const char* name, std::vector<std::string>& value, const char* help,
+                        const char* type) {
     build->add_option(name, value, help)->type_name(type)->allow_extra_args(false);
   };
-  list("--platform", flags->platforms, "Target platforms, e.g. linux/amd64,linux/arm64 (default: this machine's)", "LIST");
+  list("--platform", flags->platforms,
+       "Target platforms, e.g. linux/amd64,linux/arm64 (default: this machine's)", "LIST");
   list("-t,--tag", flags->tags, "Name of the image: [registry/]repository[:tag]; may be repeated", "NAME");
   text("-f,--file", flags->file, "The Dockerfile (default: PATH/Dockerfile)", "FILE");
   text("--target", flags->target, "The stage to build (default: the last)", "STAGE");
-  list("--build-arg", flags->build_args, "Set a build-time variable; NAME alone takes it from the environment", "NAME=VALUE");
+  list("--build-arg", flags->build_args,
+       "Set a build-time variable; NAME alone takes it from the environment", "NAME=VALUE");
   list("--label", flags->labels, "Set metadata of the image", "KEY=VALUE");
   build->add_flag("--no-cache", flags->no_cache, "Run every step, whatever is known");
-  list("-o,--output", flags->outputs, "Where the result goes: type=image|registry|oci|local[,dest=PATH][,...]", "SPEC");
-  build->add_flag("--push", flags->push, "Push to the registry that the tags name: short for --output=type=registry");
-  list("--secret", flags->secrets, "Give a secret to RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]", "SPEC");
+  list("-o,--output", flags->outputs,
+       "Where the result goes: type=image|registry|oci|local[,dest=PATH][,...]", "SPEC");
+  build->add_flag("--push", flags->push,
+                  "Push to the registry that the tags name: short for --output=type=registry");
+  list("--secret", flags->secrets, "Give a secret to RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]",
+       "SPEC");
   text("--progress", flags->progress, "auto, plain, tty, rawjson, quiet or none", "MODE");
   text("--metadata-file", flags->metadata_file, "Write the result (or the error) as JSON", "FILE");
   text("--iidfile", flags->iidfile, "Write the image ID", "FILE");
-  build->add_option("--emulation", flags->emulation, "Foreign platforms: auto, qemu or never")->type_name("POLICY");
-  build->add_flag("--keep-going", flags->keep_going, "After a failure, go on with what does not depend on it");
+  build->add_option("--emulation", flags->emulation, "Foreign platforms: auto, qemu or never")
+      ->type_name("POLICY");
+  build->add_flag("--keep-going", flags->keep_going,
+                  "After a failure, go on with what does not depend on it");
   build->add_flag("-q,--quiet", flags->quiet, "Print only the image ID");
   build->callback([flags, &chosen] {
     chosen.confined = true;

@@ -27,14 +27,16 @@ void add_manifest(Store& store, const Descriptor& descriptor, Shown& shown) {
   for (const Descriptor& layer : manifest.layers) shown.size += layer.size;
   if (!manifest.config) return;
   shown.size += manifest.config->size;
-  shown.platforms.push_back(parse_image_config(store.blobs().read(manifest.config->digest)).value.platform.str());
+  shown.platforms.push_back(
+      parse_image_config(store.blobs().read(manifest.config->digest)).value.platform.str());
 }
 
 Shown contents_of(Store& store, const Descriptor& image) {
   Shown shown;
   if (media_type::is_index(image.media_type)) {
     for (const Descriptor& entry : parse_index(store.blobs().read(image.digest)).value.manifests)
-      if (media_type::is_manifest(entry.media_type) && store.blobs().has(entry.digest)) add_manifest(store, entry, shown);
+      if (media_type::is_manifest(entry.media_type) && store.blobs().has(entry.digest))
+        add_manifest(store, entry, shown);
   } else {
     add_manifest(store, image, shown);
   }
@@ -46,8 +48,8 @@ std::string as_table(Store& store) {
   for (const StoredImage& image : store.images().list()) {
     const Shown shown = contents_of(store, image.descriptor);
     const std::string updated = rfc3339(image.updated);
-    table.add({image.name.familiar(), concat("sha256:", image.descriptor.digest.short_hex()), join(shown.platforms, ","),
-               human_bytes(shown.size), updated});
+    table.add({image.name.familiar(), concat("sha256:", image.descriptor.digest.short_hex()),
+               join(shown.platforms, ","), human_bytes(shown.size), updated});
   }
   return table.text();
 }
@@ -72,7 +74,8 @@ std::string as_json(Store& store) {
 void add_images_command(CLI::App& app, Chosen& chosen) {
   auto format = std::make_shared<std::string>("table");
   CLI::App* images = app.add_subcommand("images", "List the images in the store");
-  images->add_option("--format", *format, "table or json (one object a line)")->check(CLI::IsMember({"table", "json"}));
+  images->add_option("--format", *format, "table or json (one object a line)")
+      ->check(CLI::IsMember({"table", "json"}));
   images->callback([format, &chosen] {
     chosen.confined = true;  // opening a store clears what dead processes left, which may be of other owners
     chosen.run = [format](CommandContext& context) {

@@ -15,7 +15,8 @@ namespace slipway {
 void add_store_command(CLI::App& app, Chosen& chosen) {
   CLI::App* store = app.add_subcommand("store", "Look after the store");
   store->require_subcommand(1);
-  CLI::App* check = store->add_subcommand("check", "Check that every record points at what it says; repairs nothing");
+  CLI::App* check =
+      store->add_subcommand("check", "Check that every record points at what it says; repairs nothing");
   auto quick = std::make_shared<bool>(false);
   check->add_flag("--quick", *quick, "Do not read the blobs' bytes");
   check->callback([quick, &chosen] {
@@ -24,7 +25,8 @@ void add_store_command(CLI::App& app, Chosen& chosen) {
       const auto opened = Store::open(context.store_root, context.logger);
       const std::vector<StoreProblem> problems = opened->check(!*quick);
       std::string text;
-      for (const StoreProblem& problem : problems) text += concat(problem.fatal ? "broken: " : "note: ", problem.what, "\n");
+      for (const StoreProblem& problem : problems)
+        text += concat(problem.fatal ? "broken: " : "note: ", problem.what, "\n");
       const bool broken = std::ranges::any_of(problems, &StoreProblem::fatal);
       text += broken ? "the store is damaged\n" : "the store is clean\n";
       write_all(STDOUT_FILENO, text, "stdout");

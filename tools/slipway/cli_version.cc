@@ -22,7 +22,8 @@ constexpr const char* kShownPlatforms =
 
 std::string how_it_runs(const Platform& platform, const EmulatorSearch& search) {
   try {
-    const std::string how = choose_execution(Platform::host(), platform, EmulationPolicy::Auto, search).describe();
+    const std::string how =
+        choose_execution(Platform::host(), platform, EmulationPolicy::Auto, search).describe();
     return how.empty() ? "native" : how;
   } catch (const HostError& e) {
     return concat("not here (", e.message(), ")");
@@ -32,10 +33,11 @@ std::string how_it_runs(const Platform& platform, const EmulatorSearch& search) 
 std::string version_text() {
   struct utsname kernel {};
   ::uname(&kernel);
-  std::string text = concat("slipway ", kVersion, " (", kCommit, ")\n", "host     ", Platform::host().str(), ", Linux ",
-                            kernel.release, "\n");
+  std::string text = concat("slipway ", kVersion, " (", kCommit, ")\n", "host     ", Platform::host().str(),
+                            ", Linux ", kernel.release, "\n");
   const auto crun = find_program("crun");
-  text += concat("runtime  ", crun ? crun->native() : "crun is missing: apt-get install crun", ::geteuid() ? ", rootless" : "", "\n");
+  text += concat("runtime  ", crun ? crun->native() : "crun is missing: apt-get install crun",
+                 ::geteuid() ? ", rootless" : "", "\n");
   const EmulatorSearch search = EmulatorSearch::from_environment();
   for (const Platform& platform : parse_platform_list(kShownPlatforms))
     text += concat("runs     ", platform.str(), "  ", how_it_runs(platform, search), "\n");
@@ -45,7 +47,8 @@ std::string version_text() {
 }  // namespace
 
 void add_version_command(CLI::App& app, Chosen& chosen) {
-  CLI::App* version = app.add_subcommand("version", "Print the version, the commit, and what this host can do");
+  CLI::App* version =
+      app.add_subcommand("version", "Print the version, the commit, and what this host can do");
   version->callback([&chosen] {
     chosen.run = [](CommandContext&) {
       write_all(STDOUT_FILENO, version_text(), "stdout");

@@ -1,6 +1,6 @@
 #pragma once
-// What the command line asks for, as one function to run. Each cli_*.cc adds its subcommand to the parser and fills
-// this in when that subcommand was given.
+// What the command line asks for, as one function to run. Each cli_*.cc adds its subcommand to the parser and
+// fills this in when that subcommand was given.
 #include <filesystem>
 #include <functional>
 #include <stop_token>
@@ -17,14 +17,14 @@ class Logger;
 /// Handed to a command when it runs.
 struct CommandContext {
   Logger& logger;
-  std::stop_token stop;               ///< Ctrl-C
+  std::stop_token stop;  ///< Ctrl-C
   std::filesystem::path store_root;
-  bool many_ids = true;               ///< false: a user namespace with one id
+  bool many_ids = true;  ///< false: a user namespace with one id
 };
 
 struct Chosen {
-  std::function<int(CommandContext&)> run;   ///< returns the exit code; throws Error
-  bool confined = false;                     ///< needs mounts or other users' files: run in namespaces of its own
+  std::function<int(CommandContext&)> run;  ///< returns the exit code; throws Error
+  bool confined = false;  ///< needs mounts or other users' files: run in namespaces of its own
 };
 
 void add_build_command(CLI::App& app, Chosen& chosen);

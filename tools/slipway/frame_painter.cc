@@ -19,13 +19,19 @@ constexpr std::string_view kResetStyle = "\x1b[0m";
 std::string_view code_of(LineStyle style) {
   switch (style) {
     case LineStyle::Header:
-    case LineStyle::Lane: return "\x1b[1m";
-    case LineStyle::Done: return "\x1b[34m";
-    case LineStyle::Failed: return "\x1b[31m";
+    case LineStyle::Lane:
+      return "\x1b[1m";
+    case LineStyle::Done:
+      return "\x1b[34m";
+    case LineStyle::Failed:
+      return "\x1b[31m";
     case LineStyle::Cancelled:
-    case LineStyle::Warning: return "\x1b[33m";
-    case LineStyle::Log: return "\x1b[2m";
-    case LineStyle::Plain: return {};
+    case LineStyle::Warning:
+      return "\x1b[33m";
+    case LineStyle::Log:
+      return "\x1b[2m";
+    case LineStyle::Plain:
+      return {};
   }
   return {};
 }
@@ -40,7 +46,8 @@ std::string FramePainter::paint(const std::vector<FrameLine>& lines, std::size_t
   std::string out(kHideCursor);
   if (up) out += concat("\x1b[", up, 'A');
   out += '\r';
-  if (columns_ != columns) out += kEraseBelow;   // what the terminal made of the last picture is anybody's guess
+  if (columns_ != columns)
+    out += kEraseBelow;  // what the terminal made of the last picture is anybody's guess
   shown_.clear();
   for (const FrameLine& line : lines) {
     const std::string_view code = colour_ == Colour::Always ? code_of(line.style) : std::string_view{};

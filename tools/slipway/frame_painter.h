@@ -14,12 +14,13 @@ class FramePainter {
  public:
   explicit FramePainter(Colour colour) : colour_(colour) {}
 
-  /// `columns` is the width of the terminal now; if it shrank, the lines of the last picture have been wrapped.
+  /// `columns` is the width of the terminal now; if it shrank, the lines of the last picture have been
+  /// wrapped.
   std::string paint(const std::vector<FrameLine>& lines, std::size_t columns);
 
  private:
   Colour colour_;
-  std::vector<std::size_t> shown_;   ///< widths of the lines that are on the screen
+  std::vector<std::size_t> shown_;  ///< widths of the lines that are on the screen
   std::size_t columns_ = 0;
 };
 

@@ -1,12 +1,12 @@
-// The way in: reads the command line, enters namespaces where the command needs them, turns errors into messages and
-// exit codes (0 ok, 1 build failed, 2 usage, 3 infrastructure, 4 authentication, 130 cancelled).
+// The way in: reads the command line, enters namespaces where the command needs them, turns errors into
+// messages and exit codes (0 ok, 1 build failed, 2 usage, 3 infrastructure, 4 authentication, 130 cancelled).
 #include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <filesystem>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 #include "base/error.h"
@@ -62,7 +62,8 @@ int guarded(const std::function<int()>& work) {
 std::filesystem::path checked_root(const std::string& root) {
   const std::filesystem::path path = root.empty() ? default_store_root() : std::filesystem::absolute(root);
   constexpr std::size_t kLongest = 1000;
-  if (path.native().size() > kLongest) throw UsageError(concat("--root: the path is longer than ", kLongest, " bytes"));
+  if (path.native().size() > kLongest)
+    throw UsageError(concat("--root: the path is longer than ", kLongest, " bytes"));
   if (clean_line(path.native()) != path.native() || path.native().find("\xef\xbf\xbd") != std::string::npos)
     throw UsageError("--root: the path has control characters or is not UTF-8");
   return path;
@@ -72,10 +73,8 @@ int run_command(const Chosen& chosen, const std::string& root, bool many_ids) {
   return guarded([&] {
     StderrLogger logger(log_threshold());
     const StopSignals signals;
-    CommandContext context{.logger = logger,
-                           .stop = signals.token(),
-                           .store_root = checked_root(root),
-                           .many_ids = many_ids};
+    CommandContext context{
+        .logger = logger, .stop = signals.token(), .store_root = checked_root(root), .many_ids = many_ids};
     if (!many_ids)
       logger.log(LogLevel::Info, "one user id is mapped: files of other owners become the step's root's");
     return chosen.run(context);
@@ -91,7 +90,8 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   while (!current->get_subcommands().empty()) current = current->get_subcommands().front();
   for (const CLI::Option* option : current->get_options())
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
-  for (const CLI::App* sub : current->get_subcommands([](const CLI::App*) { return true; })) known.push_back(sub->get_name());
+  for (const CLI::App* sub : current->get_subcommands([](const CLI::App*) { return true; }))
+    known.push_back(sub->get_name());
   std::vector<std::string> extra = app.remaining(true);
   std::ranges::stable_partition(extra, [](const std::string& word) { return word.starts_with("-"); });
   if (!extra.empty()) {
@@ -99,7 +99,8 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
     message = concat(word.starts_with("-") ? "unknown flag: " : "unknown command or argument: ", word);
     if (const auto near = closest_match(word, known)) message += concat(" (did you mean ", *near, "?)");
   }
-  print_error(concat(message, "\n  see: ", app.get_name(), current == &app ? "" : " " + current->get_name(), " --help"));
+  print_error(concat(message, "\n  see: ", app.get_name(), current == &app ? "" : " " + current->get_name(),
+                     " --help"));
   return kUsageExit;
 }
 
@@ -107,7 +108,8 @@ int run_main(int argc, char** argv) {
   CLI::App app{"Build one Dockerfile for many platforms; publish one image", "slipway"};
   app.require_subcommand(1);
   std::string root;
-  app.add_option("--root", root, "The store's directory (default: $SLIPWAY_ROOT, /var/lib/slipway or ~/.local/share/slipway)")
+  app.add_option("--root", root,
+                 "The store's directory (default: $SLIPWAY_ROOT, /var/lib/slipway or ~/.local/share/slipway)")
       ->type_name("DIR");
   app.set_version_flag("--version", concat("slipway ", kVersion));
   app.fallthrough();  // --root may stand behind the subcommand too
@@ -126,7 +128,8 @@ int run_main(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);
   if (!chosen.confined) return run_command(chosen, root, true);
   return guarded([&] {
-    return run_confined([&](const Confinement& confinement) { return run_command(chosen, root, confinement.many_ids); });
+    return run_confined(
+        [&](const Confinement& confinement) { return run_command(chosen, root, confinement.many_ids); });
   });
 }
 

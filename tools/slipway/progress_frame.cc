@@ -12,24 +12,26 @@ namespace {
 constexpr std::size_t kMostTransfers = 4;
 constexpr std::size_t kMostLiveWarnings = 3;
 constexpr std::size_t kBarWidth = 20;
-constexpr std::size_t kNarrow = 30;   // below this there is no room for a right column
+constexpr std::size_t kNarrow = 30;  // below this there is no room for a right column
 
 struct Lane {
   std::string title;
-  std::vector<const StepView*> steps;   // those that are shown
+  std::vector<const StepView*> steps;  // those that are shown
   std::size_t finished = 0;
   std::size_t total = 0;
 };
 
 // How much of the state is drawn.
 struct Detail {
-  std::size_t hidden = 0;   // steps that ended well, the oldest first
+  std::size_t hidden = 0;  // steps that ended well, the oldest first
   std::size_t log_lines = 0;
   std::size_t transfers = kMostTransfers;
   bool headings = true;
 };
 
-bool ended_well(const StepView& step) { return step.state == StepState::Done || step.state == StepState::Cached; }
+bool ended_well(const StepView& step) {
+  return step.state == StepState::Done || step.state == StepState::Cached;
+}
 bool is_hidden(const StepView& step, const Detail& detail) {
   return ended_well(step) && step.end_order < detail.hidden;
 }
@@ -152,7 +154,7 @@ class Composer {
 
   void warnings() {
     const std::vector<std::string>& all = view_.warnings();
-    if (shape_.kind == FrameKind::Last) {   // the terminal wraps them
+    if (shape_.kind == FrameKind::Last) {  // the terminal wraps them
       for (const std::string& line : all) lines_.push_back({line, LineStyle::Warning});
       return;
     }
@@ -170,13 +172,28 @@ class Composer {
     std::string_view mark;
     LineStyle style = LineStyle::Plain;
     switch (step.state) {
-      case StepState::Done: style = LineStyle::Done; break;
-      case StepState::Cached: style = LineStyle::Done; mark = "CACHED "; break;
-      case StepState::Failed: style = LineStyle::Failed; mark = "ERROR "; break;
-      case StepState::Cancelled: style = LineStyle::Cancelled; mark = "CANCELED "; break;
-      case StepState::Skipped: style = LineStyle::Cancelled; mark = "SKIPPED "; break;
+      case StepState::Done:
+        style = LineStyle::Done;
+        break;
+      case StepState::Cached:
+        style = LineStyle::Done;
+        mark = "CACHED ";
+        break;
+      case StepState::Failed:
+        style = LineStyle::Failed;
+        mark = "ERROR ";
+        break;
+      case StepState::Cancelled:
+        style = LineStyle::Cancelled;
+        mark = "CANCELED ";
+        break;
+      case StepState::Skipped:
+        style = LineStyle::Cancelled;
+        mark = "SKIPPED ";
+        break;
       case StepState::Waiting:
-      case StepState::Running: break;
+      case StepState::Running:
+        break;
     }
     std::string right = elapsed(step.began, step.state == StepState::Running ? now_ : step.ended);
     if (step.mode == ExecutionMode::Native) right = concat("native ", right);

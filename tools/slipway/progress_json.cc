@@ -17,11 +17,16 @@ using Json = nlohmann::ordered_json;
 
 const char* end_name(StepEnd end) {
   switch (end) {
-    case StepEnd::Done: return "done";
-    case StepEnd::Cached: return "cached";
-    case StepEnd::Failed: return "failed";
-    case StepEnd::Skipped: return "skipped";
-    case StepEnd::Cancelled: return "canceled";
+    case StepEnd::Done:
+      return "done";
+    case StepEnd::Cached:
+      return "cached";
+    case StepEnd::Failed:
+      return "failed";
+    case StepEnd::Skipped:
+      return "skipped";
+    case StepEnd::Cancelled:
+      return "canceled";
   }
   return "failed";
 }
@@ -29,11 +34,15 @@ const char* end_name(StepEnd end) {
 // What a reader that knows only BuildKit's fields should see: a vertex without an error went well.
 std::string error_text(const StepFinished& finished) {
   switch (finished.end) {
-    case StepEnd::Failed: return finished.error.empty() ? "failed" : finished.error;
-    case StepEnd::Skipped: return "skipped: a step it needs failed";
-    case StepEnd::Cancelled: return "canceled";
+    case StepEnd::Failed:
+      return finished.error.empty() ? "failed" : finished.error;
+    case StepEnd::Skipped:
+      return "skipped: a step it needs failed";
+    case StepEnd::Cancelled:
+      return "canceled";
     case StepEnd::Done:
-    case StepEnd::Cached: return {};
+    case StepEnd::Cached:
+      return {};
   }
   return {};
 }
@@ -87,10 +96,11 @@ class JsonRenderer {
   }
 
   Entry on(const StepLog& log) {
-    return {"logs", {{"vertex", log.id},
-                     {"stream", log.stream},
-                     {"data", base64_encode(log.bytes)},
-                     {"timestamp", now_}}};
+    return {"logs",
+            {{"vertex", log.id},
+             {"stream", log.stream},
+             {"data", base64_encode(log.bytes)},
+             {"timestamp", now_}}};
   }
 
   Entry on(const BytesMoved& moved) {
@@ -111,7 +121,7 @@ class JsonRenderer {
   }
 
   std::map<std::string, Json> vertexes_;
-  std::map<std::pair<std::string, std::string>, std::string> transfers_;   // (step, item) -> started
+  std::map<std::pair<std::string, std::string>, std::string> transfers_;  // (step, item) -> started
   std::string now_;
 };
 
@@ -149,10 +159,11 @@ void JsonProgress::on_event(const Event& event) noexcept {
   try {
     {
       auto renderer = impl_->renderer.lock();
-      impl_->writer.queue(renderer->render(event));   // in here, so that the lines keep the order of the events
+      impl_->writer.queue(
+          renderer->render(event));  // in here, so that the lines keep the order of the events
     }
     impl_->writer.drain();
-  } catch (...) {   // out of memory: the line is lost, the build is not
+  } catch (...) {  // out of memory: the line is lost, the build is not
   }
 }
 

@@ -1,19 +1,21 @@
 #pragma once
-// Progress as JSON, one object a line, for programs. Field names, times (RFC 3339 with nanoseconds, UTC) and base64
-// are those of BuildKit's SolveStatus (`--progress=rawjson`); each event makes one object with one of these lists:
+// Progress as JSON, one object a line, for programs. Field names, times (RFC 3339 with nanoseconds, UTC) and
+// base64 are those of BuildKit's SolveStatus (`--progress=rawjson`); each event makes one object with one of
+// these lists:
 //
 //   {"vertexes": [{"digest": id, "inputs": [id…], "name": text, "started": time, "completed": time,
 //                  "cached": true, "error": text,
 //                  "lane": "linux/arm64", "mode": "native" | "emulated", "how": text,
 //                  "end": "done" | "cached" | "failed" | "skipped" | "canceled"}]}
-//   {"statuses": [{"id": item, "vertex": id, "name": item, "current": bytes, "total": bytes, "timestamp": time,
+//   {"statuses": [{"id": item, "vertex": id, "name": item, "current": bytes, "total": bytes, "timestamp":
+//   time,
 //                  "started": time, "completed": time}]}
 //   {"logs": [{"vertex": id, "stream": 1 | 2, "data": base64, "timestamp": time}]}
 //   {"warnings": [{"level": 1, "short": base64}]}
 //
-// A vertex is sent when it is planned, when it starts and when it ends, each time with all that is known of it; what
-// is not known, empty or false is left out. "lane", "mode", "how" and "end" are ours; readers of BuildKit's ignore
-// them. Logs are raw: they may hold parts of lines and terminal escapes.
+// A vertex is sent when it is planned, when it starts and when it ends, each time with all that is known of
+// it; what is not known, empty or false is left out. "lane", "mode", "how" and "end" are ours; readers of
+// BuildKit's ignore them. Logs are raw: they may hold parts of lines and terminal escapes.
 #include <memory>
 #include <string>
 

@@ -28,9 +28,9 @@ struct Transfer {
 
 struct Step {
   std::string name;
-  int number = 0;   // 0: not started
+  int number = 0;  // 0: not started
   EventTime started;
-  std::array<LineSplitter, 2> partial;   // stdout, stderr
+  std::array<LineSplitter, 2> partial;  // stdout, stderr
   std::map<std::string, Transfer> transfers;
 };
 
@@ -105,11 +105,21 @@ class PlainRenderer {
       if (const std::optional<std::string> rest = partial.take_rest()) log_line(it, *rest);
     }
     switch (finished.end) {
-      case StepEnd::Done: line(it, concat("DONE ", human_seconds(seconds(now_ - it.started)))); break;
-      case StepEnd::Cached: line(it, "CACHED"); break;
-      case StepEnd::Skipped: line(it, "SKIPPED"); break;
-      case StepEnd::Cancelled: line(it, "CANCELED"); break;
-      case StepEnd::Failed: failed(it, clean_lines(finished.error)); break;
+      case StepEnd::Done:
+        line(it, concat("DONE ", human_seconds(seconds(now_ - it.started))));
+        break;
+      case StepEnd::Cached:
+        line(it, "CACHED");
+        break;
+      case StepEnd::Skipped:
+        line(it, "SKIPPED");
+        break;
+      case StepEnd::Cancelled:
+        line(it, "CANCELED");
+        break;
+      case StepEnd::Failed:
+        failed(it, clean_lines(finished.error));
+        break;
     }
     it.transfers.clear();
   }
@@ -139,7 +149,8 @@ class PlainRenderer {
 
 std::string log_seconds(EventTime::duration elapsed) {
   std::array<char, 64> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), seconds(elapsed), std::chars_format::fixed, 3);
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), seconds(elapsed), std::chars_format::fixed, 3);
   return std::string(text.data(), end.ptr);
 }
 
@@ -156,10 +167,11 @@ void PlainProgress::on_event(const Event& event) noexcept {
   try {
     {
       auto renderer = impl_->renderer.lock();
-      impl_->writer.queue(renderer->render(event));   // in here, so that the lines keep the order of the events
+      impl_->writer.queue(
+          renderer->render(event));  // in here, so that the lines keep the order of the events
     }
     impl_->writer.drain();
-  } catch (...) {   // out of memory: the line is lost, the build is not
+  } catch (...) {  // out of memory: the line is lost, the build is not
   }
 }
 

@@ -68,20 +68,20 @@ struct TtyProgress::Impl {
         lines = compose_frame(view, shape, now);
       }
       terminal.write(painter.paint(lines, size.columns));
-    } catch (...) {   // out of memory: this picture is lost, the build is not
+    } catch (...) {  // out of memory: this picture is lost, the build is not
     }
   }
 
   Terminal& terminal;
   const TtyOptions options;
-  FramePainter painter;   // the drawing thread's
-  std::mutex mutex;       // guards what follows; a plain mutex because a condition waits on it
+  FramePainter painter;  // the drawing thread's
+  std::mutex mutex;      // guards what follows; a plain mutex because a condition waits on it
   std::condition_variable_any wake;
   ProgressView view;
   bool any = false;
   bool dirty = false;
   bool closed = false;
-  std::jthread thread;    // last: it uses all of the above
+  std::jthread thread;  // last: it uses all of the above
 };
 
 TtyProgress::TtyProgress(Terminal& terminal, TtyOptions options)
@@ -100,7 +100,7 @@ void TtyProgress::on_event(const Event& event) noexcept {
       impl_->any = impl_->dirty = true;
     }
     impl_->wake.notify_one();
-  } catch (...) {   // out of memory: the view is wrong, the build is not
+  } catch (...) {  // out of memory: the view is wrong, the build is not
   }
 }
 

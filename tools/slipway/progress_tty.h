@@ -1,5 +1,6 @@
 #pragma once
-// The live view: one thread owns the terminal and redraws it, at most ten times a second, while something happens.
+// The live view: one thread owns the terminal and redraws it, at most ten times a second, while something
+// happens.
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -39,11 +40,12 @@ class FdTerminal final : public Terminal {
 
 struct TtyOptions {
   Colour colour = Colour::Always;
-  std::size_t log_lines = 4;   ///< under each step that runs
+  std::size_t log_lines = 4;  ///< under each step that runs
   std::chrono::milliseconds interval{100};
   std::function<EventTime()> clock = [] { return std::chrono::system_clock::now(); };
 
-  /// NO_COLOR (any value but the empty one) and BUILDKIT_TTY_LOG_LINES (a number up to 100; anything else is ignored).
+  /// NO_COLOR (any value but the empty one) and BUILDKIT_TTY_LOG_LINES (a number up to 100; anything else is
+  /// ignored).
   static TtyOptions from_environment();
 };
 
@@ -55,8 +57,8 @@ class TtyProgress final : public ProgressSink {
   /// As close().
   ~TtyProgress() override;
   void on_event(const Event& event) noexcept override;
-  /// Replaces the live picture by the last one, which has every step, and gives the terminal back. Events after this
-  /// are dropped. Called by the owner; may be called again.
+  /// Replaces the live picture by the last one, which has every step, and gives the terminal back. Events
+  /// after this are dropped. Called by the owner; may be called again.
   void close() noexcept;
 
  private:

@@ -12,11 +12,16 @@ namespace {
 
 StepState state_after(StepEnd end) {
   switch (end) {
-    case StepEnd::Done: return StepState::Done;
-    case StepEnd::Cached: return StepState::Cached;
-    case StepEnd::Failed: return StepState::Failed;
-    case StepEnd::Skipped: return StepState::Skipped;
-    case StepEnd::Cancelled: return StepState::Cancelled;
+    case StepEnd::Done:
+      return StepState::Done;
+    case StepEnd::Cached:
+      return StepState::Cached;
+    case StepEnd::Failed:
+      return StepState::Failed;
+    case StepEnd::Skipped:
+      return StepState::Skipped;
+    case StepEnd::Cancelled:
+      return StepState::Cancelled;
   }
   return StepState::Failed;
 }

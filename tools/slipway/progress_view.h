@@ -1,6 +1,6 @@
 #pragma once
-// The state of a build as far as a live view shows it, folded from events. Pure and single-threaded; what is drawn of
-// it is decided in progress_frame.h.
+// The state of a build as far as a live view shows it, folded from events. Pure and single-threaded; what is
+// drawn of it is decided in progress_frame.h.
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -18,22 +18,22 @@ enum class StepState { Waiting, Running, Done, Cached, Failed, Skipped, Cancelle
 struct TransferView {
   std::string item;
   std::uint64_t current = 0;
-  std::uint64_t total = 0;   ///< 0: unknown
+  std::uint64_t total = 0;  ///< 0: unknown
   bool done = false;
 };
 
 struct StepView {
-  std::string name;   ///< clean
+  std::string name;  ///< clean
   std::string lane;
   StepState state = StepState::Waiting;
   ExecutionMode mode = ExecutionMode::None;
-  bool started = false;         ///< it ran, or came from the cache
+  bool started = false;  ///< it ran, or came from the cache
   EventTime began;
   EventTime ended;
-  std::size_t end_order = 0;    ///< among the steps that ended, from 0
+  std::size_t end_order = 0;  ///< among the steps that ended, from 0
   std::vector<TransferView> transfers;
-  std::array<LineSplitter, 2> partial;   ///< stdout, stderr
-  std::deque<std::string> log;           ///< the last lines, clean, newest last
+  std::array<LineSplitter, 2> partial;  ///< stdout, stderr
+  std::deque<std::string> log;          ///< the last lines, clean, newest last
 };
 
 class ProgressView {
@@ -42,9 +42,9 @@ class ProgressView {
   explicit ProgressView(std::size_t log_lines) : log_lines_(log_lines) {}
   void apply(const Event& event);
 
-  const std::vector<StepView>& steps() const { return steps_; }   ///< in the order they were announced
-  const std::vector<std::string>& warnings() const { return warnings_; }   ///< clean lines
-  EventTime began() const { return began_; }   ///< time of the first event
+  const std::vector<StepView>& steps() const { return steps_; }  ///< in the order they were announced
+  const std::vector<std::string>& warnings() const { return warnings_; }  ///< clean lines
+  EventTime began() const { return began_; }                              ///< time of the first event
   std::size_t count(StepState state) const;
 
  private:

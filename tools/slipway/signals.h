@@ -4,8 +4,8 @@
 
 namespace slipway {
 
-/// Turns SIGINT, SIGTERM and SIGHUP into a stop request; a second one ends the process at once with 130. Made by main
-/// before any other thread, so that all threads have the signals blocked and one waits for them.
+/// Turns SIGINT, SIGTERM and SIGHUP into a stop request; a second one ends the process at once with 130. Made
+/// by main before any other thread, so that all threads have the signals blocked and one waits for them.
 class StopSignals {
  public:
   StopSignals();

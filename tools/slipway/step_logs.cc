@@ -55,7 +55,7 @@ class LogFile final : public TextOutput {
     fd_.reset();
     try {
       failure_.report(path_, error);
-    } catch (...) {   // no memory for the message
+    } catch (...) {  // no memory for the message
     }
   }
 
@@ -72,7 +72,7 @@ class LogFile final : public TextOutput {
       const int how = mode_ == OpenMode::Append ? O_APPEND : O_TRUNC;
       fd_ = UniqueFd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | how, 0600));
       if (!fd_) return errno;
-      if (::fchmod(fd_.get(), 0600) != 0) return errno;   // it may have been there
+      if (::fchmod(fd_.get(), 0600) != 0) return errno;  // it may have been there
     }
     return write_fully(fd_.get(), bytes);
   }
@@ -85,7 +85,8 @@ class LogFile final : public TextOutput {
 };
 
 struct OpenLog {
-  OpenLog(fs::path path, OpenMode mode, FirstFailure& failure) : file(std::move(path), mode, failure), writer(file) {}
+  OpenLog(fs::path path, OpenMode mode, FirstFailure& failure)
+      : file(std::move(path), mode, failure), writer(file) {}
   LogFile file;
   OrderedWriter writer;
 };
@@ -94,7 +95,7 @@ struct StepLogState {
   std::string name;
   int number = 0;
   bool wrote = false;
-  std::array<LineSplitter, 2> partial;   // stdout, stderr
+  std::array<LineSplitter, 2> partial;  // stdout, stderr
   std::deque<std::string> lines;
   /// Owned by this entry until the step ends and by each thread that is writing to it.
   std::shared_ptr<OpenLog> log;
@@ -133,7 +134,8 @@ struct StepLogs::Impl {
   };
 
   fs::path path_of(const std::string& id, const StepLogState& step) const {
-    return options.directory / concat(step.number, '-', log_file_slug(step.name.empty() ? id : step.name), ".log");
+    return options.directory /
+           concat(step.number, '-', log_file_slug(step.name.empty() ? id : step.name), ".log");
   }
 
   void keep(StepLogState& step, std::string line) const {
@@ -147,9 +149,10 @@ struct StepLogs::Impl {
     {
       auto guard = state.lock();
       StepLogState& step = guard->started(log.id);
-      for (std::string& line : step.partial[log.stream == 2 ? 1 : 0].feed(log.bytes)) keep(step, std::move(line));
+      for (std::string& line : step.partial[log.stream == 2 ? 1 : 0].feed(log.bytes))
+        keep(step, std::move(line));
       if (options.directory.empty() || log.bytes.empty()) return;
-      if (!step.log) {   // a step that is tried again goes on in its file
+      if (!step.log) {  // a step that is tried again goes on in its file
         const OpenMode mode = step.wrote ? OpenMode::Append : OpenMode::Truncate;
         step.log = std::make_shared<OpenLog>(path_of(log.id, step), mode, failure);
       }
@@ -161,7 +164,7 @@ struct StepLogs::Impl {
   }
 
   void on_finished(const std::string& id) {
-    std::shared_ptr<OpenLog> closed;   // destroyed after the lock is gone
+    std::shared_ptr<OpenLog> closed;  // destroyed after the lock is gone
     auto guard = state.lock();
     const auto it = guard->steps.find(id);
     if (it == guard->steps.end()) return;
@@ -195,7 +198,7 @@ StepLogs::~StepLogs() = default;
 void StepLogs::on_event(const Event& event) noexcept {
   try {
     impl_->on_event(event);
-  } catch (...) {   // out of memory: a piece of the log is lost, the build is not
+  } catch (...) {  // out of memory: a piece of the log is lost, the build is not
   }
 }
 

@@ -11,8 +11,8 @@
 namespace slipway {
 
 struct StepLogsOptions {
-  /// Each step's output, raw, goes to DIRECTORY/<n>-<slug>.log (mode 0600), n counting steps as they start. Made when
-  /// the first step writes something. Empty: no files.
+  /// Each step's output, raw, goes to DIRECTORY/<n>-<slug>.log (mode 0600), n counting steps as they start.
+  /// Made when the first step writes something. Empty: no files.
   std::filesystem::path directory;
   std::size_t tail_lines = 20;
 };
@@ -25,7 +25,8 @@ class StepLogs final : public ProgressSink {
   ~StepLogs() override;
   void on_event(const Event& event) noexcept override;
 
-  /// The last lines of a step, clean for a terminal, the unfinished one included. Empty for a step that wrote nothing.
+  /// The last lines of a step, clean for a terminal, the unfinished one included. Empty for a step that wrote
+  /// nothing.
   std::vector<std::string> tail(const std::string& step_id) const;
   /// Where a step's log is; empty if it has none.
   std::filesystem::path file(const std::string& step_id) const;
@@ -35,8 +36,8 @@ class StepLogs final : public ProgressSink {
   std::unique_ptr<Impl> impl_;
 };
 
-/// "[linux/arm64 build 2/3] RUN make" -> "linux-arm64-build-2-3-run-make": ASCII letters and digits, no path, at most
-/// 60 characters, never empty.
+/// "[linux/arm64 build 2/3] RUN make" -> "linux-arm64-build-2-3-run-make": ASCII letters and digits, no path,
+/// at most 60 characters, never empty.
 std::string log_file_slug(std::string_view step_name);
 
 }  // namespace slipway

@@ -13,7 +13,8 @@ std::vector<ImageRef> parse_tags(const std::vector<std::string>& texts) {
     } catch (const InvalidInput& e) {
       throw UsageError(concat("--tag: ", e.what()));
     }
-    if (tags.back().digest()) throw UsageError(concat("--tag ", text, ": a name with a digest cannot be given to an image"));
+    if (tags.back().digest())
+      throw UsageError(concat("--tag ", text, ": a name with a digest cannot be given to an image"));
   }
   return tags;
 }

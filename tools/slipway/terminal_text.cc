@@ -9,8 +9,8 @@ namespace slipway {
 namespace {
 
 constexpr std::size_t kLongestLine = 16 * 1024;
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";   // U+FFFD
-constexpr std::string_view kEllipsis = "\xE2\x80\xA6";      // U+2026
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+constexpr std::string_view kEllipsis = "\xE2\x80\xA6";     // U+2026
 
 struct Character {
   std::uint32_t code = 0;
@@ -20,7 +20,9 @@ struct Character {
 
 // The first character of a text that is not empty. Overlong forms and surrogates are not valid (RFC 3629).
 Character first_character(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
+  const auto byte = [&](std::size_t i) {
+    return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i]));
+  };
   const std::uint32_t lead = byte(0);
   if (lead < 0x80) return {.code = lead};
   if (lead < 0xC2 || lead > 0xF4) return {.valid = false};
@@ -32,7 +34,8 @@ Character first_character(std::string_view text) {
     code = (code << 6) | (byte(i) & 0x3FU);
   }
   static constexpr std::array<std::uint32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < kSmallest[length] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return {.valid = false};
+  if (code < kSmallest[length] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
+    return {.valid = false};
   return {.code = code, .bytes = length};
 }
 
@@ -46,27 +49,37 @@ bool within(const std::array<Range, N>& ranges, std::uint32_t code) {
   return it != ranges.end() && it->first <= code;
 }
 
-// Characters that take two columns (Unicode TR11, classes W and F, with neighbouring blocks joined: to think a
-// character too wide only cuts a line a little early).
+// Characters that take two columns (Unicode TR11, classes W and F, with neighbouring blocks joined: to think
+// a character too wide only cuts a line a little early).
 constexpr std::array<Range, 33> kWide = {{
-    {0x1100, 0x115F},   {0x231A, 0x231B},   {0x2329, 0x232A},   {0x23E9, 0x23F3},   {0x25FD, 0x25FE},
-    {0x2614, 0x2615},   {0x2648, 0x2653},   {0x267F, 0x267F},   {0x2693, 0x2693},   {0x26A1, 0x26A1},
-    {0x26AA, 0x26AB},   {0x26BD, 0x26BE},   {0x26C4, 0x26CE},   {0x26D4, 0x26FD},   {0x2705, 0x2705},
-    {0x270A, 0x270B},   {0x2728, 0x2728},   {0x274C, 0x2757},   {0x2795, 0x2797},   {0x27B0, 0x27BF},
-    {0x2B1B, 0x2B1C},   {0x2B50, 0x2B55},   {0x2E80, 0x303E},   {0x3041, 0xA4CF},   {0xA960, 0xA97F},
-    {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},   {0xFE10, 0xFE19},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},
-    {0xFFE0, 0xFFE6},   {0x16FE0, 0x1B2FF}, {0x1F004, 0x3FFFD},
+    {0x1100, 0x115F}, {0x231A, 0x231B},   {0x2329, 0x232A},   {0x23E9, 0x23F3}, {0x25FD, 0x25FE},
+    {0x2614, 0x2615}, {0x2648, 0x2653},   {0x267F, 0x267F},   {0x2693, 0x2693}, {0x26A1, 0x26A1},
+    {0x26AA, 0x26AB}, {0x26BD, 0x26BE},   {0x26C4, 0x26CE},   {0x26D4, 0x26FD}, {0x2705, 0x2705},
+    {0x270A, 0x270B}, {0x2728, 0x2728},   {0x274C, 0x2757},   {0x2795, 0x2797}, {0x27B0, 0x27BF},
+    {0x2B1B, 0x2B1C}, {0x2B50, 0x2B55},   {0x2E80, 0x303E},   {0x3041, 0xA4CF}, {0xA960, 0xA97F},
+    {0xAC00, 0xD7A3}, {0xF900, 0xFAFF},   {0xFE10, 0xFE19},   {0xFE30, 0xFE6F}, {0xFF00, 0xFF60},
+    {0xFFE0, 0xFFE6}, {0x16FE0, 0x1B2FF}, {0x1F004, 0x3FFFD},
 }};
 
 // Characters that add nothing to the width: marks on the one before, joiners, variation selectors.
 constexpr std::array<Range, 12> kZeroWidth = {{
-    {0x0300, 0x036F}, {0x0483, 0x0489}, {0x0591, 0x05BD}, {0x0610, 0x061A}, {0x064B, 0x065F}, {0x1AB0, 0x1AFF},
-    {0x1DC0, 0x1DFF}, {0x200B, 0x200D}, {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}, {0xFE20, 0xFE2F}, {0xE0100, 0xE01EF},
+    {0x0300, 0x036F},
+    {0x0483, 0x0489},
+    {0x0591, 0x05BD},
+    {0x0610, 0x061A},
+    {0x064B, 0x065F},
+    {0x1AB0, 0x1AFF},
+    {0x1DC0, 0x1DFF},
+    {0x200B, 0x200D},
+    {0x20D0, 0x20FF},
+    {0xFE00, 0xFE0F},
+    {0xFE20, 0xFE2F},
+    {0xE0100, 0xE01EF},
 }};
 
 // Marks that change the direction of what follows: they can make a line read as something else.
-constexpr std::array<Range, 4> kReordering = {{
-    {0x061C, 0x061C}, {0x200E, 0x200F}, {0x202A, 0x202E}, {0x2066, 0x2069}}};
+constexpr std::array<Range, 4> kReordering = {
+    {{0x061C, 0x061C}, {0x200E, 0x200F}, {0x202A, 0x202E}, {0x2066, 0x2069}}};
 
 bool is_line_or_control(std::uint32_t code) {
   return (code < 0x20 && code != '\t') || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029;
@@ -92,8 +105,8 @@ std::size_t end_of_control_sequence(std::string_view text, std::size_t at) {
   return at < text.size() && text[at] >= 0x40 && text[at] <= 0x7E ? at + 1 : at;
 }
 
-// Titles, hyperlinks and device strings go up to BEL or ESC \. Without an end they would hide the rest of the line, so
-// then only the introducer is dropped.
+// Titles, hyperlinks and device strings go up to BEL or ESC \. Without an end they would hide the rest of the
+// line, so then only the introducer is dropped.
 std::size_t end_of_string_sequence(std::string_view text, std::size_t at) {
   const std::size_t bell = text.find('\a', at);
   const std::size_t terminator = text.find("\x1b\\", at);
@@ -134,7 +147,7 @@ std::string clean_line(std::string_view raw) {
     const Character c = first_character(text.substr(at));
     if (!c.valid) {
       out += kReplacement;
-    } else if (c.code == 0x9B) {   // the one-character form of ESC [
+    } else if (c.code == 0x9B) {  // the one-character form of ESC [
       at = end_of_control_sequence(text, at + c.bytes);
       continue;
     } else if (!is_line_or_control(c.code) && !within(kReordering, c.code)) {

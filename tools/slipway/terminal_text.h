@@ -1,6 +1,6 @@
 #pragma once
-// Text from outside (programs' output, Dockerfiles, registries) made fit for a terminal: harmless and of known width.
-// Widths do not depend on the locale; only UTF-8 is known.
+// Text from outside (programs' output, Dockerfiles, registries) made fit for a terminal: harmless and of
+// known width. Widths do not depend on the locale; only UTF-8 is known.
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace slipway {
 
-/// One line as it may be shown: terminal escape sequences, control characters but tabs, and characters that reorder
-/// text are gone; bytes that are not UTF-8 become U+FFFD. A carriage return starts the line over, as progress bars
-/// mean it. The result has no line break.
+/// One line as it may be shown: terminal escape sequences, control characters but tabs, and characters that
+/// reorder text are gone; bytes that are not UTF-8 become U+FFFD. A carriage return starts the line over, as
+/// progress bars mean it. The result has no line break.
 std::string clean_line(std::string_view raw);
 
 /// clean_line of each line; no empty line at the end.

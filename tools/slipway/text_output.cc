@@ -16,8 +16,10 @@ int write_fully(int fd, std::string_view bytes) noexcept {
     const ssize_t written = ::write(fd, bytes.data(), bytes.size());
     if (written >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) {   // a shell may hand us a terminal in non-blocking mode
-      struct pollfd ready {.fd = fd, .events = POLLOUT, .revents = 0};
+    } else if (errno == EAGAIN) {  // a shell may hand us a terminal in non-blocking mode
+      struct pollfd ready {
+        .fd = fd, .events = POLLOUT, .revents = 0
+      };
       if (::poll(&ready, 1, 1000) < 0 && errno != EINTR) return errno;
     } else if (errno != EINTR) {
       return errno;
@@ -51,7 +53,7 @@ void OrderedWriter::drain() {
     lock.lock();
   }
   writing_ = false;
-  progress_.notify_all();   // with the lock held: whoever waits in flush() may destroy us next
+  progress_.notify_all();  // with the lock held: whoever waits in flush() may destroy us next
 }
 
 void OrderedWriter::flush() {
