@@ -7,7 +7,7 @@
 //   ROOT/oci-layout, index.json, blobs/sha256/HEX   an OCI image layout that other tools can read
 //   ROOT/slipway.db                                 names, layers, snapshots, results, file digests
 //   ROOT/snapshots/ID/fs                            what one snapshot changed (snapshots.h)
-//   ROOT/tmp/XXXXXX/                                one directory a process, with a lock file that it holds
+//   ROOT/tmp/session-XXXXXX/                          one directory a process, with a lock file that it holds
 //   ROOT/lock                                       held while one of those is made or judged
 //   ROOT/logs/
 //

@@ -119,6 +119,11 @@ class Steps(SlipwayCase):
                 owners.update({m.name: (m.uid, m.gid) for m in tar})
         self.assertEqual({"a": (1000, 1000), "b": (0, 0)}, owners)
 
+    def test_network_is_the_hosts_by_default(self):
+        registry = self.registry()
+        out = self.built("FROM busybox\nRUN wget -q -O /answer http://%s/v2/\n" % registry.host)
+        self.assertEqual("{}", self.read(out, "answer"))
+
     def test_network_none_has_no_way_out(self):
         out = self.built("FROM busybox\nRUN --network=none cat /proc/net/dev > /devices\n")
         devices = [line.split(":")[0].strip() for line in self.read(out, "devices").splitlines()[2:]]
