@@ -168,6 +168,24 @@ std::string publish_name(const PreparedRequest& prepared) {
                                                                     : "exporting";
 }
 
+/// What came of it, for people and programs.
+BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepared, const Descriptor& published,
+                      const dockerfile::Lowered& lowered, BuildRun& run) {
+  BuildResult result{.image = published, .names = request.tags};
+  for (const OutputSpec& output : prepared.outputs)
+    for (const ImageRef& name : output.names)
+      if (std::ranges::find(result.names, name) == result.names.end()) result.names.push_back(name);
+  const std::vector<BuildRun::LaneEnd> ends = run.lane_ends();
+  for (std::size_t i = 0; i < ends.size(); ++i)
+    result.platforms.push_back({.platform = lowered.lanes[i].platform,
+                                .manifest = ends[i].image.manifest,
+                                .size = ends[i].image.size(),
+                                .mode = ends[i].mode,
+                                .seconds = ends[i].seconds});
+  if (ends.size() == 1) result.config = ends.front().image.config.digest;
+  return result;
+}
+
 }  // namespace
 
 BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::stop_token stop) {
@@ -218,20 +236,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   run.throw_first_failure(env.log_tail);
   if (!published) throw Cancelled{};
 
-  // What came of it.
-  BuildResult result{.image = *published, .names = request.tags};
-  for (const OutputSpec& output : prepared.outputs)
-    for (const ImageRef& name : output.names)
-      if (std::ranges::find(result.names, name) == result.names.end()) result.names.push_back(name);
-  const std::vector<BuildRun::LaneEnd> ends = run.lane_ends();
-  for (std::size_t i = 0; i < ends.size(); ++i)
-    result.platforms.push_back({.platform = lowered.lanes[i].platform,
-                                .manifest = ends[i].image.manifest,
-                                .size = ends[i].image.size(),
-                                .mode = ends[i].mode,
-                                .seconds = ends[i].seconds});
-  if (ends.size() == 1) result.config = ends.front().image.config.digest;
-  return result;
+  return summarise(request, prepared, *published, lowered, run);
 }
 
 }  // namespace slipway
