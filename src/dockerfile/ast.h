@@ -11,7 +11,7 @@
 namespace slipway::dockerfile {
 
 struct Flag {
-  std::string name;    ///< "from" of --from=build
+  std::string name;  ///< "from" of --from=build
   std::string value;
   bool has_value = false;
   int line = 0, column = 0;
@@ -23,24 +23,35 @@ struct TextSpan {
   int line = 0, column = 0;
 };
 
+/// A here-document of RUN, COPY or ADD: "<<EOF" in the instruction's text, its body after the logical line.
+struct Heredoc {
+  std::string name;    ///< without quotes
+  std::string body;    ///< every line with its "\n"; leading tabs are gone after "<<-"
+  bool expand = true;  ///< false if the name was quoted
+  bool strip_tabs = false;
+  int fd = 0;          ///< 3 of "3<<EOF"; 0 if not given
+  int first_line = 0;  ///< of the body
+};
+
 /// One instruction. `text` is the logical line after flags, continuations joined, comments inside dropped.
 struct Instruction {
   std::string keyword;   ///< upper case: "RUN"
   std::string original;  ///< the source as written, first line to last
   std::vector<Flag> flags;
-  std::string text;      ///< arguments as one string (shell form)
+  std::string text;                              ///< arguments as one string (shell form)
   std::optional<std::vector<std::string>> json;  ///< arguments in JSON (exec) form
+  std::vector<Heredoc> heredocs;                 ///< in the order of their "<<" in `text`
   int first_line = 0, last_line = 0;
-  int text_column = 0;   ///< where the arguments begin on first_line, 0 if on a later line
-  int column = 0;        ///< of the keyword on first_line
+  int text_column = 0;          ///< where the arguments begin on first_line, 0 if on a later line
+  int column = 0;               ///< of the keyword on first_line
   std::vector<TextSpan> spans;  ///< places of `text`, by offset; empty if there are no arguments
 };
 
 struct Dockerfile {
-  std::string filename;             ///< as shown in messages
-  std::vector<std::string> lines;   ///< for excerpts
+  std::string filename;            ///< as shown in messages
+  std::vector<std::string> lines;  ///< for excerpts
   char escape = '\\';
-  std::string syntax;               ///< of "# syntax=", noted only
+  std::string syntax;  ///< of "# syntax=", noted only
   std::vector<Instruction> instructions;
 
   /// The place of a line (and column), for errors.
@@ -53,8 +64,8 @@ struct Dockerfile {
   SourceLocation at(const Instruction& instruction, std::size_t offset) const;
 };
 
-/// Throws InvalidInput with file, line, column and excerpt; an unknown instruction names the nearest known one.
-/// Lines may end in CRLF; a byte order mark is skipped. Text over 10 MiB or with NUL bytes is refused.
+/// Throws InvalidInput with file, line, column and excerpt; an unknown instruction names the nearest known
+/// one. Lines may end in CRLF; a byte order mark is skipped. Text over 10 MiB or with NUL bytes is refused.
 Dockerfile parse(std::string filename, std::string_view text);
 
 }  // namespace slipway::dockerfile

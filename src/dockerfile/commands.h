@@ -1,6 +1,6 @@
 #pragma once
-// A Dockerfile as stages of typed commands: flags and arguments checked, nothing expanded. Everything points into the
-// Dockerfile it was read from, which must outlive it.
+// A Dockerfile as stages of typed commands: flags and arguments checked, nothing expanded. Everything points
+// into the Dockerfile it was read from, which must outlive it.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,11 +28,17 @@ struct CommandLine {
   std::vector<std::string> args;
 };
 
-struct SecretSpec {
+/// One RUN --mount as written; texts are not expanded yet.
+struct MountSpec {
   const Flag* flag = nullptr;
-  std::optional<std::string> id, target, env;
+  MountType type = MountType::Bind;
+  std::optional<std::string> id, target, source, from;
+  std::optional<std::string> env;  ///< of a secret: the variable to set
+  std::optional<bool> readonly;    ///< absent: the type's default
   bool required = false;
+  CacheSharing sharing = CacheSharing::Shared;
   std::optional<unsigned> uid, gid, mode;
+  std::int64_t size = 0;  ///< of a tmpfs, bytes
 };
 
 struct ArgCommand {
@@ -76,21 +82,35 @@ struct HealthcheckCommand {
 };
 struct RunCommand {
   CommandLine line;
-  std::vector<SecretSpec> secrets;
+  std::vector<MountSpec> mounts;
   NetworkMode network = NetworkMode::Host;
+  SecurityMode security = SecurityMode::Sandbox;
+  std::vector<DeviceRequest> devices;
 };
+/// COPY, and ADD, which takes URLs, git repositories and archives too.
 struct CopyCommand {
-  std::vector<Word> sources;
+  bool add = false;
+  std::vector<Word> sources;                 ///< in the order written, but for here-documents
+  std::vector<const Heredoc*> inline_files;  ///< here-documents: files named by them
   Word dest;
   const Flag* from = nullptr;
   const Flag* chown = nullptr;
   const Flag* chmod = nullptr;
   std::vector<const Flag*> exclude;
+  bool link = false;
+  bool parents = false;
+  bool keep_git_dir = false;       ///< ADD
+  const Flag* checksum = nullptr;  ///< ADD
+  std::optional<bool> unpack;      ///< ADD; absent: local archives are unpacked, downloaded ones are not
+};
+/// A trigger for images that are built on this one.
+struct OnbuildCommand {
+  std::string instruction;  ///< as written after ONBUILD
 };
 
 using Command = std::variant<ArgCommand, EnvCommand, LabelCommand, WorkdirCommand, UserCommand, ExposeCommand,
                              VolumeCommand, StopSignalCommand, MaintainerCommand, ShellCommand, CmdCommand,
-                             EntrypointCommand, HealthcheckCommand, RunCommand, CopyCommand>;
+                             EntrypointCommand, HealthcheckCommand, RunCommand, CopyCommand, OnbuildCommand>;
 
 struct StageCommand {
   const Instruction* at = nullptr;
@@ -100,7 +120,7 @@ struct StageCommand {
 struct Stage {
   const Instruction* from = nullptr;
   int index = 0;
-  std::string name;                 ///< lower case; empty without AS
+  std::string name;  ///< lower case; empty without AS
   Word base;
   const Flag* platform = nullptr;
   std::vector<StageCommand> commands;
@@ -123,6 +143,7 @@ Program read_program(const Dockerfile& file);
 /// Readers of single instructions, for read_program().
 CommandLine read_command_line(const Dockerfile& file, const Instruction& instruction);
 RunCommand read_run(const Dockerfile& file, const Instruction& instruction);
+/// COPY and ADD.
 CopyCommand read_copy(const Dockerfile& file, const Instruction& instruction);
 HealthcheckCommand read_healthcheck(const Dockerfile& file, const Instruction& instruction);
 

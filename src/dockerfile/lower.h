@@ -1,8 +1,9 @@
 #pragma once
-// From a Dockerfile's text to graphs: one merged DAG, and per platform the vertex that is its result and the image
-// config around it.
+// From a Dockerfile's text to graphs: one merged DAG, and per platform the vertex that is its result and the
+// image config around it.
 #include <map>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -17,48 +18,66 @@ namespace slipway::dockerfile {
 
 /// A base image for one platform, pinned.
 struct BaseImage {
-  ImageRef pinned;     ///< with the digest of the platform's own manifest
+  ImageRef pinned;  ///< with the digest of the platform's own manifest
   ImageConfig config;
 };
 
-/// Resolves the images of FROM and COPY --from. Declared here, implemented by who knows stores and registries.
+/// Resolves the images of FROM and COPY --from. Declared here, implemented by who knows stores and
+/// registries.
 class ImageResolver {
  public:
   virtual ~ImageResolver() = default;
-  /// Throws NotFound, Denied, TransportError, or InvalidInput if the image has no such platform (naming those it has).
+  /// Throws NotFound, Denied, TransportError, or InvalidInput if the image has no such platform (naming those
+  /// it has).
   virtual BaseImage resolve(const ImageRef& ref, const Platform& platform, std::stop_token stop) = 0;
 };
 
+/// What --build-context NAME=… means; it wins over images and stages of that name.
+struct NamedContext {
+  enum class Kind {
+    Local,  ///< a directory: the local source "local://VALUE" of LocalContexts
+    Image,  ///< an image reference; what the resolver knows under it
+    Stage,  ///< a stage of this Dockerfile
+  };
+  Kind kind = Kind::Local;
+  std::string value;
+  std::vector<std::string> ignore_patterns;  ///< of a directory
+};
+
 struct LowerOptions {
-  std::vector<Platform> platforms;   ///< targets, at least one
+  std::vector<Platform> platforms;         ///< targets, at least one
   std::optional<Platform> build_platform;  ///< of this machine; Platform::host() if absent
-  std::string target;                ///< stage name or index; empty: the last
+  std::string target;                      ///< stage name or index; empty: the last
   std::map<std::string, std::string> build_args;
-  std::map<std::string, std::string> labels;   ///< --label, over the Dockerfile's
-  std::vector<std::string> ignore_patterns;    ///< of the context, from read_ignore_file()
+  std::map<std::string, std::string> labels;     ///< --label, over the Dockerfile's
+  std::vector<std::string> ignore_patterns;      ///< of the context, from read_ignore_file()
+  std::map<std::string, NamedContext> contexts;  ///< by name, lower case
   bool no_cache = false;
-  std::optional<ProxyEnv> proxy;     ///< of the caller's environment or build args; never part of a cache key
+  std::set<std::string> no_cache_stages;  ///< --no-cache-filter
+  std::optional<ProxyEnv> proxy;  ///< of the caller's environment or build args; never part of a cache key
 };
 
 struct LoweredLane {
   Platform platform;
   /// Nothing for a stage that is FROM scratch and changes no file.
   std::optional<Digest> result;
-  /// diff_ids are the base image's only; history is the base's plus one entry an instruction, without `created`
-  /// (the exporter knows the times). The n-th new entry that is not empty_layer belongs to the n-th new layer.
+  /// diff_ids are the base image's only; history is the base's plus one entry an instruction, without
+  /// `created` (the exporter knows the times). The n-th new entry that is not empty_layer belongs to the n-th
+  /// new layer.
   ImageConfig config;
-  std::size_t base_layers = 0;    ///< how many diff_ids and of the history came from the base
+  std::size_t base_layers = 0;  ///< how many diff_ids and of the history came from the base
   std::size_t base_history = 0;
 };
 
 struct Lowered {
   Graph graph;
-  std::vector<LoweredLane> lanes;      ///< one a platform, in the order asked
-  std::vector<std::string> warnings;   ///< for people: unused build args and the like
+  std::vector<LoweredLane> lanes;     ///< one a platform, in the order asked
+  std::vector<std::string> warnings;  ///< for people: unused build args and the like
 };
 
-/// Only the stages that the target needs are lowered. Throws InvalidInput with the place in the Dockerfile, and what
-/// the resolver throws (as InvalidInput with the FROM line, where it is the Dockerfile's fault).
-Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver, std::stop_token stop);
+/// Only the stages that the target needs are lowered. Throws InvalidInput with the place in the Dockerfile,
+/// and what the resolver throws (as InvalidInput with the FROM line, where it is the Dockerfile's fault).
+Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver,
+              std::stop_token stop);
 
 }  // namespace slipway::dockerfile

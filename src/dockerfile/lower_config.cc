@@ -206,4 +206,9 @@ void StageLowering::operator()(const HealthcheckCommand& command) {
   remember(concat("HEALTHCHECK ", quoted_list(command.check.test)), false);
 }
 
+void StageLowering::operator()(const OnbuildCommand& command) {
+  state_.config.config.on_build.push_back(command.instruction);
+  remember(concat("ONBUILD ", command.instruction), false);
+}
+
 }  // namespace slipway::dockerfile

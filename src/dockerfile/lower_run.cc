@@ -41,7 +41,7 @@ std::string StageLowering::run_history(const std::vector<std::string>& args) con
   return concat(out, join(args, " "), " # slipway");
 }
 
-void StageLowering::add_secret(const SecretSpec& spec, ExecOp& exec) {
+void StageLowering::add_secret(const MountSpec& spec, ExecOp& exec) {
   std::optional<std::string> target;
   if (spec.target) target = expand(*spec.flag, *spec.target);
   std::string id = spec.id ? expand(*spec.flag, *spec.id) : base_name(*target);
@@ -78,7 +78,7 @@ void StageLowering::operator()(const RunCommand& command) {
     root.input = 0;
   }
   exec.mounts.push_back(std::move(root));
-  for (const SecretSpec& spec : command.secrets) add_secret(spec, exec);
+  for (const MountSpec& spec : command.mounts) add_secret(spec, exec);
 
   std::string created_by = run_history(exec.args);
   std::string name = concat(next_prefix(state_.platform), "RUN ", written_flags(*at_), join(command.line.args, " "));

@@ -66,12 +66,13 @@ std::string mount_type(const Dockerfile& file, const Flag& flag, const std::vect
   return "bind";
 }
 
-SecretSpec read_secret(const Dockerfile& file, const Flag& flag, const std::vector<Option>& options) {
+MountSpec read_secret(const Dockerfile& file, const Flag& flag, const std::vector<Option>& options) {
   static const std::vector<std::string> kKnown = {"type", "id",  "source", "src", "target", "dst", "destination",
                                                   "env",  "uid", "gid",    "mode", "required"};
   constexpr unsigned kMaxId = 0xFFFFFFFE;
-  SecretSpec out;
+  MountSpec out;
   out.flag = &flag;
+  out.type = MountType::Secret;
   for (const Option& option : options) {
     const std::string& key = option.key;
     if (key == "type") continue;
@@ -101,7 +102,7 @@ SecretSpec read_secret(const Dockerfile& file, const Flag& flag, const std::vect
   return out;
 }
 
-SecretSpec read_mount(const Dockerfile& file, const Flag& flag) {
+MountSpec read_mount(const Dockerfile& file, const Flag& flag) {
   const std::vector<Option> options = split_options(file, flag);
   const std::string type = mount_type(file, flag, options);
   if (type == "secret") return read_secret(file, flag, options);
@@ -129,7 +130,7 @@ RunCommand read_run(const Dockerfile& file, const Instruction& instruction) {
   RunCommand out;
   out.line = read_command_line(file, instruction);
   out.network = read_network(file, instruction);
-  for (const Flag* flag : find_flags(instruction, "mount")) out.secrets.push_back(read_mount(file, *flag));
+  for (const Flag* flag : find_flags(instruction, "mount")) out.mounts.push_back(read_mount(file, *flag));
   return out;
 }
 

@@ -113,6 +113,7 @@ class StageLowering {
   void operator()(const HealthcheckCommand& command);
   void operator()(const RunCommand& command);
   void operator()(const CopyCommand& command);
+  void operator()(const OnbuildCommand& command);
 
  private:
   StageState begin();
@@ -145,7 +146,7 @@ class StageLowering {
   void set_copy_mode(const CopyCommand& command, CopyAction& action, std::string& flags);
 
   // RUN
-  void add_secret(const SecretSpec& spec, ExecOp& exec);
+  void add_secret(const MountSpec& spec, ExecOp& exec);
   std::vector<std::string> run_environment() const;
   std::string run_history(const std::vector<std::string>& args) const;
 

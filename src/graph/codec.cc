@@ -64,7 +64,11 @@ void put_action(const FileAction& action, llb::FileAction* out) {
                    to->set_allow_wildcard(copy.allow_wildcard);
                    to->set_allow_empty_wildcard(copy.allow_empty_wildcard);
                    to->set_timestamp(-1);
+                   to->set_mode_str(copy.mode_change);
+                   to->set_attempt_unpack(copy.attempt_unpack);
+                   for (const std::string& pattern : copy.include) to->add_include_patterns(pattern);
                    for (const std::string& pattern : copy.exclude) to->add_exclude_patterns(pattern);
+                   for (const std::string& path : copy.required) to->add_required_paths(path);
                  },
                  [&](const MkdirAction& mkdir) {
                    out->set_input(mkdir.base);
@@ -95,6 +99,29 @@ void put_action(const FileAction& action, llb::FileAction* out) {
              action);
 }
 
+void put_mount(const Mount& mount, llb::Mount* to) {
+  to->set_input(mount.input);
+  to->set_selector(mount.selector);
+  to->set_dest(mount.dest);
+  to->set_output(mount.output);
+  to->set_readonly(mount.readonly);
+  to->set_mount_type(static_cast<std::int32_t>(mount.type));
+  const auto put_access = [](const auto& from, auto* access) {
+    access->set_id(from.id);
+    access->set_uid(from.uid);
+    access->set_gid(from.gid);
+    access->set_mode(from.mode);
+    access->set_optional(from.optional);
+  };
+  if (mount.secret) put_access(*mount.secret, to->mutable_secret());
+  if (mount.ssh) put_access(*mount.ssh, to->mutable_ssh());
+  if (mount.cache) {
+    to->mutable_cache()->set_id(mount.cache->id);
+    to->mutable_cache()->set_sharing(static_cast<std::int32_t>(mount.cache->sharing));
+  }
+  if (mount.tmpfs_size != 0) to->mutable_tmpfs()->set_size(mount.tmpfs_size);
+}
+
 void put_exec(const ExecOp& exec, llb::ExecOp* out) {
   llb::Meta* meta = out->mutable_meta();
   for (const std::string& arg : exec.args) meta->add_args(arg);
@@ -109,24 +136,14 @@ void put_exec(const ExecOp& exec, llb::ExecOp* out) {
     proxy->set_no_proxy(exec.proxy->no_proxy);
     proxy->set_all_proxy(exec.proxy->all_proxy);
   }
-  for (const Mount& mount : exec.mounts) {
-    llb::Mount* to = out->add_mounts();
-    to->set_input(mount.input);
-    to->set_selector(mount.selector);
-    to->set_dest(mount.dest);
-    to->set_output(mount.output);
-    to->set_readonly(mount.readonly);
-    to->set_mount_type(static_cast<std::int32_t>(mount.type));
-    if (mount.secret) {
-      llb::SecretOpt* secret = to->mutable_secret();
-      secret->set_id(mount.secret->id);
-      secret->set_uid(mount.secret->uid);
-      secret->set_gid(mount.secret->gid);
-      secret->set_mode(mount.secret->mode);
-      secret->set_optional(mount.secret->optional);
-    }
-  }
+  for (const Mount& mount : exec.mounts) put_mount(mount, out->add_mounts());
   out->set_network(static_cast<std::int32_t>(exec.network));
+  out->set_security(static_cast<std::int32_t>(exec.security));
+  for (const DeviceRequest& device : exec.devices) {
+    llb::CdiDevice* to = out->add_cdi_devices();
+    to->set_name(device.name);
+    to->set_optional(device.optional);
+  }
   for (const SecretEnv& secret : exec.secret_env) {
     llb::SecretEnv* to = out->add_secretenv();
     to->set_id(secret.id);
@@ -163,9 +180,6 @@ FileAction get_action(const llb::FileAction& in) {
   switch (in.action_case()) {
     case llb::FileAction::kCopy: {
       const llb::Copy& copy = in.copy();
-      if (copy.attempt_unpack() || copy.include_patterns_size() > 0)
-        throw InvalidInput(
-            "the operation unpacks archives or includes by pattern, which slipway does not support yet");
       CopyAction out{.base = base,
                      .from = static_cast<int>(in.secondary_input()),
                      .src = copy.src(),
@@ -177,7 +191,11 @@ FileAction get_action(const llb::FileAction& in) {
       out.create_dest_path = copy.create_dest_path();
       out.allow_wildcard = copy.allow_wildcard();
       out.allow_empty_wildcard = copy.allow_empty_wildcard();
+      out.mode_change = copy.mode_str();
+      out.attempt_unpack = copy.attempt_unpack();
+      out.include.assign(copy.include_patterns().begin(), copy.include_patterns().end());
       out.exclude.assign(copy.exclude_patterns().begin(), copy.exclude_patterns().end());
+      out.required.assign(copy.required_paths().begin(), copy.required_paths().end());
       return out;
     }
     case llb::FileAction::kMkdir:
@@ -203,6 +221,12 @@ FileAction get_action(const llb::FileAction& in) {
   throw InvalidInput("a file operation of a kind that slipway does not know");
 }
 
+/// SecretMount or SshMount: the same fields.
+template <class Access, class Message>
+Access get_access(const Message& in) {
+  return {.id = in.id(), .uid = in.uid(), .gid = in.gid(), .mode = in.mode(), .optional = in.optional()};
+}
+
 Mount get_mount(const llb::Mount& in) {
   if (in.mount_type() < 0 || in.mount_type() > 4)
     throw InvalidInput(concat("mount type ", in.mount_type(), " is unknown"));
@@ -212,18 +236,21 @@ Mount get_mount(const llb::Mount& in) {
               .dest = in.dest(),
               .output = static_cast<int>(in.output()),
               .readonly = in.readonly()};
-  if (in.has_secret())
-    mount.secret = SecretMount{.id = in.secret().id(),
-                               .uid = in.secret().uid(),
-                               .gid = in.secret().gid(),
-                               .mode = in.secret().mode(),
-                               .optional = in.secret().optional()};
+  if (in.has_secret()) mount.secret = get_access<SecretMount>(in.secret());
+  if (in.has_ssh()) mount.ssh = get_access<SshMount>(in.ssh());
+  if (in.has_cache()) {
+    if (in.cache().sharing() < 0 || in.cache().sharing() > 2)
+      throw InvalidInput(concat("cache sharing ", in.cache().sharing(), " is unknown"));
+    mount.cache =
+        CacheMount{.id = in.cache().id(), .sharing = static_cast<CacheSharing>(in.cache().sharing())};
+  }
+  if (in.has_tmpfs()) mount.tmpfs_size = in.tmpfs().size();
   return mount;
 }
 
 ExecOp get_exec(const llb::ExecOp& in) {
-  if (in.security() != 0)
-    throw InvalidInput("the operation asks for an insecure sandbox, which slipway does not give");
+  if (in.security() < 0 || in.security() > 1)
+    throw InvalidInput(concat("security mode ", in.security(), " is unknown"));
   if (in.network() < 0 || in.network() > 2)
     throw InvalidInput(concat("network mode ", in.network(), " is unknown"));
   ExecOp exec;
@@ -240,6 +267,9 @@ ExecOp get_exec(const llb::ExecOp& in) {
   for (const llb::SecretEnv& secret : in.secretenv())
     exec.secret_env.push_back({.id = secret.id(), .name = secret.name(), .optional = secret.optional()});
   exec.network = static_cast<NetworkMode>(in.network());
+  exec.security = static_cast<SecurityMode>(in.security());
+  for (const llb::CdiDevice& device : in.cdi_devices())
+    exec.devices.push_back({.name = device.name(), .optional = device.optional()});
   return exec;
 }
 
@@ -254,6 +284,10 @@ llb::Op to_wire(const Op& op) {
                  },
                  [&](const ExecOp& exec) { put_exec(exec, out.mutable_exec()); },
                  [&](const FileOp& file) { put_file(file, out.mutable_file()); },
+                 [&](const MergeOp&) {
+                   for (std::size_t i = 0; i < op.inputs.size(); ++i)
+                     out.mutable_merge()->add_inputs()->set_input(static_cast<std::int64_t>(i));
+                 },
              },
              op.what);
   if (op.platform) {
@@ -292,6 +326,12 @@ Op decode_op(std::string_view bytes) {
       op.what = std::move(file);
       break;
     }
+    case llb::Op::kMerge:
+      for (int i = 0; i < in.merge().inputs_size(); ++i)
+        if (in.merge().inputs(i).input() != i)
+          throw InvalidInput("a merge that does not take its inputs in order");
+      op.what = MergeOp{};
+      break;
     case llb::Op::OP_NOT_SET:
       throw InvalidInput("an operation of a kind that slipway does not know");
   }

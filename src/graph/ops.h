@@ -13,7 +13,8 @@
 
 namespace slipway {
 
-/// Where bytes come from: "docker-image://NAME@DIGEST" or "local://NAME".
+/// Where bytes come from: "docker-image://NAME@DIGEST", "local://NAME", "oci-layout://NAME@DIGEST",
+/// "git://HOST/PATH#REF:SUBDIR", "https://…" and "http://…" (a tree with one file).
 struct SourceOp {
   std::string identifier;
   std::map<std::string, std::string> attrs;
@@ -21,6 +22,16 @@ struct SourceOp {
 };
 /// Attribute of a local source: JSON array of .dockerignore patterns in order.
 inline constexpr const char* kAttrExcludePatterns = "local.excludepatterns";
+/// Attributes of git sources: the URL as written, "true" to keep .git, the commit that must be found (a
+/// prefix of its id).
+inline constexpr const char* kAttrGitFullUrl = "git.fullurl";
+inline constexpr const char* kAttrGitKeepDir = "git.keepgitdir";
+inline constexpr const char* kAttrGitChecksum = "git.checksum";
+/// Attributes of http sources: digest that the bytes must have, name of the file in the tree.
+inline constexpr const char* kAttrHttpChecksum = "http.checksum";
+inline constexpr const char* kAttrHttpFilename = "http.filename";
+/// Attribute of an oci-layout source: the name of the layout that the caller gave.
+inline constexpr const char* kAttrOciStore = "oci.store";
 
 enum class MountType { Bind = 0, Secret = 1, Ssh = 2, Cache = 3, Tmpfs = 4 };
 inline constexpr int kNoInput = -1;
@@ -33,14 +44,34 @@ struct SecretMount {
   bool operator==(const SecretMount&) const = default;
 };
 
+/// Forwards an ssh agent's socket of the caller.
+struct SshMount {
+  std::string id;
+  unsigned uid = 0, gid = 0, mode = 0600;
+  bool optional = true;
+  bool operator==(const SshMount&) const = default;
+};
+
+enum class CacheSharing { Shared = 0, Private = 1, Locked = 2 };
+
+/// A directory that outlives builds; its content is in no cache key. A new one starts as the mount's input.
+struct CacheMount {
+  std::string id;
+  CacheSharing sharing = CacheSharing::Shared;
+  bool operator==(const CacheMount&) const = default;
+};
+
 struct Mount {
   MountType type = MountType::Bind;
   int input = kNoInput;    ///< index into the vertex's inputs, kNoInput for an empty tree
   std::string selector;    ///< path within the input
   std::string dest;        ///< "/" is the root
-  int output = kNoOutput;  ///< 0 for the root of a step: its result
+  int output = kNoOutput;  ///< 0 for the root of a step: its result; kNoOutput: what is written is dropped
   bool readonly = false;
   std::optional<SecretMount> secret;  ///< set if type is Secret
+  std::optional<SshMount> ssh;        ///< set if type is Ssh
+  std::optional<CacheMount> cache;    ///< set if type is Cache
+  std::int64_t tmpfs_size = 0;        ///< bytes, of a Tmpfs; 0: no limit of its own
   bool operator==(const Mount&) const = default;
 };
 
@@ -52,10 +83,20 @@ struct SecretEnv {
 
 enum class NetworkMode { Sandbox = 0, Host = 1, None = 2 };
 
+/// Insecure steps keep all capabilities and see the devices; the caller must have allowed it.
+enum class SecurityMode { Sandbox = 0, Insecure = 1 };
+
 /// Proxy variables: given to the process, kept out of history and of the cache key.
 struct ProxyEnv {
   std::string http_proxy, https_proxy, ftp_proxy, no_proxy, all_proxy;
   bool operator==(const ProxyEnv&) const = default;
+};
+
+/// A device by its CDI name ("vendor.com/class=name").
+struct DeviceRequest {
+  std::string name;
+  bool optional = false;
+  bool operator==(const DeviceRequest&) const = default;
 };
 
 struct ExecOp {
@@ -66,6 +107,8 @@ struct ExecOp {
   std::vector<Mount> mounts;  ///< the root ("/", input 0, output 0) among them
   std::vector<SecretEnv> secret_env;
   NetworkMode network = NetworkMode::Sandbox;
+  SecurityMode security = SecurityMode::Sandbox;
+  std::vector<DeviceRequest> devices;
   std::optional<ProxyEnv> proxy;
   bool operator==(const ExecOp&) const = default;
 };
@@ -81,17 +124,21 @@ struct Owner {
 /// In an action, index < number of vertex inputs is an input; index - number of inputs is an earlier action
 /// of the same op; kNoInput is an empty tree.
 struct CopyAction {
-  int base = kNoInput;            ///< the tree that is changed
-  int from = kNoInput;            ///< the tree that is read
-  std::string src, dest;          ///< absolute within their trees; src may hold Go filepath.Match wildcards
-  std::optional<Owner> owner;     ///< absent: as in the source tree (contexts: 0:0)
-  std::optional<unsigned> mode;   ///< --chmod
-  bool follow_symlink = true;     ///< of src itself
+  int base = kNoInput;           ///< the tree that is changed
+  int from = kNoInput;           ///< the tree that is read
+  std::string src, dest;         ///< absolute within their trees; src may hold Go filepath.Match wildcards
+  std::optional<Owner> owner;    ///< absent: as in the source tree (contexts: 0:0)
+  std::optional<unsigned> mode;  ///< --chmod in octal
+  std::string mode_change;       ///< --chmod in symbols ("u+x,go-w"); empty if mode is set or nothing changes
+  bool follow_symlink = true;    ///< of src itself
   bool copy_dir_contents = true;  ///< a directory src gives what is in it, not itself
   bool create_dest_path = true;
   bool allow_wildcard = true;
   bool allow_empty_wildcard = false;
+  bool attempt_unpack = false;       ///< ADD: what is a local archive is unpacked at dest, the rest is copied
+  std::vector<std::string> include;  ///< relative to src; empty: everything
   std::vector<std::string> exclude;  ///< relative to src
+  std::vector<std::string> required;  ///< relative to src: each must select something
   bool operator==(const CopyAction&) const = default;
 };
 struct MkdirAction {
@@ -125,6 +172,12 @@ struct FileOp {
   bool operator==(const FileOp&) const = default;
 };
 
+/// The inputs laid over one another, the first at the bottom: what each changed against its own empty base.
+/// Nothing of a lower tree is looked at to do so, so an upper one keeps its layer when a lower one changes.
+struct MergeOp {
+  bool operator==(const MergeOp&) const = default;
+};
+
 /// An edge to another vertex (every op here has one output, index 0).
 struct Input {
   Digest vertex;
@@ -133,7 +186,7 @@ struct Input {
 
 struct Op {
   std::vector<Input> inputs;
-  std::variant<SourceOp, ExecOp, FileOp> what;
+  std::variant<SourceOp, ExecOp, FileOp, MergeOp> what;
   /// Set where the result depends on it: Exec and image sources. File ops and local sources have none, which
   /// is why equal ones of two platforms are one vertex.
   std::optional<Platform> platform;

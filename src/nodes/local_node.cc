@@ -157,6 +157,8 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
     return {.snapshot = images_.unpack(*source, progress, stop)};
   }
   if (const ExecOp* exec = std::get_if<ExecOp>(&vertex.op.what)) return run_exec(vertex, *exec, inputs, stop);
+  if (std::holds_alternative<MergeOp>(vertex.op.what))
+    throw InvalidInput("merging trees is not supported yet by this slipway");
   return run_file(vertex, std::get<FileOp>(vertex.op.what), inputs, stop);
 }
 

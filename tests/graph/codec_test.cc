@@ -56,6 +56,30 @@ TEST(Codec, ExecSurvivesTheWayThere) {
   EXPECT_EQ(back.platform, op.platform);
 }
 
+TEST(Codec, EveryKindOfMountSurvivesTheWayThere) {
+  ExecOp exec{.args = {"true"}};
+  exec.mounts.push_back({.input = 0, .dest = "/", .output = 0});
+  exec.mounts.push_back({.input = 1, .selector = "/src", .dest = "/src", .readonly = true});
+  exec.mounts.push_back({.type = MountType::Cache,
+                         .dest = "/cache",
+                         .cache = CacheMount{.id = "go", .sharing = CacheSharing::Locked}});
+  exec.mounts.push_back({.type = MountType::Tmpfs, .dest = "/tmp", .tmpfs_size = 1 << 20});
+  exec.mounts.push_back({.type = MountType::Ssh, .dest = "/run/agent", .ssh = SshMount{.id = "default"}});
+  exec.security = SecurityMode::Insecure;
+  exec.devices.push_back({.name = "vendor.com/gpu=all", .optional = true});
+  const Op op{.inputs = {{Digest::of("x")}, {Digest::of("y")}}, .what = exec, .platform = {}};
+  EXPECT_EQ(std::get<ExecOp>(decode_op(encode_op(op)).what), exec);
+}
+
+TEST(Codec, MergeSurvivesTheWayThere) {
+  const Op op{.inputs = {{Digest::of("base")}, {Digest::of("copy")}}, .what = MergeOp{}, .platform = {}};
+  // merge = 6 {inputs = 1 {}, inputs = 1 {input = 1: 1}}, by the published field numbers.
+  EXPECT_TRUE(encode_op(op).ends_with(std::string("\x32\x06\x0a\x00\x0a\x02\x08\x01", 8)));
+  const Op back = decode_op(encode_op(op));
+  EXPECT_TRUE(std::holds_alternative<MergeOp>(back.what));
+  EXPECT_EQ(back.inputs, op.inputs);
+}
+
 TEST(Codec, FileActionsSurviveTheWayThere) {
   FileOp file;
   file.actions.push_back(CopyAction{.base = 0,
@@ -65,9 +89,17 @@ TEST(Codec, FileActionsSurviveTheWayThere) {
                                     .owner = Owner{"app", "100"},
                                     .mode = 0640,
                                     .exclude = {"*.log"}});
-  file.actions.push_back(MkdirAction{.base = 2, .path = "/d", .owner = Owner{"0", "0"}});
-  file.actions.push_back(MkfileAction{.base = 3, .path = "/f", .data = std::string("\0x", 2)});
-  file.actions.push_back(RmAction{.base = 4, .path = "/g", .allow_not_found = true});
+  file.actions.push_back(CopyAction{.base = 2,
+                                    .from = 1,
+                                    .src = "/a.tgz",
+                                    .dest = "/b/",
+                                    .mode_change = "u+x,go-w",
+                                    .attempt_unpack = true,
+                                    .include = {"src/**"},
+                                    .required = {"src/main.c"}});
+  file.actions.push_back(MkdirAction{.base = 3, .path = "/d", .owner = Owner{"0", "0"}});
+  file.actions.push_back(MkfileAction{.base = 4, .path = "/f", .data = std::string("\0x", 2)});
+  file.actions.push_back(RmAction{.base = 5, .path = "/g", .allow_not_found = true});
   const Op op{.inputs = {{Digest::of("x")}, {Digest::of("y")}}, .what = file, .platform = {}};
   EXPECT_EQ(std::get<FileOp>(decode_op(encode_op(op)).what), file);
 }
@@ -77,7 +109,8 @@ TEST(Codec, NoBytesAreNoOperation) {
   EXPECT_THROW(decode_op("\xff\xff\xff"), InvalidInput);
 }
 
-// A definition is 1 def (bytes, repeated); its last op has no body, only an input (1) with the result's digest (1).
+// A definition is 1 def (bytes, repeated); its last op has no body, only an input (1) with the result's
+// digest (1).
 TEST(Codec, DefinitionEndsInAPointerToTheResult) {
   Graph graph;
   const Digest result = graph.add(image_source(), {.name = "[1/1] FROM alpine"}, {});
