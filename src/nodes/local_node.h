@@ -14,6 +14,7 @@
 #include "graph/graph.h"
 #include "nodes/image_source.h"
 #include "nodes/local_contexts.h"
+#include "nodes/vertex_result.h"
 #include "qemu/emulator.h"
 #include "runtime/sandbox.h"
 
@@ -24,12 +25,6 @@ struct LocalNodeOptions {
   EmulationPolicy emulation = EmulationPolicy::Auto;
   EmulatorSearch emulators;
   std::map<std::string, Secret> secrets;
-};
-
-/// What a vertex makes: a snapshot (nothing for an empty image), or the local context that it stands for.
-struct VertexResult {
-  std::optional<SnapshotId> snapshot;
-  std::string context;
 };
 
 /// Thread-safe: many vertices at once.
@@ -49,12 +44,7 @@ class LocalNode {
   VertexResult run(const Vertex& vertex, const std::vector<VertexResult>& inputs, std::stop_token stop);
 
  private:
-  VertexResult run_exec(const Vertex& vertex, const ExecOp& exec, const std::vector<VertexResult>& inputs,
-                        std::stop_token stop);
-  VertexResult run_file(const Vertex& vertex, const FileOp& file, const std::vector<VertexResult>& inputs,
-                        std::stop_token stop);
-  void add_secrets(const ExecOp& exec, SandboxSpec& spec) const;
-  const Secret* find_secret(const std::string& id, bool optional) const;
+  VertexResult run_source(const Vertex& vertex, const SourceOp& source, std::stop_token stop);
 
   Store& store_;
   std::function<Sandbox&()> sandbox_;  ///< asked for when a step runs: a build that runs nothing needs none

@@ -1,0 +1,34 @@
+#pragma once
+// One process of a build (RUN) as a step: its mounts and secrets, the sandbox, the commit of what it wrote.
+#include <functional>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/secret.h"
+#include "content/store.h"
+#include "graph/graph.h"
+#include "nodes/vertex_result.h"
+#include "qemu/emulator.h"
+#include "runtime/sandbox.h"
+
+namespace slipway {
+
+/// What every such step of a build uses; borrowed.
+struct ExecEnvironment {
+  Store& store;
+  const std::function<Sandbox&()>& sandbox;
+  const std::map<std::string, Secret>& secrets;
+  ProgressSink& progress;
+};
+
+/// A process that exits with other than 0 is BuildFailed; a secret that is required and not given is
+/// InvalidInput. Leaves nothing behind if it throws.
+VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& execution,
+                           const Vertex& vertex, const ExecOp& exec, const std::vector<VertexResult>& inputs,
+                           std::stop_token stop);
+
+}  // namespace slipway

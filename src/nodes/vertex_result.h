@@ -1,0 +1,24 @@
+#pragma once
+// What running a vertex makes, and how the results of its inputs are named in an operation.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "content/ids.h"
+
+namespace slipway {
+
+/// What a vertex makes: a snapshot (nothing for an empty image), or the local context that it stands for.
+struct VertexResult {
+  std::optional<SnapshotId> snapshot;
+  std::string context;
+};
+
+/// The snapshot behind an input; nothing for an empty tree.
+std::optional<SnapshotId> snapshot_of(int input, const std::vector<VertexResult>& inputs);
+
+/// For the records of what is committed.
+std::int64_t now_seconds();
+
+}  // namespace slipway
