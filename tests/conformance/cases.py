@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+import zlib
 
 from images import CONTEXT_MTIME, RECENT
 
@@ -130,10 +131,14 @@ class Prepared:
                 os.chmod(path, 0o755 if executable else 0o644)
 
     def settle_times(self):
-        """One time for all files, but those that `setup` gave another."""
+        """One time for all files, but those that `setup` gave another. A build client that remembers the files of the
+        last context by name, size and time must not take this case's for those of another: nanoseconds tell them apart."""
+        nanoseconds = zlib.crc32(self.directory.encode()) % 10**9
         for path in self.everything():
-            if os.lstat(path).st_mtime >= RECENT:
-                os.utime(path, (CONTEXT_MTIME, CONTEXT_MTIME), follow_symlinks=False)
+            seconds = int(os.lstat(path).st_mtime)
+            if seconds >= RECENT:
+                seconds = CONTEXT_MTIME
+            os.utime(path, ns=(0, seconds * 10**9 + nanoseconds), follow_symlinks=False)
 
     def arguments(self):
         """The command line after `build`, without output flags."""
