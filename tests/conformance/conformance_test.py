@@ -92,7 +92,8 @@ def tail(text, lines=25):
 def message_of(outcome):
     """The error message, for the file `error`."""
     found = re.findall(r"^(?:slipway: )?(?:error|ERROR): (.*)", outcome.said, re.M)
-    return "exit %d\n%s\n" % (outcome.code, found[-1] if found else outcome.said.strip().splitlines()[-1])
+    hints = re.findall(r"^ +(hint: .*)", outcome.said, re.M)
+    return "\n".join(["exit %d" % outcome.code, found[-1] if found else outcome.said.strip().splitlines()[-1], *hints]) + "\n"
 
 
 class Run:

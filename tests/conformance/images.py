@@ -10,7 +10,7 @@ import tarfile
 
 CONTEXT_MTIME = 1700000000  # of every file in a prepared context
 RECENT = 1735689600  # what is newer was made by a build
-CONFIG_FIELDS = ["User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Healthcheck", "ArgsEscaped", "Volumes", "WorkingDir", "OnBuild",
+CONFIG_FIELDS = ["User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Healthcheck", "Volumes", "WorkingDir", "OnBuild",
                  "Labels", "StopSignal", "Shell"]
 XATTR = "SCHILY.xattr."
 INLINE = 240  # longer contents are given as size and digest
