@@ -52,6 +52,9 @@ struct Dockerfile {
   std::vector<std::string> lines;  ///< for excerpts
   char escape = '\\';
   std::string syntax;  ///< of "# syntax=", noted only
+  std::string check;   ///< of "# check=", as written
+  int check_line = 0, check_column = 0;  ///< of that value
+  int directive_lines = 0;               ///< how many lines at the top are parser directives
   std::vector<Instruction> instructions;
 
   /// The place of a line (and column), for errors.

@@ -1,7 +1,5 @@
 #include "dockerfile/commands.h"
 
-#include <set>
-
 #include "base/strings.h"
 #include "dockerfile/flags.h"
 #include "dockerfile/logical_lines.h"
@@ -173,14 +171,9 @@ CommandLine read_command_line(const Dockerfile& file, const Instruction& instruc
 
 Program read_program(const Dockerfile& file) {
   Program out;
-  std::set<std::string> names;
   for (const Instruction& instruction : file.instructions) {
     if (instruction.keyword == "FROM") {
       out.stages.push_back(read_from(file, instruction, static_cast<int>(out.stages.size())));
-      const std::string& name = out.stages.back().name;
-      if (!name.empty() && !names.insert(name).second)
-        out.warnings.push_back(concat(file.filename, ":", instruction.first_line, ": stage name \"", name,
-                                      "\" is used twice; from here on it means this stage"));
       continue;
     }
     if (!out.stages.empty()) {

@@ -54,7 +54,13 @@ void read_directives(Dockerfile& file) {
     if (!seen.insert(directive->key).second)
       throw InvalidInput(concat("the parser directive \"", directive->key, "\" is given twice; keep one"),
                          file.at(line, 1));
+    file.directive_lines = line;
     if (directive->key == "syntax") file.syntax = directive->value;
+    if (directive->key == "check") {
+      file.check = directive->value;
+      file.check_line = line;
+      file.check_column = directive->column;
+    }
     if (directive->key == "escape") {
       if (directive->value != "\\" && directive->value != "`")
         throw InvalidInput(concat("the escape character must be \\ or `, not \"", directive->value, "\""),

@@ -31,6 +31,12 @@ std::optional<std::string_view> EnvList::find(std::string_view name) const {
   return entries_[known->second].value;
 }
 
+std::vector<std::string> EnvList::names() const {
+  std::vector<std::string> out;
+  for (const Entry& entry : entries_) out.push_back(entry.name);
+  return out;
+}
+
 std::vector<std::string> EnvList::strings() const {
   std::vector<std::string> out;
   for (const Entry& entry : entries_) out.push_back(concat(entry.name, "=", entry.value));

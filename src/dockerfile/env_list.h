@@ -17,6 +17,7 @@ class EnvList {
   void set(std::string_view name, std::string_view value);
   std::optional<std::string_view> find(std::string_view name) const;
   std::vector<std::string> strings() const;  ///< KEY=VALUE
+  std::vector<std::string> names() const;
   std::size_t bytes() const { return bytes_; }
 
  private:

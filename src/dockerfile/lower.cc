@@ -3,6 +3,9 @@
 #include "base/strings.h"
 #include "dockerfile/build_args.h"
 #include "dockerfile/commands.h"
+#include "dockerfile/lint_from.h"
+#include "dockerfile/lint_report.h"
+#include "dockerfile/lint_syntax.h"
 #include "dockerfile/stage_lowering.h"
 #include "dockerfile/stages.h"
 
@@ -20,8 +23,11 @@ LoweredLane lower_lane(BuildState& build, const Platform& platform, int target) 
   const Stage& last = build.program.stages[static_cast<std::size_t>(target)];
   ArgMap globals = global_args(build.file, build.program, build.options,
                                platform_args(platform, build.build_platform, last.name), build.budget);
+  TextBudget lint_budget;
+  lint_from(build.file, build.program, build.options, platform_args(platform, build.build_platform, last.name), globals,
+            lint_budget, build.lint);
   std::vector<std::optional<PlannedStage>> plan =
-      plan_stages(build.file, build.program, build.names, globals, target, build.budget);
+      plan_stages(build.file, build.program, build.names, globals, target, build.budget, build.options.all_stages);
   LaneState lane{build, platform, std::move(globals), std::move(plan), {}};
   lane.done.resize(build.program.stages.size());
   for (const Stage& stage : build.program.stages) {
@@ -38,7 +44,15 @@ LoweredLane lower_lane(BuildState& build, const Platform& platform, int target) 
 }  // namespace
 
 Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver, std::stop_token stop) {
+  LintReport unread;
+  return lower(file, options, resolver, unread, stop);
+}
+
+Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver, LintReport& report,
+              std::stop_token stop) {
   if (options.platforms.empty()) throw UsageError("no platform to build for");
+  report.configure(file, options.build_args);
+  lint_syntax(file, report);
   Program program = read_program(file);
   const StageNames names(program);
   const int target = find_target(program, names, options.target);
@@ -47,6 +61,7 @@ Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver
                    .names = names,
                    .options = options,
                    .resolver = resolver,
+                   .lint = report,
                    .stop = stop,
                    .build_platform = options.build_platform ? *options.build_platform : Platform::host(),
                    .proxy = proxy_of(options),
@@ -54,12 +69,14 @@ Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver
                    .budget = TextBudget(),
                    .images = {},
                    .warnings = program.warnings,
-                   .warned = {}};
+                   .warned = {},
+                   .args = {}};
   for (std::string& line : unused_arg_warnings(program, options)) build.warnings.push_back(std::move(line));
   Lowered out;
   for (const Platform& platform : options.platforms) out.lanes.push_back(lower_lane(build, platform, target));
   out.graph = std::move(build.graph);
   out.warnings = std::move(build.warnings);
+  out.args = std::move(build.args);
   return out;
 }
 

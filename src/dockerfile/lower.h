@@ -1,6 +1,7 @@
 #pragma once
 // From a Dockerfile's text to graphs: one merged DAG, and per platform the vertex that is its result and the
 // image config around it.
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -20,6 +21,7 @@ namespace slipway::dockerfile {
 struct BaseImage {
   ImageRef pinned;  ///< with the digest of the platform's own manifest
   ImageConfig config;
+  bool known = true;  ///< false: it could not be read, and `config` is empty
 };
 
 /// Resolves the images of FROM and COPY --from. Declared here, implemented by who knows stores and
@@ -44,6 +46,9 @@ struct NamedContext {
   std::vector<std::string> ignore_patterns;  ///< of a directory
 };
 
+class LintReport;
+struct Instruction;
+
 struct LowerOptions {
   std::vector<Platform> platforms;         ///< targets, at least one
   std::optional<Platform> build_platform;  ///< of this machine; Platform::host() if absent
@@ -54,6 +59,10 @@ struct LowerOptions {
   std::map<std::string, NamedContext> contexts;  ///< by name, lower case
   bool no_cache = false;
   std::set<std::string> no_cache_stages;  ///< --no-cache-filter
+  bool all_stages = false;       ///< also those that the target does not need; with the last one as target
+  bool images_optional = false;  ///< an image that cannot be had is noted in the report and taken as empty
+  /// Whether ignore_patterns leave a path (relative to the context) out; for checks only, and may be empty.
+  std::function<bool(const std::string& path)> ignored;
   std::optional<ProxyEnv> proxy;  ///< of the caller's environment or build args; never part of a cache key
 };
 
@@ -69,14 +78,28 @@ struct LoweredLane {
   std::size_t base_history = 0;
 };
 
+/// An ARG of a stage, for outlines.
+struct StageArgUse {
+  std::string name;
+  std::optional<std::string> value;
+  int stage = 0;
+  const Instruction* at = nullptr;  ///< in the Dockerfile that was lowered
+  bool from_global = false;         ///< it has the value of the ARG before the first FROM
+};
+
 struct Lowered {
   Graph graph;
   std::vector<LoweredLane> lanes;     ///< one a platform, in the order asked
   std::vector<std::string> warnings;  ///< for people: unused build args and the like
+  std::vector<StageArgUse> args;      ///< as the first lane has them, stage by stage
 };
 
 /// Only the stages that the target needs are lowered. Throws InvalidInput with the place in the Dockerfile,
 /// and what the resolver throws (as InvalidInput with the FROM line, where it is the Dockerfile's fault).
+/// What the checks find is put into `report`, also before a throw.
+Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver,
+              LintReport& report, std::stop_token stop);
+/// For those who want no checks.
 Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver,
               std::stop_token stop);
 

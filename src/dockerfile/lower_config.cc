@@ -56,15 +56,19 @@ void StageLowering::operator()(const ArgCommand& command) {
   std::string created_by = "ARG";
   for (const ArgDeclaration& declaration : command.args) {
     StageArg arg{declaration.name.text, std::nullopt};
+    lint_.variable_name(arg.name, declaration.name.offset);
+    bool from_global = false;
     if (const auto given = build_.options.build_args.find(arg.name); given != build_.options.build_args.end()) {
       arg.value = given->second;
     } else if (declaration.value) {
       arg.value = expand(*declaration.value);
     } else if (const auto global = lane_.globals.find(arg.name); global != lane_.globals.end()) {
       arg.value = global->second;
+      from_global = true;
     }
     created_by += concat(" ", arg.name);
     if (arg.value) created_by += concat("=", *arg.value);
+    build_.use_arg(lane_.target, {arg.name, arg.value, stage_.index, at_, from_global});
     state_.args.set(std::move(arg.name), std::move(arg.value));
   }
   remember(std::move(created_by), false);
@@ -76,6 +80,8 @@ void StageLowering::operator()(const EnvCommand& command) {
   for (const KeyValue& pair : command.pairs) {
     std::string key = expand(pair.key);
     if (key.empty()) fail(pair.key.offset, "ENV names may not be blank");
+    lint_.pair(pair);
+    lint_.variable_name(key, pair.key.offset);
     if (key.find('=') != std::string::npos) fail(pair.key.offset, "ENV names may not hold \"=\"");
     std::string value = expand(pair.value);
     values.emplace_back(std::move(key), std::move(value));
@@ -93,6 +99,7 @@ void StageLowering::operator()(const LabelCommand& command) {
   for (const KeyValue& pair : command.pairs) {
     std::string key = expand(pair.key);
     if (key.empty()) fail(pair.key.offset, "LABEL names may not be blank");
+    lint_.pair(pair);
     std::string value = expand(pair.value);
     created_by += concat(" ", key, "=", value);
     state_.config.config.labels.insert_or_assign(std::move(key), std::move(value));
@@ -103,6 +110,8 @@ void StageLowering::operator()(const LabelCommand& command) {
 void StageLowering::operator()(const WorkdirCommand& command) {
   const std::string written = expand(command.path);
   if (written.empty()) fail(command.path.offset, "WORKDIR is empty once its variables have their values");
+  lint_.workdir(written, !state_.workdir_set);
+  state_.workdir_set = true;
   const std::string path = resolve_path(working_dir(), written);
   state_.config.config.working_dir = path;
   const std::string prefix = next_prefix(state_.platform);
@@ -139,8 +148,7 @@ void StageLowering::operator()(const ExposeCommand& command) {
     for (const std::string& text : texts) {
       // Docker takes IP:HOST:CONTAINER here and keeps the container's port.
       const std::size_t colon = text.rfind(':');
-      if (colon != std::string::npos)
-        build_.warn(*at_, concat("EXPOSE ", text, ": addresses and host ports mean nothing here; only the port is kept"));
+      lint_.port(text, word.offset);
       const std::optional<PortRange> range = parse_ports(std::string_view(text).substr(colon == std::string::npos ? 0 : colon + 1));
       if (!range) fail(word.offset, concat("\"", text, "\" is no port: EXPOSE takes PORT[-PORT][/tcp|udp|sctp]"));
       for (unsigned port = range->first; port <= range->last; ++port) {
@@ -188,6 +196,8 @@ void StageLowering::operator()(const ShellCommand& command) {
 
 void StageLowering::operator()(const CmdCommand& command) {
   std::vector<std::string> args = with_shell(command.line);
+  lint_.command_line(command.line, !state_.config.config.shell.empty());
+  lint_.last_one_counts();
   cmd_set_ = true;
   remember(concat("CMD ", quoted_list(args)), false);
   state_.config.config.cmd = std::move(args);
@@ -195,6 +205,8 @@ void StageLowering::operator()(const CmdCommand& command) {
 
 void StageLowering::operator()(const EntrypointCommand& command) {
   std::vector<std::string> args = with_shell(command.line);
+  lint_.command_line(command.line, !state_.config.config.shell.empty());
+  lint_.last_one_counts();
   // A CMD that came with the base was meant for the base's entrypoint.
   if (!cmd_set_) state_.config.config.cmd.reset();
   remember(concat("ENTRYPOINT ", quoted_list(args)), false);
@@ -202,6 +214,7 @@ void StageLowering::operator()(const EntrypointCommand& command) {
 }
 
 void StageLowering::operator()(const HealthcheckCommand& command) {
+  lint_.last_one_counts();
   state_.config.config.healthcheck = command.check;
   remember(concat("HEALTHCHECK ", quoted_list(command.check.test)), false);
 }

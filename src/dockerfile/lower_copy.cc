@@ -117,6 +117,8 @@ void StageLowering::operator()(const CopyCommand& command) {
   for (const Word& word : command.sources) {
     const std::string text = expand(word);
     if (text.empty()) fail(word.offset, "COPY: a source is empty once its variables have their values");
+    if (source.kind == StageSource::Kind::Context)
+      lint_.copied(text, word.offset, build_.options.ignore_patterns, build_.options.ignored);
     action.src = clean_absolute(text);
     if (!file_op.actions.empty()) action.base = static_cast<int>(op.inputs.size() + file_op.actions.size()) - 1;
     file_op.actions.emplace_back(action);

@@ -46,13 +46,32 @@ Lookup StageLowering::lookup() const {
   };
 }
 
+Lookup StageLowering::checked_lookup(
+    std::function<void(std::string_view name, const std::vector<std::string>& known)> undefined) const {
+  return [this, look_up = lookup(), undefined = std::move(undefined)](std::string_view name) {
+    const std::optional<std::string_view> value = look_up(name);
+    if (!value && state_.env_known && !state_.args.declares(name)) {
+      std::vector<std::string> known = state_.env.names();
+      for (const StageArg& arg : state_.args.entries())
+        if (arg.value) known.push_back(arg.name);
+      undefined(name, known);
+    }
+    return value;
+  };
+}
+
 std::string StageLowering::expand(const Word& word) {
-  return placed(word.offset, [&] { return expand_word(word.text, lookup(), build_.file.escape, build_.budget); });
+  const Lookup values = checked_lookup([&](std::string_view name, const std::vector<std::string>& known) {
+    lint_.undefined(name, word.offset, known);
+  });
+  return placed(word.offset, [&] { return expand_word(word.text, values, build_.file.escape, build_.budget); });
 }
 
 std::string StageLowering::expand(const Flag& flag, const std::string& value) {
+  const Lookup values = checked_lookup(
+      [&](std::string_view name, const std::vector<std::string>& known) { lint_.undefined(name, flag, known); });
   try {
-    return expand_word(value, lookup(), build_.file.escape, build_.budget);
+    return expand_word(value, values, build_.file.escape, build_.budget);
   } catch (const TextError& error) {
     throw InvalidInput(concat("--", flag.name, ": ", error.message()), build_.file.at(flag));
   }
@@ -102,6 +121,19 @@ void StageLowering::refuse_image(const std::string& name, std::string message, c
   throw error;
 }
 
+BaseImage StageLowering::ask_for(const ImageRef& ref, const std::string& name, const Platform& platform) {
+  try {
+    return build_.resolver.resolve(ref, platform, build_.stop);
+  } catch (const Error& error) {
+    // A name that is near a stage's is a mistake, whatever is optional.
+    if (!build_.options.images_optional || closest_match(name, build_.names.names())) throw;
+    build_.lint.note(concat("the image ", name, " cannot be read, so variables of its environment are not known and none is "
+                            "told as undefined: ", error.what()));
+    ImageConfig nothing{.platform = platform, .created = {}, .author = {}, .config = {}, .diff_ids = {}, .history = {}};
+    return {.pinned = ref, .config = std::move(nothing), .known = false};
+  }
+}
+
 const BaseImage& StageLowering::resolve(const std::string& name, const Platform& platform,
                                         const SourceLocation& where) {
   if (build_.stop.stop_requested()) throw Cancelled();
@@ -110,7 +142,7 @@ const BaseImage& StageLowering::resolve(const std::string& name, const Platform&
     const std::pair<std::string, Platform> key{ref.str(), platform};
     auto known = build_.images.find(key);
     if (known == build_.images.end())
-      known = build_.images.emplace(key, build_.resolver.resolve(ref, platform, build_.stop)).first;
+      known = build_.images.emplace(key, ask_for(ref, name, platform)).first;
     return known->second;
   } catch (const InvalidInput& error) {
     refuse_image(name, error.what(), where);
@@ -137,6 +169,7 @@ StageState StageLowering::begin_from_image(const PlannedStage& plan) {
   const Platform platform = plan.platform.value_or(lane_.target);
   const SourceLocation where = build_.file.at(*stage_.from, stage_.base.offset);
   const BaseImage& image = resolve(plan.base.image, platform, where);
+  lint_.base_platform(stage_, plan.base.image, platform, image.config.platform);
   if (!image.config.config.on_build.empty())
     throw InvalidInput(concat("the image ", plan.base.image, " has ONBUILD instructions, which are not supported yet by ",
                               "this slipway"), where);
@@ -145,6 +178,7 @@ StageState StageLowering::begin_from_image(const PlannedStage& plan) {
                  EnvList(image.config.config.env), {}};
   out.config.config.env.clear();
   out.config.created.clear();
+  out.env_known = image.known;
   out.config.platform = platform;
   out.result = image_vertex(image, platform,
                             {concat(next_prefix(platform), "FROM ", image.pinned.str()), build_.file.at(*at_), false});
@@ -181,6 +215,7 @@ StageState StageLowering::run() {
   if (!state_.env.find("PATH")) state_.env.set("PATH", kDefaultPath);
   for (const StageCommand& command : stage_.commands) {
     at_ = command.at;
+    lint_.at(*at_);
     std::visit(*this, command.what);
   }
   return std::move(state_);

@@ -13,6 +13,7 @@
 #include "dockerfile/commands.h"
 #include "dockerfile/env_list.h"
 #include "dockerfile/lower.h"
+#include "dockerfile/stage_lint.h"
 #include "dockerfile/stages.h"
 #include "graph/graph.h"
 
@@ -25,6 +26,7 @@ struct BuildState {
   const StageNames& names;
   const LowerOptions& options;
   ImageResolver& resolver;
+  LintReport& lint;
   std::stop_token stop;
   Platform build_platform;
   std::optional<ProxyEnv> proxy;
@@ -33,8 +35,12 @@ struct BuildState {
   std::map<std::pair<std::string, Platform>, BaseImage> images;  ///< resolved once each
   std::vector<std::string> warnings;
   std::set<std::string> warned;
+  std::vector<StageArgUse> args;  ///< of the first lane
 
   void warn(const Instruction& at, std::string_view message);
+  void use_arg(const Platform& lane, StageArgUse use) {
+    if (lane == options.platforms.front()) args.push_back(std::move(use));
+  }
 };
 
 /// An ARG that a stage declared, with its value if it has one.
@@ -61,6 +67,8 @@ class StageArgs {
     if (known == by_name_.end() || !entries_[known->second].value) return std::nullopt;
     return *entries_[known->second].value;
   }
+  /// Also one without a value.
+  bool declares(std::string_view name) const { return by_name_.contains(name); }
   const std::vector<StageArg>& entries() const { return entries_; }
   std::size_t bytes() const {
     std::size_t out = 0;
@@ -81,6 +89,8 @@ struct StageState {
   std::size_t base_layers = 0, base_history = 0;
   EnvList env;
   StageArgs args;
+  bool env_known = true;     ///< false: the base image could not be read
+  bool workdir_set = false;  ///< by a WORKDIR of this Dockerfile
 };
 
 /// What the stages of one lane share.
@@ -119,12 +129,15 @@ class StageLowering {
   StageState begin();
   StageState begin_from_image(const PlannedStage& plan);
   const BaseImage& resolve(const std::string& name, const Platform& platform, const SourceLocation& where);
+  BaseImage ask_for(const ImageRef& ref, const std::string& name, const Platform& platform);
   [[noreturn]] void refuse_image(const std::string& name, std::string message, const SourceLocation& where);
   /// The vertex of an image; nothing if it has no layers.
   std::optional<Digest> image_vertex(const BaseImage& image, const Platform& platform, VertexInfo info);
 
   // Expansion with the stage's variables; errors get their place.
   Lookup lookup() const;
+  /// The same, and calls `undefined` with each name that nothing defines.
+  Lookup checked_lookup(std::function<void(std::string_view name, const std::vector<std::string>& known)> undefined) const;
   std::string expand(const Word& word);
   std::string expand(const Flag& flag, const std::string& value);
   /// Runs `work`; a TextError out of it is thrown on with the place of the word or of the instruction.
@@ -156,6 +169,7 @@ class StageLowering {
   const Instruction* at_ = nullptr;  ///< the instruction that is being lowered
   int step_ = 0, steps_ = 0;
   bool cmd_set_ = false;
+  StageLint lint_{build_.file, build_.lint};
   StageState state_;
 };
 

@@ -136,9 +136,9 @@ StageSource copy_source(const Dockerfile& file, const Stage& stage, const StageN
 
 std::vector<std::optional<PlannedStage>> plan_stages(const Dockerfile& file, const Program& program,
                                                      const StageNames& names, const ArgMap& globals, int target,
-                                                     TextBudget& budget) {
+                                                     TextBudget& budget, bool all) {
   std::vector<std::optional<PlannedStage>> out(program.stages.size());
-  std::vector<char> needed(program.stages.size(), 0);
+  std::vector<char> needed(program.stages.size(), all ? 1 : 0);
   needed[static_cast<std::size_t>(target)] = 1;
   // References go backwards only, so one walk from the target to the first stage finds everything.
   for (std::size_t i = static_cast<std::size_t>(target) + 1; i-- > 0;) {

@@ -50,9 +50,9 @@ struct PlannedStage {
   std::optional<Platform> platform;  ///< of --platform
 };
 
-/// The stages that `target` needs, by index; nothing for the others. Throws InvalidInput.
+/// The stages that `target` needs (or all up to it), by index; nothing for the others. Throws InvalidInput.
 std::vector<std::optional<PlannedStage>> plan_stages(const Dockerfile& file, const Program& program,
                                                      const StageNames& names, const ArgMap& globals, int target,
-                                                     TextBudget& budget);
+                                                     TextBudget& budget, bool all = false);
 
 }  // namespace slipway::dockerfile

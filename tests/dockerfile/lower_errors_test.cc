@@ -84,9 +84,5 @@ TEST(LowerErrors, NoPlatformIsAUsageError) {
   EXPECT_THROW(dockerfile::lower(dockerfile::parse("Dockerfile", "FROM a\n"), {}, images, {}), UsageError);
 }
 
-TEST(LowerErrors, AStageNameUsedTwiceIsWarnedOf) {
-  EXPECT_THAT(lower_text("FROM alpine AS a\nFROM golang AS A\nFROM a\n").warnings.front(), HasSubstr("used twice"));
-}
-
 }  // namespace
 }  // namespace slipway::testing

@@ -26,6 +26,10 @@ class FakeImageResolver final : public dockerfile::ImageResolver {
       images_[ref.str()].emplace(platform, dockerfile::BaseImage{ref.with_digest(Digest::of(identity)), std::move(image)});
     }
   }
+  /// Whatever platform of this image is asked for, its config says `platform`.
+  void answer_with(std::string_view name, const Platform& platform) {
+    for (auto& [asked_for, image] : images_[ImageRef::parse(name).str()]) image.config.platform = platform;
+  }
   /// Asking for this image throws Denied.
   void deny(std::string_view name) { denied_ = ImageRef::parse(name).str(); }
 
