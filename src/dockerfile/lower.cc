@@ -70,12 +70,15 @@ Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver
                    .images = {},
                    .warnings = program.warnings,
                    .warned = {},
+                   .lowered_stages = {},
                    .args = {}};
   for (std::string& line : unused_arg_warnings(program, options)) build.warnings.push_back(std::move(line));
   Lowered out;
   for (const Platform& platform : options.platforms) out.lanes.push_back(lower_lane(build, platform, target));
   out.graph = std::move(build.graph);
   out.warnings = std::move(build.warnings);
+  out.target = target;
+  out.stages = std::move(build.lowered_stages);
   out.args = std::move(build.args);
   return out;
 }

@@ -187,6 +187,7 @@ StageState StageLowering::begin_from_image(const PlannedStage& plan) {
 
 StageState StageLowering::begin() {
   at_ = stage_.from;
+  build_.lowered_stages.insert(stage_.index);
   const std::optional<PlannedStage>& plan = lane_.plan[static_cast<std::size_t>(stage_.index)];
   SLIPWAY_CHECK(plan.has_value(), "only planned stages are lowered");
   for (const StageCommand& command : stage_.commands) steps_ += makes_step(command.what) ? 1 : 0;

@@ -35,6 +35,7 @@ struct BuildState {
   std::map<std::pair<std::string, Platform>, BaseImage> images;  ///< resolved once each
   std::vector<std::string> warnings;
   std::set<std::string> warned;
+  std::set<int> lowered_stages;
   std::vector<StageArgUse> args;  ///< of the first lane
 
   void warn(const Instruction& at, std::string_view message);
