@@ -117,16 +117,25 @@ ActiveSnapshot SnapshotStore::prepare_unmounted(const std::optional<SnapshotId>&
 ActiveSnapshot SnapshotStore::prepare(const std::optional<SnapshotId>& parent) {
   ActiveSnapshot active = prepare_unmounted(parent);
   if (!parent) return active;
+  mount_active(active, directory_, lower_directories(chain(*parent)));
+  return active;
+}
+
+ActiveSnapshot SnapshotStore::prepare_above(const fs::path& directory) {
+  ActiveSnapshot active = prepare_unmounted(std::nullopt);
+  copy_root_attributes(directory, active.upper_);
+  mount_active(active, directory.parent_path(), {directory.filename().native()});
+  return active;
+}
+
+void SnapshotStore::mount_active(ActiveSnapshot& active, const fs::path& base,
+                                 std::vector<std::string> lower) {
   const fs::path work = active.directory_ / "work", root = active.directory_ / "root";
   make_directory(work, 0700);
   make_directory(root, 0700);
-  mount_overlay({.base = directory_,
-                 .lower = lower_directories(chain(*parent)),
-                 .upper = active.upper_,
-                 .work = work,
-                 .target = root});
+  mount_overlay(
+      {.base = base, .lower = std::move(lower), .upper = active.upper_, .work = work, .target = root});
   active.mount_.emplace(MountedTree(root, true, root));
-  return active;
 }
 
 SnapshotId SnapshotStore::commit(ActiveSnapshot&& active, std::int64_t created) {

@@ -1,8 +1,9 @@
 #pragma once
-// Root file systems as chains of directories, mounted with overlayfs. A snapshot is what one step changed, above its
-// parent. Whiteouts and opaque directories are kept as overlayfs keeps them (kernel docs, filesystems/overlayfs.rst:
-// 0/0 character devices; trusted.overlay.opaque, or user.overlay.opaque with "userxattr" inside a user namespace).
-// Invariant: a snapshot's row is there only while its directory is. snapshots.cc says how that outlives kill -9.
+// Root file systems as chains of directories, mounted with overlayfs. A snapshot is what one step changed,
+// above its parent. Whiteouts and opaque directories are kept as overlayfs keeps them (kernel docs,
+// filesystems/overlayfs.rst: 0/0 character devices; trusted.overlay.opaque, or user.overlay.opaque with
+// "userxattr" inside a user namespace). Invariant: a snapshot's row is there only while its directory is.
+// snapshots.cc says how that outlives kill -9.
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
@@ -29,7 +30,8 @@ class MountedTree {
   MountedTree& operator=(MountedTree&&) = delete;
   ~MountedTree();
   const std::filesystem::path& path() const { return path_; }
-  /// Waits for what is still open in it and throws SystemError if that lasts; the destructor only detaches the mount.
+  /// Waits for what is still open in it and throws SystemError if that lasts; the destructor only detaches
+  /// the mount.
   void unmount();
 
  private:
@@ -37,7 +39,7 @@ class MountedTree {
   MountedTree(std::filesystem::path path, bool mounted, std::filesystem::path remove_after)
       : path_(std::move(path)), mounted_(mounted), remove_after_(std::move(remove_after)) {}
   std::filesystem::path path_;
-  bool mounted_ = false;               ///< false: a plain directory that needed no mount
+  bool mounted_ = false;                ///< false: a plain directory that needed no mount
   std::filesystem::path remove_after_;  ///< the mount point, if it was made for this
 };
 
@@ -59,19 +61,22 @@ class ActiveSnapshot {
   std::optional<MountedTree> mount_;
 };
 
-/// Thread-safe; safe with other processes on the same store. Needs the right to mount overlayfs (root, or root of a
-/// user namespace with its own mount namespace).
+/// Thread-safe; safe with other processes on the same store. Needs the right to mount overlayfs (root, or
+/// root of a user namespace with its own mount namespace).
 class SnapshotStore {
  public:
   SnapshotStore(std::filesystem::path directory, std::filesystem::path temp_directory, Database& database);
 
   /// Throws SystemError, HostError if overlayfs is not to be had.
   ActiveSnapshot prepare(const std::optional<SnapshotId>& parent);
-  /// The same without a mount: root() is upper(), the directory of this snapshot's own changes. For unpacking layers,
-  /// which write whiteouts and opaque marks as overlayfs keeps them; changing upper() below a live mount is undefined.
+  /// The same without a mount: root() is upper(), the directory of this snapshot's own changes. For unpacking
+  /// layers, which write whiteouts and opaque marks as overlayfs keeps them; changing upper() below a live
+  /// mount is undefined.
   ActiveSnapshot prepare_unmounted(const std::optional<SnapshotId>& parent);
-  /// Unmounts and records it. `created` is seconds since the epoch. Its bytes outlive a kill, but not yet a power cut
-  /// (store.h). Throws NotFound if the parent was removed meanwhile; nothing remains then.
+  /// A writable tree above a plain directory, which nobody changes meanwhile. It cannot be committed.
+  ActiveSnapshot prepare_above(const std::filesystem::path& directory);
+  /// Unmounts and records it. `created` is seconds since the epoch. Its bytes outlive a kill, but not yet a
+  /// power cut (store.h). Throws NotFound if the parent was removed meanwhile; nothing remains then.
   SnapshotId commit(ActiveSnapshot&& active, std::int64_t created);
 
   /// A read-only view of the whole tree.
@@ -91,12 +96,16 @@ class SnapshotStore {
   bool has_committed() const { return committed_; }
 
  private:
+  static void mount_active(ActiveSnapshot& active, const std::filesystem::path& base,
+                           std::vector<std::string> lower);
+
   std::filesystem::path directory_, temp_;
   Database& database_;
   std::atomic<bool> committed_{false};
 };
 
-/// True if overlayfs must keep its attributes in user.* (we are not privileged in the initial user namespace).
+/// True if overlayfs must keep its attributes in user.* (we are not privileged in the initial user
+/// namespace).
 bool overlay_uses_user_xattr();
 
 }  // namespace slipway

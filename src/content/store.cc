@@ -54,8 +54,8 @@ void refuse_foreign_directory(const fs::path& root) {
   if (::access((root / "slipway.db").c_str(), F_OK) == 0) return;
   // A store that was being made when its process died has the lock, made first, and nothing but our own
   // names.
-  static const std::set<std::string> kOurs = {"blobs",      "index.json", "lock", "logs",
-                                              "oci-layout", "snapshots",  "tmp"};
+  static const std::set<std::string> kOurs = {"blobs", "cache-mounts", "index.json", "lock",
+                                              "logs",  "oci-layout",   "snapshots",  "tmp"};
   bool empty = true, foreign = false, locked = false;
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().native();
@@ -92,6 +92,7 @@ Store::Store(fs::path root, Logger& logger, std::unique_ptr<StoreSession> sessio
       logger_(logger),
       session_(std::move(session)),
       blobs_(root_ / "blobs" / "sha256", temp_),
+      cache_mounts_(root_ / "cache-mounts", temp_),
       database_(std::move(database)),
       snapshots_(std::make_unique<SnapshotStore>(root_ / "snapshots", temp_, *database_)),
       images_(std::make_unique<ImageNames>(*database_, root_)),

@@ -9,7 +9,8 @@
 //   ROOT/snapshots/ID/fs                            what one snapshot changed (snapshots.h)
 //   ROOT/tmp/session-XXXXXX/                          one directory a process, with a lock file that it holds
 //   ROOT/lock                                       held while one of those is made or judged
-//   ROOT/logs/
+//   ROOT/cache-mounts/                              directories that steps keep between builds
+//   (cache_mounts.h) ROOT/logs/
 //
 // Against kill -9: blobs and snapshots get their names by rename; whoever opens the store next removes the
 // directories of dead processes and, having found one, also snapshot directories that no row stands for.
@@ -27,6 +28,7 @@
 #include "base/digest.h"
 #include "base/logger.h"
 #include "content/blob_store.h"
+#include "content/cache_mounts.h"
 #include "content/ids.h"
 #include "content/snapshots.h"
 #include "manifest/image_ref.h"
@@ -113,6 +115,7 @@ class Store {
   SnapshotStore& snapshots() { return *snapshots_; }
   ImageNames& images() { return *images_; }
   ResultRecords& results() { return *results_; }
+  CacheMounts& cache_mounts() { return cache_mounts_; }
   FileDigests& file_digests() { return *file_digests_; }
   Database& database() { return *database_; }
   Logger& logger() { return logger_; }
@@ -134,6 +137,7 @@ class Store {
   Logger& logger_;
   std::unique_ptr<StoreSession> session_;  ///< outlives what writes to its directory
   BlobStore blobs_;
+  CacheMounts cache_mounts_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<SnapshotStore> snapshots_;
   std::unique_ptr<ImageNames> images_;
