@@ -15,6 +15,8 @@
 #include <cerrno>
 #include <chrono>
 #include <exception>
+#include <iterator>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -26,8 +28,10 @@
 #include "base/rooted.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "runtime/agent_socket.h"
 #include "runtime/crun_log.h"
 #include "runtime/id_maps.h"
+#include "runtime/insecure.h"
 #include "runtime/mount_stubs.h"
 #include "runtime/network_files.h"
 #include "runtime/oci_spec.h"
@@ -143,8 +147,8 @@ class CrunRun {
     for (const char* place : {"/proc", "/dev", "/sys"}) stubs_.add(place, MountStubs::Kind::Directory);
     check_cwd();
     add_network_files(input);
-    for (const SandboxMount& mount : spec_.mounts) add_mount(input, mount);
-    add_secrets(input);
+    if (spec_.security == SecurityMode::Insecure) open_up(input);
+    add_mounts(input);
     try {
       return oci_spec(input);
     } catch (const nlohmann::json::exception&) {
@@ -154,14 +158,8 @@ class CrunRun {
 
   ResolvedUser user_in_maps(const IdMap& uids, const IdMap& gids) {
     ResolvedUser user = resolve_user(root_, spec_.user);
-    if (!is_mapped(uids, user.uid) || !is_mapped(gids, user.gid)) {
-      HostError error(concat("the step runs as user ", user.uid, ":", user.gid,
-                             ", which does not exist in this user namespace"));
-      error.set_hint(
-          "install uidmap and give yourself a range in /etc/subuid and /etc/subgid (usermod --add-subuids "
-          "100000-165535 --add-subgids 100000-165535 NAME)");
-      throw error;
-    }
+    if (!is_mapped(uids, user.uid) || !is_mapped(gids, user.gid))
+      throw_no_such_id("the step runs as", user.uid, user.gid);
     std::erase_if(user.groups, [&](unsigned gid) { return !is_mapped(gids, gid); });
     // In a map of one id setgroups(2) is forbidden.
     if (read_file_if_exists("/proc/self/setgroups").value_or("allow").starts_with("deny"))
@@ -174,13 +172,23 @@ class CrunRun {
       throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not absolute"));
     const auto covered = [&](std::string_view place) { return is_below(spec_.cwd, place); };
     if (covered("/proc") || covered("/dev") || covered("/sys")) return;
-    if (std::any_of(spec_.mounts.begin(), spec_.mounts.end(),
-                    [&](const SandboxMount& m) { return covered(m.dest); }))
-      return;
+    const auto covers = [&](const auto& mount) { return covered(mount.dest); };
+    if (std::ranges::any_of(spec_.mounts, covers) || std::ranges::any_of(spec_.tmpfs, covers)) return;
     const auto status = root_.stat(spec_.cwd, true);
     if (!status) throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not in the image"));
     if (!S_ISDIR(status->st_mode))
       throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not a directory"));
+  }
+
+  static void open_up(OciSpecInput& input) {
+    input.all_capabilities = own_capabilities();
+    for (const fs::path& device : insecure_devices())
+      input.mounts.push_back(
+          {.source = device, .dest = device.native(), .readonly = false, .recursive = false, .options = {}});
+    // A fresh sysfs has nothing mounted there.
+    if (input.own_network || !input.in_user_namespace)
+      input.mounts.push_back(
+          {.source = "/sys/fs/cgroup", .dest = "/sys/fs/cgroup", .readonly = false, .options = {}});
   }
 
   void add_network_files(OciSpecInput& input) {
@@ -195,38 +203,98 @@ class CrunRun {
     add("resolv.conf", "/etc/resolv.conf", resolver_file(spec_.network, "/"));
   }
 
-  void add_mount(OciSpecInput& input, const SandboxMount& mount) {
+  void add_mounts(OciSpecInput& input) {
+    std::vector<OciMount> mounts;
+    for (const SandboxMount& mount : spec_.mounts) mounts.push_back(bind_mount(mount));
+    for (const SandboxTmpfs& tmpfs : spec_.tmpfs) mounts.push_back(tmpfs_mount(tmpfs));
+    add_secrets(mounts);
+    add_agents(mounts);
+    // A place comes after those it is in: a path sorts after what it begins with.
+    std::ranges::stable_sort(mounts, {}, &OciMount::dest);
+    std::ranges::move(mounts, std::back_inserter(input.mounts));
+  }
+
+  OciMount bind_mount(const SandboxMount& mount) {
     struct stat status {};
     if (::stat(mount.source.c_str(), &status) != 0) throw SystemError(errno, "stat", mount.source.native());
     const auto kind = S_ISDIR(status.st_mode) ? MountStubs::Kind::Directory : MountStubs::Kind::File;
-    input.mounts.push_back({.source = fs::absolute(mount.source),
-                            .dest = add_stub(mount.dest, kind),
-                            .readonly = mount.readonly});
+    OciMount bind{
+        .source = fs::absolute(mount.source), .dest = add_stub(mount.dest, kind), .readonly = mount.readonly};
+    if (!mount.devices) bind.options.emplace_back("nodev");
+    return bind;
+  }
+
+  OciMount tmpfs_mount(const SandboxTmpfs& tmpfs) {
+    OciMount mount{.source = {},
+                   .dest = add_stub(tmpfs.dest, MountStubs::Kind::Directory),
+                   .readonly = false,
+                   .options = {"nosuid", "nodev", "mode=1777"}};
+    if (tmpfs.size > 0) mount.options.push_back(concat("size=", tmpfs.size));
+    return mount;
   }
 
   // What is below another mount of this step gets its mount point there, by the runtime: in the image it
   // would be hidden.
   std::string add_stub(const std::string& dest, MountStubs::Kind kind) {
-    const auto covered = [&](const std::string& place) { return dest != place && is_below(dest, place); };
-    const bool under_mount = std::any_of(spec_.mounts.begin(), spec_.mounts.end(),
-                                         [&](const SandboxMount& m) { return covered(m.dest); });
+    const auto covered = [&](std::string_view place) { return dest != place && is_below(dest, place); };
+    const auto covers = [&](const auto& mount) { return covered(mount.dest); };
+    const bool under_mount =
+        std::ranges::any_of(spec_.mounts, covers) || std::ranges::any_of(spec_.tmpfs, covers);
     if (under_mount || covered("/dev") || covered("/proc") || covered("/sys")) return dest;
     return stubs_.add(dest, kind);
   }
 
-  void add_secrets(OciSpecInput& input) {
-    fs::create_directory(scratch_.path() / "secrets");
+  // A place for files of ours that the step sees one by one.
+  fs::path scratch_directory(const char* name) {
+    fs::path directory = scratch_.path() / name;
+    fs::create_directory(directory);
+    return directory;
+  }
+
+  void add_secrets(std::vector<OciMount>& mounts) {
+    if (spec_.secrets.empty()) return;
+    const fs::path directory = scratch_directory("secrets");
     for (std::size_t i = 0; i < spec_.secrets.size(); ++i) {
       const SandboxSecretFile& secret = spec_.secrets[i];
-      const fs::path file = scratch_.path() / "secrets" / std::to_string(i);
+      const std::string shown = concat("the secret for ", secret.dest);
+      const fs::path file = directory / std::to_string(i);
+      check_owner(secret.uid, secret.gid, shown);
       write_file_atomic(file, secret.value.reveal(), Durability::None, 0600);
-      if (::chown(file.c_str(), secret.uid, secret.gid) != 0)
-        throw SystemError(errno, "chown", concat("the secret for ", secret.dest));
-      if (::chmod(file.c_str(), secret.mode & 07777) != 0)
-        throw SystemError(errno, "chmod", concat("the secret for ", secret.dest));
-      input.mounts.push_back(
-          {.source = file, .dest = add_stub(secret.dest, MountStubs::Kind::File), .recursive = false});
+      if (::chown(file.c_str(), secret.uid, secret.gid) != 0) throw SystemError(errno, "chown", shown);
+      if (::chmod(file.c_str(), secret.mode & 07777) != 0) throw SystemError(errno, "chmod", shown);
+      mounts.push_back({.source = file,
+                        .dest = add_stub(secret.dest, MountStubs::Kind::File),
+                        .recursive = false,
+                        .options = {"nosuid", "nodev", "noexec"}});
     }
+  }
+
+  void add_agents(std::vector<OciMount>& mounts) {
+    if (spec_.agents.empty()) return;
+    const fs::path directory = scratch_directory("agents");
+    for (const SandboxAgentSocket& agent : spec_.agents) {
+      check_owner(agent.uid, agent.gid, concat("the ssh agent at ", agent.dest));
+      const fs::path socket = directory / std::to_string(agents_.size());
+      agents_.push_back(std::make_unique<AgentSocket>(socket, agent.agent));
+      agents_.back()->give_to(agent.uid, agent.gid, agent.mode & 0777);
+      mounts.push_back({.source = socket,
+                        .dest = add_stub(agent.dest, MountStubs::Kind::File),
+                        .recursive = false,
+                        .options = {"nosuid", "nodev", "noexec"}});
+    }
+  }
+
+  static void check_owner(unsigned uid, unsigned gid, const std::string& what) {
+    if (is_mapped(read_own_uid_map(), uid) && is_mapped(read_own_gid_map(), gid)) return;
+    throw_no_such_id(concat(what, " belongs to"), uid, gid);
+  }
+
+  [[noreturn]] static void throw_no_such_id(const std::string& who, unsigned uid, unsigned gid) {
+    HostError error(concat(who, " user ", uid, ":", gid, ", which does not exist in this user namespace"));
+    error.set_hint(
+        "install uidmap and give yourself a range in /etc/subuid and /etc/subgid (usermod --add-subuids "
+        "100000-165535 --add-subgids 100000-165535 NAME)");
+    throw error;
   }
 
   // --- running it
@@ -297,6 +365,7 @@ class CrunRun {
   RootedDir root_;
   ScratchTmpfs scratch_;
   MountStubs stubs_;
+  std::vector<std::unique_ptr<AgentSocket>> agents_;
 };
 
 class CrunSandbox final : public Sandbox {

@@ -11,20 +11,23 @@ using nlohmann::json;
 
 // What containers have by default everywhere in the ecosystem.
 constexpr const char* kCapabilities[] = {
-    "CAP_AUDIT_WRITE", "CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FOWNER",    "CAP_FSETID",
-    "CAP_KILL",        "CAP_NET_BIND_SERVICE", "CAP_NET_RAW",   "CAP_SETFCAP",
-    "CAP_SETGID",      "CAP_SETPCAP", "CAP_SETUID",           "CAP_SYS_CHROOT"};
+    "CAP_AUDIT_WRITE",      "CAP_CHOWN",   "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID",  "CAP_KILL",
+    "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP",      "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID",
+    "CAP_SYS_CHROOT"};
 
 json process(const OciSpecInput& input) {
-  const json capabilities = kCapabilities;
+  const bool insecure = !input.all_capabilities.empty();
+  const json set = insecure ? json(input.all_capabilities) : json(kCapabilities);
+  json capabilities = {{"bounding", set}, {"effective", set}, {"permitted", set}};
+  if (insecure) capabilities["inheritable"] = capabilities["ambient"] = set;
   return {{"terminal", false},
           {"user", {{"uid", input.user.uid}, {"gid", input.user.gid}, {"additionalGids", input.user.groups}}},
           {"args", input.args},
           {"env", input.env},
           {"cwd", input.cwd},
-          {"capabilities",
-           {{"bounding", capabilities}, {"effective", capabilities}, {"permitted", capabilities}}},
-          {"noNewPrivileges", true}};
+          {"capabilities", std::move(capabilities)},
+          // sudo and su work, as everywhere; what they can gain is bounded by the set above.
+          {"noNewPrivileges", false}};
 }
 
 json mount(const char* destination, const char* type, const char* source, std::vector<std::string> options) {
@@ -32,10 +35,11 @@ json mount(const char* destination, const char* type, const char* source, std::v
 }
 
 json sys_mount(const OciSpecInput& input) {
+  const std::string access = input.all_capabilities.empty() ? "ro" : "rw";
   // sysfs shows a network namespace, and only who owns that one may mount it.
   if (input.in_user_namespace && !input.own_network)
-    return mount("/sys", "none", "/sys", {"rbind", "rprivate", "nosuid", "noexec", "nodev", "ro"});
-  return mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"});
+    return mount("/sys", "none", "/sys", {"rbind", "rprivate", "nosuid", "noexec", "nodev", access});
+  return mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", access});
 }
 
 json proc_mount(const OciSpecInput& input) {
@@ -43,6 +47,20 @@ json proc_mount(const OciSpecInput& input) {
   if (!input.fresh_proc)
     return mount("/proc", "none", "/proc", {"rbind", "rprivate", "nosuid", "noexec", "nodev"});
   return mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"});
+}
+
+json further_mount(const OciMount& entry) {
+  json options = {entry.readonly ? "ro" : "rw"};
+  for (const std::string& option : entry.options) options.push_back(option);
+  if (entry.source.empty())
+    return {
+        {"destination", entry.dest}, {"type", "tmpfs"}, {"source", "tmpfs"}, {"options", std::move(options)}};
+  options.push_back(entry.recursive ? "rbind" : "bind");
+  options.push_back("rprivate");
+  return {{"destination", entry.dest},
+          {"type", "none"},
+          {"source", entry.source.native()},
+          {"options", std::move(options)}};
 }
 
 json mounts(const OciSpecInput& input) {
@@ -56,11 +74,7 @@ json mounts(const OciSpecInput& input) {
       mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
       sys_mount(input),
   });
-  for (const OciMount& entry : input.mounts) {
-    json bind = {{"destination", entry.dest}, {"type", "none"}, {"source", entry.source.native()}};
-    bind["options"] = {entry.recursive ? "rbind" : "bind", "rprivate", entry.readonly ? "ro" : "rw"};
-    list.push_back(std::move(bind));
-  }
+  for (const OciMount& entry : input.mounts) list.push_back(further_mount(entry));
   return list;
 }
 
@@ -68,6 +82,7 @@ json linux_part(const OciSpecInput& input) {
   json namespaces = json::array();
   for (const char* type : {"pid", "ipc", "uts", "mount"}) namespaces.push_back({{"type", type}});
   if (input.own_network) namespaces.push_back({{"type", "network"}});
+  if (!input.all_capabilities.empty()) return {{"namespaces", std::move(namespaces)}};
   json masked = {"/proc/acpi",        "/proc/asound",  "/proc/interrupts",
                  "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",
                  "/proc/sched_debug", "/proc/scsi",    "/proc/timer_list",

@@ -10,10 +10,11 @@
 namespace slipway {
 
 struct OciMount {
-  std::filesystem::path source;
+  std::filesystem::path source;  ///< empty: a tmpfs
   std::string dest;
   bool readonly = true;
-  bool recursive = true;  ///< with what is mounted below the source
+  bool recursive = true;             ///< with what is mounted below the source
+  std::vector<std::string> options;  ///< further ones: "nodev", "size=…"
 };
 
 struct OciSpecInput {
@@ -25,6 +26,9 @@ struct OciSpecInput {
   ResolvedUser user;
   std::vector<OciMount> mounts;
   bool own_network = false;
+  /// Not empty: the step is not confined. It keeps these capabilities, calls what it likes and sees all of
+  /// /proc and /sys.
+  std::vector<std::string> all_capabilities;
   bool fresh_proc = true;  ///< else the caller's /proc is bound: it shows the processes of others, too
   bool in_user_namespace = false;  ///< where a fresh sysfs of the host's network is refused
   bool tty_group_mapped = true;    ///< gid 5

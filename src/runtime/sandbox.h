@@ -1,5 +1,6 @@
 #pragma once
 // One step's process in isolation. How it is isolated is this interface; nothing above it knows.
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -16,15 +17,27 @@
 
 namespace slipway {
 
+/// A directory or file of the host's, bind-mounted.
 struct SandboxMount {
-  std::filesystem::path source;  ///< host path, bind-mounted
+  std::filesystem::path source;
   std::string dest;
   bool readonly = true;
+  bool devices = false;  ///< device nodes in it can be opened
+};
+struct SandboxTmpfs {
+  std::string dest;
+  std::uint64_t size = 0;  ///< bytes; 0: as much as the machine gives
 };
 struct SandboxSecretFile {
   std::string dest;
   Secret value;
   unsigned uid = 0, gid = 0, mode = 0400;
+};
+/// A socket at which the step meets an ssh agent of the caller's (agent_socket.h).
+struct SandboxAgentSocket {
+  std::string dest;
+  std::filesystem::path agent;
+  unsigned uid = 0, gid = 0, mode = 0600;
 };
 
 struct SandboxSpec {
@@ -35,10 +48,15 @@ struct SandboxSpec {
   std::vector<std::string> env;
   std::string cwd = "/";
   std::string user;  ///< USER's value; looked up in the rootfs
+  /// Mounts of all kinds are done in the order of their places, outer ones first; of two at one place the
+  /// later one in this order of members is seen.
   std::vector<SandboxMount> mounts;
+  std::vector<SandboxTmpfs> tmpfs;
   std::vector<SandboxSecretFile> secrets;
+  std::vector<SandboxAgentSocket> agents;
   std::vector<std::pair<std::string, Secret>> secret_env;
   NetworkMode network = NetworkMode::Host;
+  SecurityMode security = SecurityMode::Sandbox;
   Execution execution;
   std::string hostname = "slipway";
 };

@@ -23,11 +23,10 @@ bool has_namespace(const json& spec, const std::string& type) {
   return false;
 }
 
-TEST(OciSpec, ProcessHasTheDefaultCapabilitiesAndNoWayToMore) {
+TEST(OciSpec, ProcessHasTheDefaultCapabilitiesAndNoMore) {
   const json process = spec({.args = {"a"}})["process"];
   EXPECT_EQ(process["capabilities"]["bounding"].size(), 13u);
   EXPECT_EQ(process["capabilities"].dump().find("MKNOD"), std::string::npos);
-  EXPECT_EQ(process["noNewPrivileges"], true);
   EXPECT_FALSE(process["capabilities"].contains("ambient"));
 }
 TEST(OciSpec, NetworkNamespaceOnlyWhenAsked) {
@@ -48,6 +47,25 @@ TEST(OciSpec, SysIsBoundWhereItCannotBeMounted) {
 TEST(OciSpec, TtyGroupOnlyIfItExists) {
   EXPECT_TRUE(has_option(mount_at(spec({}), "/dev/pts"), "gid=5"));
   EXPECT_FALSE(has_option(mount_at(spec({.tty_group_mapped = false}), "/dev/pts"), "gid=5"));
+}
+// USER app followed by RUN sudo is common; docker and BuildKit let it work.
+TEST(OciSpec, SetUserIdProgramsWork) {
+  EXPECT_EQ(spec({.args = {"a"}})["process"]["noNewPrivileges"], false);
+}
+TEST(OciSpec, UnconfinedStepKeepsAllAndSeesAll) {
+  const json written = spec({.args = {"a"}, .all_capabilities = {"CAP_SYS_ADMIN", "CAP_CHOWN"}});
+  for (const char* set : {"bounding", "effective", "permitted", "inheritable", "ambient"})
+    EXPECT_EQ(written["process"]["capabilities"][set], json({"CAP_SYS_ADMIN", "CAP_CHOWN"})) << set;
+  EXPECT_FALSE(written["linux"].contains("seccomp"));
+  EXPECT_FALSE(written["linux"].contains("maskedPaths"));
+  EXPECT_FALSE(written["linux"].contains("readonlyPaths"));
+  EXPECT_TRUE(has_option(mount_at(written, "/sys"), "rw"));
+}
+TEST(OciSpec, MountWithoutASourceIsATmpfs) {
+  const json written =
+      spec({.mounts = {{.source = {}, .dest = "/t", .readonly = false, .options = {"size=4096"}}}});
+  EXPECT_EQ(mount_at(written, "/t")["type"], "tmpfs");
+  EXPECT_TRUE(has_option(mount_at(written, "/t"), "size=4096"));
 }
 TEST(OciSpec, MountsComeAfterTheSystemsOwn) {
   const json written = spec({.mounts = {{.source = "/src", .dest = "/dst", .readonly = false}}});
