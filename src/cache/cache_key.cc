@@ -1,5 +1,8 @@
 #include "cache/cache_key.h"
 
+#include <utility>
+#include <vector>
+
 #include "base/strings.h"
 #include "graph/codec.h"
 
@@ -25,7 +28,32 @@ void add_field(Sha256& hash, std::string_view field) {
   hash.update(field);
 }
 
+/// What the vertex reads from outside the graph: (input, selection) in an order that its definition decides.
+std::vector<std::pair<int, CopyAction>> selections_of(const Vertex& vertex) {
+  std::vector<std::pair<int, CopyAction>> selections;
+  if (const FileOp* file = std::get_if<FileOp>(&vertex.op.what)) {
+    for (const FileAction& action : file->actions)
+      if (const CopyAction* copy = std::get_if<CopyAction>(&action))
+        selections.emplace_back(copy->from, *copy);
+  } else if (const ExecOp* exec = std::get_if<ExecOp>(&vertex.op.what)) {
+    for (const Mount& mount : exec->mounts) selections.emplace_back(mount.input, selection_of_mount(mount));
+  }
+  std::erase_if(selections, [&](const auto& selection) {
+    return selection.first < 0 || static_cast<std::size_t>(selection.first) >= vertex.op.inputs.size();
+  });
+  return selections;
+}
+
 }  // namespace
+
+CopyAction selection_of_mount(const Mount& mount) {
+  return {.from = mount.input,
+          .src = mount.selector.empty() ? "/" : mount.selector,
+          .dest = "/",
+          .follow_symlink = true,
+          .copy_dir_contents = true,
+          .allow_wildcard = false};
+}
 
 std::string local_source_name(const Op& op) {
   const SourceOp* source = std::get_if<SourceOp>(&op.what);
@@ -41,15 +69,10 @@ std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, s
     add_field(hash, own_definition(vertex));
     for (const Input& input : vertex.op.inputs)
       if (local_source_name(graph.at(input.vertex).op).empty()) add_field(hash, keys.at(input.vertex).str());
-    if (const FileOp* file = std::get_if<FileOp>(&vertex.op.what)) {
-      for (const FileAction& action : file->actions) {
-        const CopyAction* copy = std::get_if<CopyAction>(&action);
-        if (!copy || copy->from < 0 || static_cast<std::size_t>(copy->from) >= vertex.op.inputs.size())
-          continue;
-        const Vertex& from = graph.at(vertex.op.inputs[static_cast<std::size_t>(copy->from)].vertex);
-        const std::string name = local_source_name(from.op);
-        if (!name.empty()) add_field(hash, content.digest(name, *copy, vertex, stop).str());
-      }
+    for (const auto& [input, selection] : selections_of(vertex)) {
+      const std::string name =
+          local_source_name(graph.at(vertex.op.inputs[static_cast<std::size_t>(input)].vertex).op);
+      if (!name.empty()) add_field(hash, content.digest(name, selection, vertex, stop).str());
     }
     keys.emplace(vertex.digest, hash.finish());
   }

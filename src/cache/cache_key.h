@@ -25,6 +25,9 @@ class LocalContent {
 /// "context" of "local://context"; empty if the op is no local source.
 std::string local_source_name(const Op& op);
 
+/// What a mount reads of a local source, as the copy that reads the same.
+CopyAction selection_of_mount(const Mount& mount);
+
 /// One key a vertex, for all of `graph`. A local source has a key of its definition only: what counts is what
 /// the steps above it select. Proxy settings, secrets' values and vertex names are in no key. Throws as
 /// LocalContent does.

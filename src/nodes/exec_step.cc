@@ -1,12 +1,15 @@
 #include "nodes/exec_step.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <iterator>
 #include <utility>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "nodes/exec_mounts.h"
 
 namespace slipway {
 
@@ -55,6 +58,17 @@ const Secret* find_secret(const std::map<std::string, Secret>& secrets, const st
   throw missing;
 }
 
+/// What execve(2) takes as one variable (MAX_ARG_STRLEN).
+void check_variable(const SecretEnv& secret, const Secret& value) {
+  constexpr std::size_t kLongest = std::size_t{128} << 10;
+  const bool fits = secret.name.size() + value.reveal().size() + 2 <= kLongest;
+  if (fits && value.reveal().find('\0') == std::string::npos) return;
+  InvalidInput unfit(concat("the secret \"", secret.id, "\" cannot be the variable ", secret.name, ": it ",
+                            fits ? "holds a zero byte" : "is longer than 128 KiB"));
+  unfit.set_hint("mount it as a file");
+  throw unfit;
+}
+
 void add_secrets(const std::map<std::string, Secret>& secrets, const ExecOp& exec, SandboxSpec& spec) {
   for (const Mount& mount : exec.mounts) {
     if (!mount.secret) continue;
@@ -66,8 +80,76 @@ void add_secrets(const std::map<std::string, Secret>& secrets, const ExecOp& exe
                               .mode = mount.secret->mode});
   }
   for (const SecretEnv& secret : exec.secret_env)
-    if (const Secret* value = find_secret(secrets, secret.id, secret.optional))
+    if (const Secret* value = find_secret(secrets, secret.id, secret.optional)) {
+      check_variable(secret, *value);
       spec.secret_env.emplace_back(secret.name, *value);
+    }
+}
+
+void add_agents(SshAgents& agents, const ExecOp& exec, SandboxSpec& spec, const std::stop_token& stop) {
+  for (const Mount& mount : exec.mounts) {
+    if (!mount.ssh) continue;
+    const std::filesystem::path socket = agents.socket(mount.ssh->id, stop);
+    if (!socket.empty()) {
+      spec.agents.push_back({.dest = mount.dest,
+                             .agent = socket,
+                             .uid = mount.ssh->uid,
+                             .gid = mount.ssh->gid,
+                             .mode = mount.ssh->mode});
+    } else if (!mount.ssh->optional) {
+      InvalidInput missing(
+          concat("the step requires the ssh agent \"", mount.ssh->id, "\", which was not given"));
+      missing.set_hint(concat("forward the agent of $SSH_AUTH_SOCK with --ssh ", mount.ssh->id,
+                              ", or name a socket or key files: --ssh ", mount.ssh->id, "=PATH"));
+      throw missing;
+    }
+  }
+}
+
+void add_devices(const DeviceRegistry& devices, const ExecOp& exec, SandboxSpec& spec) {
+  if (exec.devices.empty()) return;
+  DeviceEdits edits = devices.edits_for(exec.devices);
+  std::ranges::move(edits.env, std::back_inserter(spec.env));
+  std::ranges::move(edits.mounts, std::back_inserter(spec.mounts));
+}
+
+/// What the step writes, masked, as its log.
+class StepLogStream {
+ public:
+  StepLogStream(const ExecEnvironment& environment, const Vertex& vertex)
+      : environment_(environment),
+        id_(vertex.digest.str()),
+        streams_{MaskedStream(environment.mask), MaskedStream(environment.mask)} {}
+  void add(int stream, std::string_view bytes) {
+    emit(stream, environment_.mask.empty() ? std::string(bytes) : masked(stream).add(bytes));
+  }
+  void finish() {
+    for (const int stream : {1, 2}) emit(stream, masked(stream).finish());
+  }
+
+ private:
+  MaskedStream& masked(int stream) { return streams_.at(stream == 2 ? 1 : 0); }
+  void emit(int stream, std::string bytes) {
+    if (!bytes.empty())
+      environment_.progress.emit(StepLog{.id = id_, .stream = stream, .bytes = std::move(bytes)});
+  }
+  const ExecEnvironment& environment_;
+  const std::string id_;
+  std::array<MaskedStream, 2> streams_;
+};
+
+SandboxResult run_in_sandbox(const ExecEnvironment& environment, const Vertex& vertex,
+                             const SandboxSpec& spec, const std::stop_token& stop) {
+  StepLogStream log(environment, vertex);
+  try {
+    const SandboxResult result = environment.sandbox().run(
+        spec, [&](int stream, std::string_view bytes) { log.add(stream, bytes); }, stop);
+    log.finish();
+    return result;
+  } catch (...) {
+    log.finish();
+    throw;
+  }
 }
 
 }  // namespace
@@ -86,21 +168,18 @@ VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& 
       .cwd = exec.cwd,
       .user = exec.user,
       .network = exec.network,
+      .security = exec.security,
       .execution = execution};
   std::ranges::transform(spec.id, spec.id.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  for (const Mount& mount : exec.mounts)
-    if (mount.dest != "/" && mount.type != MountType::Secret)
-      throw InvalidInput(concat("the mount at ", mount.dest, " is of a type that is not supported"));
   add_proxy(exec.proxy, spec.env);
   add_secrets(environment.secrets, exec, spec);
-  const SandboxResult result = environment.sandbox().run(
-      spec,
-      [&](int stream, std::string_view bytes) {
-        environment.progress.emit(
-            StepLog{.id = vertex.digest.str(), .stream = stream, .bytes = std::string(bytes)});
-      },
-      stop);
+  add_agents(environment.agents, exec, spec, stop);
+  add_devices(environment.devices, exec, spec);
+  // Not before all else is known to be there: this may wait for others, and copy much.
+  ExecMounts mounts(environment.store, environment.contexts, environment.progress, vertex, inputs);
+  mounts.add_to(spec, exec, stop);
+  const SandboxResult result = run_in_sandbox(environment, vertex, spec, stop);
   if (result.exit_code != 0) throw BuildFailed(exit_message(exec, result.exit_code));
   return {.snapshot = environment.store.snapshots().commit(std::move(active), now_seconds())};
 }

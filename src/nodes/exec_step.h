@@ -9,10 +9,14 @@
 
 #include "base/progress.h"
 #include "base/secret.h"
+#include "base/secret_mask.h"
 #include "content/store.h"
 #include "graph/graph.h"
+#include "nodes/context_trees.h"
+#include "nodes/ssh_agents.h"
 #include "nodes/vertex_result.h"
 #include "qemu/emulator.h"
+#include "runtime/device_registry.h"
 #include "runtime/sandbox.h"
 
 namespace slipway {
@@ -21,12 +25,16 @@ namespace slipway {
 struct ExecEnvironment {
   Store& store;
   const std::function<Sandbox&()>& sandbox;
+  ContextTrees& contexts;
   const std::map<std::string, Secret>& secrets;
+  const SecretMask& mask;  ///< of all the build's secrets: one step may print what another wrote down
+  SshAgents& agents;
+  const DeviceRegistry& devices;
   ProgressSink& progress;
 };
 
-/// A process that exits with other than 0 is BuildFailed; a secret that is required and not given is
-/// InvalidInput. Leaves nothing behind if it throws.
+/// A process that exits with other than 0 is BuildFailed; a secret, agent or device that is required and not
+/// given is InvalidInput. Leaves nothing behind if it throws.
 VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& execution,
                            const Vertex& vertex, const ExecOp& exec, const std::vector<VertexResult>& inputs,
                            std::stop_token stop);

@@ -39,10 +39,14 @@ Digest LocalContexts::digest(const std::string& name, const CopyAction& copy, co
 
 void LocalContexts::check_unchanged(const std::string& name, const CopyAction& copy, const Vertex& vertex,
                                     std::stop_token stop) {
-  const Digest now = digest_now(name, copy, vertex, stop);
+  check_is(digest_now(name, copy, vertex, stop), name, copy, vertex);
+}
+
+void LocalContexts::check_is(const Digest& content, const std::string& name, const CopyAction& copy,
+                             const Vertex& vertex) {
   auto seen = seen_.lock();
   const auto before = seen->find({vertex.digest, selection_key(name, copy)});
-  if (before == seen->end() || before->second == now) return;
+  if (before == seen->end() || before->second == content) return;
   InvalidInput changed(concat("\"", copy.src, "\" in the build context changed while the build ran"));
   changed.set_hint("run the build again");
   if (vertex.info.location) changed.set_location(*vertex.info.location);

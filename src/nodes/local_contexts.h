@@ -37,11 +37,14 @@ class LocalContexts final : public LocalContent {
   /// true of what was copied. Call after copying.
   void check_unchanged(const std::string& name, const CopyAction& copy, const Vertex& vertex,
                        std::stop_token stop);
+  /// The same for a copy that was made earlier, when its content was `content`.
+  void check_is(const Digest& content, const std::string& name, const CopyAction& copy, const Vertex& vertex);
 
- private:
+  /// As digest(), but remembers nothing.
   Digest digest_now(const std::string& name, const CopyAction& copy, const Vertex& vertex,
                     std::stop_token stop);
 
+ private:
   std::map<std::string, LocalContext> contexts_;
   FileDigests* digests_;
   Synchronized<std::map<std::pair<Digest, std::string>, Digest>> seen_;  ///< by vertex and selection

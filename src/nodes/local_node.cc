@@ -15,7 +15,12 @@ LocalNode::LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSourc
       images_(images),
       contexts_(contexts),
       options_(std::move(options)),
-      progress_(progress) {}
+      progress_(progress),
+      context_trees_(contexts, store.temp_directory()),
+      agents_(options_.ssh),
+      devices_(options_.device_directories) {
+  for (const auto& [id, secret] : options_.secrets) mask_.add(secret);
+}
 
 Execution LocalNode::execution_for(const Platform& target) {
   if (auto known = executions_.lock(); known->contains(target)) return known->at(target);
@@ -37,8 +42,14 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
   if (const SourceOp* source = std::get_if<SourceOp>(&vertex.op.what))
     return run_source(vertex, *source, stop);
   if (const ExecOp* exec = std::get_if<ExecOp>(&vertex.op.what)) {
-    const ExecEnvironment environment{
-        .store = store_, .sandbox = sandbox_, .secrets = options_.secrets, .progress = progress_};
+    const ExecEnvironment environment{.store = store_,
+                                      .sandbox = sandbox_,
+                                      .contexts = context_trees_,
+                                      .secrets = options_.secrets,
+                                      .mask = mask_,
+                                      .agents = agents_,
+                                      .devices = devices_,
+                                      .progress = progress_};
     const Execution execution = vertex.op.platform ? execution_for(*vertex.op.platform) : Execution{};
     return run_exec_step(environment, execution, vertex, *exec, inputs, stop);
   }

@@ -10,12 +10,16 @@
 
 #include "base/progress.h"
 #include "base/secret.h"
+#include "base/secret_mask.h"
 #include "content/store.h"
 #include "graph/graph.h"
+#include "nodes/context_trees.h"
 #include "nodes/image_source.h"
 #include "nodes/local_contexts.h"
+#include "nodes/ssh_agents.h"
 #include "nodes/vertex_result.h"
 #include "qemu/emulator.h"
+#include "runtime/device_registry.h"
 #include "runtime/sandbox.h"
 
 namespace slipway {
@@ -25,6 +29,8 @@ struct LocalNodeOptions {
   EmulationPolicy emulation = EmulationPolicy::Auto;
   EmulatorSearch emulators;
   std::map<std::string, Secret> secrets;
+  std::map<std::string, SshSource> ssh;
+  std::vector<std::filesystem::path> device_directories = DeviceRegistry::standard_directories();
 };
 
 /// Thread-safe: many vertices at once.
@@ -52,6 +58,10 @@ class LocalNode {
   LocalContexts& contexts_;
   const LocalNodeOptions options_;
   ProgressSink& progress_;
+  SecretMask mask_;
+  ContextTrees context_trees_;
+  SshAgents agents_;
+  DeviceRegistry devices_;
   Synchronized<std::map<Platform, Execution>> executions_;
 };
 

@@ -72,6 +72,20 @@ TEST(CacheKeys, ChangedContentChangesTheCopyAndWhatFollows) {
   EXPECT_NE(before.at(made.run), after.at(made.run));
 }
 
+TEST(CacheKeys, ContentThatAStepMountsIsInItsKey) {
+  Example made = example();
+  ExecOp exec = exec_op({"make"});
+  exec.mounts.push_back({.input = 1, .selector = "/src", .dest = "/mnt", .readonly = true});
+  exec.mounts.push_back({.input = 1, .dest = "/all", .readonly = true});
+  const Digest run =
+      made.graph.add({.inputs = {{made.base}, {made.context}}, .what = exec, .platform = kAmd64}, {}, {});
+  FakeContent content;
+  const auto before = cache_keys(made.graph, content, {});
+  EXPECT_EQ(content.asked, (std::vector<std::string>{"context:/src", "context:/src", "context:/"}));
+  content.content = "two";
+  EXPECT_NE(cache_keys(made.graph, content, {}).at(run), before.at(run));
+}
+
 TEST(CacheKeys, AnotherBaseImageChangesEverythingAboveIt) {
   FakeContent content;
   const Example one = example("docker-image://a@x");

@@ -141,13 +141,6 @@ TEST_F(LocalNodeTest, SandboxThatThrowsLeavesNothing) {
   EXPECT_THAT(refusal<HostError>(vertex_of(exec_of("make"))), HasSubstr("no cgroups"));
 }
 
-TEST_F(LocalNodeTest, UnsupportedMountIsRefusedBeforeTheStepRuns) {
-  ExecOp exec = exec_of("make");
-  exec.mounts.push_back({.type = MountType::Cache, .dest = "/cache"});
-  EXPECT_THAT(refusal<InvalidInput>(vertex_of(exec)), HasSubstr("/cache"));
-  EXPECT_THAT(sandbox_.specs(), IsEmpty());
-}
-
 TEST_F(LocalNodeTest, StepWithoutARootIsRefused) {
   ExecOp exec = exec_of("make");
   exec.mounts.clear();

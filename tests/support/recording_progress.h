@@ -1,6 +1,7 @@
 #pragma once
 // A ProgressSink that keeps every event.
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -12,7 +13,11 @@ namespace slipway::testing_support {
 
 class RecordingProgress final : public ProgressSink {
  public:
-  void on_event(const Event& event) noexcept override { events_.lock()->push_back(event); }
+  void on_event(const Event& event) noexcept override {
+    events_.lock()->push_back(event);
+    if (react) react(event);
+  }
+  std::function<void(const Event&)> react;  ///< not to be changed while something runs
 
   /// All events of one kind, in order.
   template <class What>

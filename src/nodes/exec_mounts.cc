@@ -1,0 +1,178 @@
+#include "nodes/exec_mounts.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/rooted.h"
+#include "base/strings.h"
+#include "content/tree.h"
+#include "nodes/file_actions.h"
+#include "runtime/mount_stubs.h"
+
+namespace slipway {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+CacheUse use_of(CacheSharing sharing) {
+  switch (sharing) {
+    case CacheSharing::Private:
+      return CacheUse::Private;
+    case CacheSharing::Locked:
+      return CacheUse::Locked;
+    case CacheSharing::Shared:
+      break;
+  }
+  return CacheUse::Shared;
+}
+
+bool is_inside(const std::string& path, const std::string& directory) {
+  return path.size() > directory.size() && path.starts_with(directory) &&
+         (directory.ends_with('/') || path[directory.size()] == '/');
+}
+
+/// True if another mount of the step is to be on a place in this one, which then must be made there.
+bool holds_others(const ExecOp& exec, const Mount& mount) {
+  return std::ranges::any_of(exec.mounts,
+                             [&](const Mount& other) { return is_inside(other.dest, mount.dest); });
+}
+
+}  // namespace
+
+void ExecMounts::add_to(SandboxSpec& spec, const ExecOp& exec, std::stop_token stop) {
+  // First of all what may have to be waited for, always in the same order, so that no two steps wait for each
+  // other.
+  std::vector<const Mount*> caches;
+  for (const Mount& mount : exec.mounts)
+    if (mount.type == MountType::Cache) caches.push_back(&mount);
+  std::ranges::sort(caches, {}, [&](const Mount* mount) { return cache_name(*mount); });
+  std::map<const Mount*, fs::path> sources;
+  for (const Mount* mount : caches) sources[mount] = cache_source(*mount, stop);
+
+  for (const Mount& mount : exec.mounts) {
+    if (mount.dest == "/") continue;
+    if (mount.type == MountType::Bind) {
+      sources[&mount] = bind_source(mount, holds_others(exec, mount), stop);
+    } else if (mount.type == MountType::Tmpfs) {
+      spec.tmpfs.push_back({.dest = mount.dest,
+                            .size = static_cast<std::uint64_t>(std::max<std::int64_t>(mount.tmpfs_size, 0))});
+    }
+    if (const auto source = sources.find(&mount); source != sources.end())
+      spec.mounts.push_back({.source = source->second, .dest = mount.dest, .readonly = mount.readonly});
+  }
+}
+
+// --- bind ------------------------------------------------------------------------------------------------
+
+fs::path ExecMounts::bind_source(const Mount& mount, bool needs_places, const std::stop_token& stop) {
+  // The places of mounts in a read-only one are made in a layer above it, too.
+  const bool writable = !mount.readonly || needs_places;
+  const VertexResult* input = input_of(mount);
+  if (input && !input->context.empty()) return context_source(input->context, mount, writable, stop);
+  return within(tree_of(mount, writable), mount);
+}
+
+fs::path ExecMounts::context_source(const std::string& context, const Mount& mount, bool writable,
+                                    const std::stop_token& stop) {
+  const fs::path copy = contexts_.tree(context, mount, vertex_, stop);
+  if (!writable) return copy;
+  if (fs::is_directory(fs::symlink_status(copy))) {
+    scratch_.push_back(store_.snapshots().prepare_above(copy));
+    return scratch_.back().root();
+  }
+  const fs::path own = new_directory("bind");
+  const RootedDir from(copy.parent_path()), to(own);
+  copy_selection({.tree = &from, .src = copy.filename().native(), .allow_wildcard = false}, to,
+                 {.dest = "/content"}, stop);
+  return own / "content";
+}
+
+fs::path ExecMounts::tree_of(const Mount& mount, bool writable) {
+  const VertexResult* input = input_of(mount);
+  if (!input || !input->snapshot) return new_directory("empty");
+  if (writable) {
+    scratch_.push_back(store_.snapshots().prepare(*input->snapshot));
+    return scratch_.back().root();
+  }
+  auto view = views_.find(mount.input);
+  if (view == views_.end())
+    view = views_.emplace(mount.input, store_.snapshots().view(*input->snapshot)).first;
+  return view->second.path();
+}
+
+// Nobody else writes to these trees, so a path without links stays one.
+fs::path ExecMounts::within(const fs::path& tree, const Mount& mount) const {
+  if (mount.selector.empty() || mount.selector == "/") return tree;
+  const RootedDir root(tree);
+  const std::string place = resolve_in_root(root, mount.selector);
+  const auto status = root.stat(place, /*follow=*/false);
+  if (!status)
+    refuse(concat("\"", mount.selector, "\": not found (looked in the file system of that stage or image)"));
+  if (!S_ISDIR(status->st_mode) && !S_ISREG(status->st_mode))
+    refuse(concat("\"", mount.selector, "\" cannot be mounted: it is neither a file nor a directory"));
+  return tree / place.substr(1);
+}
+
+// --- cache -----------------------------------------------------------------------------------------------
+
+// One that starts as something is another cache than one that starts as something else.
+std::string ExecMounts::cache_name(const Mount& mount) const {
+  if (!mount.cache) throw InvalidInput(concat("the cache mount at ", mount.dest, " has no id"));
+  if (mount.input < 0) return mount.cache->id;
+  const Digest& input = vertex_.op.inputs.at(static_cast<std::size_t>(mount.input)).vertex;
+  return concat(mount.cache->id, "\n", input.str(), "\n", mount.selector);
+}
+
+fs::path ExecMounts::cache_source(const Mount& mount, const std::stop_token& stop) {
+  const std::string name = cache_name(mount);
+  auto lease = caches_.find(name);
+  if (lease == caches_.end()) {
+    CacheMounts::Request request{
+        .name = name, .use = use_of(mount.cache->sharing), .fill = {}, .on_wait = {}};
+    if (input_of(mount)) request.fill = [&](const fs::path& parent) { fill_cache(mount, parent, stop); };
+    request.on_wait = [&] {
+      say(concat("waiting for the cache mount \"", mount.cache->id, "\", which another step is using\n"));
+    };
+    lease = caches_.emplace(name, store_.cache_mounts().acquire(request, stop)).first;
+  }
+  return lease->second.path();
+}
+
+void ExecMounts::fill_cache(const Mount& mount, const fs::path& parent, const std::stop_token& stop) {
+  const VertexResult& input = *input_of(mount);
+  const fs::path source = !input.context.empty() ? contexts_.tree(input.context, mount, vertex_, stop)
+                                                 : within(tree_of(mount, /*writable=*/false), mount);
+  if (!fs::is_directory(fs::symlink_status(source)))
+    refuse(concat("\"", mount.selector, "\" cannot be a cache mount: it is not a directory"));
+  const RootedDir from(source.parent_path()), to(parent);
+  copy_selection({.tree = &from, .src = source.filename().native(), .allow_wildcard = false}, to,
+                 {.dest = "/new"}, stop);
+}
+
+// --- both ------------------------------------------------------------------------------------------------
+
+const VertexResult* ExecMounts::input_of(const Mount& mount) const {
+  return mount.input < 0 ? nullptr : &inputs_.at(static_cast<std::size_t>(mount.input));
+}
+
+fs::path ExecMounts::new_directory(std::string_view name) {
+  directories_.emplace_back(store_.temp_directory(), name);
+  fs::path path = directories_.back().path();
+  if (::chmod(path.c_str(), 0755) != 0) throw SystemError(errno, "chmod", path.native());
+  return path;
+}
+
+void ExecMounts::say(std::string text) {
+  progress_.emit(StepLog{.id = vertex_.digest.str(), .stream = 2, .bytes = std::move(text)});
+}
+
+void ExecMounts::refuse(std::string message) const {
+  if (vertex_.info.location) throw InvalidInput(std::move(message), *vertex_.info.location);
+  throw InvalidInput(std::move(message));
+}
+
+}  // namespace slipway
