@@ -23,10 +23,11 @@ struct SourceOp {
 /// Attribute of a local source: JSON array of .dockerignore patterns in order.
 inline constexpr const char* kAttrExcludePatterns = "local.excludepatterns";
 /// Attributes of git sources: the URL as written, "true" to keep .git, the commit that must be found (a
-/// prefix of its id).
+/// prefix of its id), "true" to leave submodules alone.
 inline constexpr const char* kAttrGitFullUrl = "git.fullurl";
 inline constexpr const char* kAttrGitKeepDir = "git.keepgitdir";
 inline constexpr const char* kAttrGitChecksum = "git.checksum";
+inline constexpr const char* kAttrGitSkipSubmodules = "git.skipsubmodules";
 /// Attributes of http sources: digest that the bytes must have, name of the file in the tree.
 inline constexpr const char* kAttrHttpChecksum = "http.checksum";
 inline constexpr const char* kAttrHttpFilename = "http.filename";

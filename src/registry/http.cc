@@ -74,7 +74,7 @@ struct Transfer {
 
 void take_header(Transfer& transfer, std::string_view line) {
   transfer.header_bytes += line.size();
-  if (transfer.header_bytes > kMaxHeaderBytes) throw InvalidInput("the registry sent too many headers");
+  if (transfer.header_bytes > kMaxHeaderBytes) throw InvalidInput(concat("the ", transfer.request.peer, " sent too many headers"));
   if (line.starts_with("HTTP/")) {  // a new head: after "100 Continue", for example
     const std::size_t space = line.find(' ');
     const auto status = space == std::string_view::npos ? std::nullopt : parse_unsigned(line.substr(space + 1, 3));
@@ -263,22 +263,23 @@ bool may_pass(CURLcode code) {
   }
 }
 
-[[noreturn]] void throw_transport(CURLcode code, const Url& url, std::string_view curl_says) {
+[[noreturn]] void throw_transport(CURLcode code, const Url& url, std::string_view peer, std::string_view curl_says) {
   std::string_view what = curl_says.empty() ? curl_easy_strerror(code) : curl_says;
   if (code == CURLE_SEND_FAIL_REWIND) what = "the connection was cut during an upload";
   const bool unreachable = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
-  TransportError error(concat(unreachable ? "cannot reach registry " : "transfer with registry ", url.host_port(),
+  const bool registry = peer == "registry";
+  TransportError error(concat(unreachable ? "cannot reach " : "transfer with ", peer, " ", url.host_port(),
                               unreachable ? ": " : " failed: ", what),
                        may_pass(code));
   if (code == CURLE_COULDNT_CONNECT && is_loopback(url.host)) {
-    error.set_hint(concat("is a registry running on this machine, port ", url.port, "?"));
-  } else if (code == CURLE_SSL_CONNECT_ERROR) {
+    error.set_hint(concat("is a ", peer, " running on this machine, port ", url.port, "?"));
+  } else if (code == CURLE_SSL_CONNECT_ERROR && registry) {
     error.set_hint(concat("if ", url.host_port(), " speaks plain HTTP, it must be named as an insecure registry"));
   } else if (code == CURLE_PEER_FAILED_VERIFICATION) {
-    error.set_hint("add the registry's certificate authority to the system's (update-ca-certificates)");
+    error.set_hint(concat("add the ", peer, "'s certificate authority to the system's (update-ca-certificates)"));
   } else if (code == CURLE_COULDNT_RESOLVE_HOST) {
-    error.set_hint("check the registry's name in the image reference");
-  } else if (code == CURLE_COULDNT_CONNECT && url.scheme == "http") {
+    error.set_hint(registry ? "check the registry's name in the image reference" : "check the name in the URL");
+  } else if (code == CURLE_COULDNT_CONNECT && url.scheme == "http" && registry) {
     error.set_hint(concat("plain HTTP was used for ", url.host_port(), ", as it is named as an insecure registry"));
   }
   throw error;
@@ -360,7 +361,7 @@ HttpResponse HttpClient::perform(const HttpRequest& request, std::stop_token sto
   if (stop.stop_requested() && code != CURLE_OK) throw Cancelled();
   // A server may refuse an upload and hang up before it has read all of it: its refusal is the answer.
   const bool refused_early = transfer.response.status >= 400 && (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR);
-  if (code != CURLE_OK && !transfer.truncated && !refused_early) throw_transport(code, url, error_text.data());
+  if (code != CURLE_OK && !transfer.truncated && !refused_early) throw_transport(code, url, request.peer, error_text.data());
   impl_->give_back(url.origin(), std::move(pair));
   return std::move(transfer.response);
 }

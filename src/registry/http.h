@@ -39,6 +39,7 @@ struct FileBody {
 struct HttpRequest {
   HttpMethod method = HttpMethod::Get;
   std::string url;
+  std::string_view peer = "registry";  ///< what messages call the other side
   std::vector<std::string> headers;  ///< "Name: value"
   Secret authorization;              ///< value of the Authorization header; none if empty
   Secret body;                       ///< for Post, Put and Patch (a token request's body is secret)

@@ -16,7 +16,7 @@ struct FreeUrl {
 using UrlHandle = std::unique_ptr<CURLU, FreeUrl>;
 
 [[noreturn]] void refuse(std::string_view url, std::string_view why) {
-  throw TransportError(concat("the registry sent an unusable address ", without_query(url).substr(0, 200), ": ", why),
+  throw TransportError(concat("unusable address ", without_query(url).substr(0, 200), ": ", why),
                        /*retryable=*/false);
 }
 
@@ -65,9 +65,9 @@ std::string resolve_location(const std::string& base, const std::string& locatio
   const std::unique_ptr<char, decltype(&curl_free)> owner(text, &curl_free);
   std::string out = text;
   if (parse_url(base).scheme == "https" && parse_url(out).scheme == "http") {
-    TransportError error(concat("the registry leads from https to plain http (", without_query(out), ")"),
+    TransportError error(concat("the server leads from https to plain http (", without_query(out), ")"),
                          /*retryable=*/false);
-    error.set_hint("a proxy in front of the registry probably does not send X-Forwarded-Proto");
+    error.set_hint("a proxy in front of it probably does not send X-Forwarded-Proto");
     throw error;
   }
   return out;
