@@ -60,8 +60,9 @@ std::set<Digest> BuildRun::find_cached(const std::vector<Digest>& wanted) {
 }
 
 std::optional<VertexResult> BuildRun::find_result(const Vertex& vertex) {
-  if (std::holds_alternative<SourceOp>(vertex.op.what)) return node_.find_result(vertex);
-  if (vertex.info.ignore_cache) return std::nullopt;
+  const bool remote = is_remote_source(vertex.op);  // its key is what it is now: no doubt to be cleared
+  if (std::holds_alternative<SourceOp>(vertex.op.what) && !remote) return node_.find_result(vertex);
+  if (vertex.info.ignore_cache && !remote) return std::nullopt;
   const auto snapshot = store_.results().find(keys_.at(vertex.digest));
   if (!snapshot) return std::nullopt;
   return VertexResult{.snapshot = snapshot, .context = {}};
@@ -144,7 +145,7 @@ void BuildRun::run_vertex(const Step& step, std::stop_token stop) {
     for (const Input& input : vertex.op.inputs) inputs.push_back(state->results.at(input.vertex));
   }
   VertexResult result = node_.run(vertex, inputs, stop);
-  if (result.snapshot && !std::holds_alternative<SourceOp>(vertex.op.what))
+  if (result.snapshot && (is_remote_source(vertex.op) || !std::holds_alternative<SourceOp>(vertex.op.what)))
     store_.results().put(keys_.at(vertex.digest), *result.snapshot);
   state_.lock()->results[vertex.digest] = std::move(result);
 }

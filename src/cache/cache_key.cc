@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/strings.h"
 #include "graph/codec.h"
 
@@ -44,6 +45,17 @@ std::vector<std::pair<int, CopyAction>> selections_of(const Vertex& vertex) {
   return selections;
 }
 
+std::map<Digest, std::string> remote_identities(const Graph& graph, RemoteContent& remote,
+                                                const std::stop_token& stop) {
+  std::vector<const Vertex*> sources;
+  for (const Vertex& vertex : graph.vertices())
+    if (is_remote_source(vertex.op)) sources.push_back(&vertex);
+  const std::vector<std::string> texts = remote.identities(sources, stop);
+  std::map<Digest, std::string> identities;
+  for (std::size_t i = 0; i < sources.size(); ++i) identities.emplace(sources[i]->digest, texts.at(i));
+  return identities;
+}
+
 }  // namespace
 
 CopyAction selection_of_mount(const Mount& mount) {
@@ -55,18 +67,29 @@ CopyAction selection_of_mount(const Mount& mount) {
           .allow_wildcard = false};
 }
 
+bool is_remote_source(const Op& op) {
+  const SourceOp* source = std::get_if<SourceOp>(&op.what);
+  if (!source) return false;
+  for (const char* scheme : {"git://", "http://", "https://"})
+    if (source->identifier.starts_with(scheme)) return true;
+  return false;
+}
+
 std::string local_source_name(const Op& op) {
   const SourceOp* source = std::get_if<SourceOp>(&op.what);
   if (!source || !source->identifier.starts_with(kLocalScheme)) return {};
   return source->identifier.substr(kLocalScheme.size());
 }
 
-std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, std::stop_token stop) {
+std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, RemoteContent& remote,
+                                    std::stop_token stop) {
+  const std::map<Digest, std::string> identities = remote_identities(graph, remote, stop);
   std::map<Digest, Digest> keys;
   for (const Vertex& vertex : graph.vertices()) {
     Sha256 hash;
     add_field(hash, kKeyFormat);
-    add_field(hash, own_definition(vertex));
+    const auto identity = identities.find(vertex.digest);
+    add_field(hash, identity != identities.end() ? identity->second : own_definition(vertex));
     for (const Input& input : vertex.op.inputs)
       if (local_source_name(graph.at(input.vertex).op).empty()) add_field(hash, keys.at(input.vertex).str());
     for (const auto& [input, selection] : selections_of(vertex)) {
@@ -77,6 +100,17 @@ std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, s
     keys.emplace(vertex.digest, hash.finish());
   }
   return keys;
+}
+
+std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, std::stop_token stop) {
+  class NoRemoteContent final : public RemoteContent {
+   public:
+    std::vector<std::string> identities(const std::vector<const Vertex*>& sources, std::stop_token) override {
+      if (!sources.empty()) throw InvalidInput("the graph has a remote source, and nobody fetches any");
+      return {};
+    }
+  } none;
+  return cache_keys(graph, content, none, stop);
 }
 
 }  // namespace slipway

@@ -5,6 +5,7 @@
 #include <map>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/digest.h"
 #include "graph/graph.h"
@@ -22,6 +23,19 @@ class LocalContent {
                         std::stop_token stop) = 0;
 };
 
+/// Tells what remote sources (git, http) are at this moment. Declared here, implemented by who fetches them.
+class RemoteContent {
+ public:
+  virtual ~RemoteContent() = default;
+  /// One text for each of the vertices, in order: equal texts are equal trees, whatever the addresses. Throws
+  /// with the place of the first vertex that cannot be asked.
+  virtual std::vector<std::string> identities(const std::vector<const Vertex*>& sources,
+                                              std::stop_token stop) = 0;
+};
+
+/// True for a git or http source.
+bool is_remote_source(const Op& op);
+
 /// "context" of "local://context"; empty if the op is no local source.
 std::string local_source_name(const Op& op);
 
@@ -29,8 +43,11 @@ std::string local_source_name(const Op& op);
 CopyAction selection_of_mount(const Mount& mount);
 
 /// One key a vertex, for all of `graph`. A local source has a key of its definition only: what counts is what
-/// the steps above it select. Proxy settings, secrets' values and vertex names are in no key. Throws as
-/// LocalContent does.
+/// the steps above it select. A remote source's key is what it is, not what it is called. Proxy settings,
+/// secrets' values and vertex names are in no key. Throws as LocalContent and RemoteContent do.
+std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, RemoteContent& remote,
+                                    std::stop_token stop);
+/// The same for a graph without remote sources; InvalidInput if it has one.
 std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, std::stop_token stop);
 
 }  // namespace slipway

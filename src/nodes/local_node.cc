@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "nodes/exec_step.h"
 #include "nodes/file_step.h"
@@ -31,7 +32,7 @@ Execution LocalNode::execution_for(const Platform& target) {
 
 std::optional<VertexResult> LocalNode::find_result(const Vertex& vertex) {
   const SourceOp* source = std::get_if<SourceOp>(&vertex.op.what);
-  if (!source || !local_source_name(vertex.op).empty()) return std::nullopt;
+  if (!source || !local_source_name(vertex.op).empty() || is_remote_source(vertex.op)) return std::nullopt;
   const auto root = images_.find_unpacked_root(*source);
   if (!root) return std::nullopt;
   return VertexResult{.snapshot = *root, .context = {}};
@@ -60,6 +61,10 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
 
 VertexResult LocalNode::run_source(const Vertex& vertex, const SourceOp& source, std::stop_token stop) {
   if (const std::string context = local_source_name(vertex.op); !context.empty()) return {.context = context};
+  if (is_remote_source(vertex.op)) {
+    SLIPWAY_CHECK(options_.remote, "a build with remote sources says who fetches them");
+    return {.snapshot = options_.remote->fetch(vertex, stop), .context = {}};
+  }
   const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
     progress_.emit(BytesMoved{.id = vertex.digest.str(),
                               .item = item,

@@ -17,6 +17,7 @@
 #include "nodes/image_source.h"
 #include "nodes/local_contexts.h"
 #include "nodes/ssh_agents.h"
+#include "nodes/remote_sources.h"
 #include "nodes/vertex_result.h"
 #include "qemu/emulator.h"
 #include "runtime/device_registry.h"
@@ -31,6 +32,7 @@ struct LocalNodeOptions {
   std::map<std::string, Secret> secrets;
   std::map<std::string, SshSource> ssh;
   std::vector<std::filesystem::path> device_directories = DeviceRegistry::standard_directories();
+  RemoteSources* remote = nullptr;  ///< for git and http sources; borrowed
 };
 
 /// Thread-safe: many vertices at once.

@@ -16,6 +16,14 @@ class FakeContent final : public LocalContent {
   std::vector<std::string> asked;
 };
 
+class FakeRemote final : public RemoteContent {
+ public:
+  std::vector<std::string> identities(const std::vector<const Vertex*>& sources, std::stop_token) override {
+    return std::vector<std::string>(sources.size(), identity);
+  }
+  std::string identity = "commit one";
+};
+
 const Platform kAmd64 = Platform::parse("linux/amd64");
 
 struct Example {
@@ -106,6 +114,32 @@ TEST(CacheKeys, ProxiesAreInNoKey) {
   const Example two =
       example("docker-image://a@x", "[]", ProxyEnv{.http_proxy = "http://user:password@proxy"});
   EXPECT_EQ(cache_keys(one.graph, content, {}).at(one.run), cache_keys(two.graph, content, {}).at(two.run));
+}
+
+TEST(CacheKeys, RemoteSourceIsWhatItIsNow) {
+  Graph graph;
+  const auto add = [&](const std::string& url) {
+    return graph.add({.inputs = {}, .what = SourceOp{.identifier = url, .attrs = {}}, .platform = {}}, {},
+                     {});
+  };
+  const Digest git = add("git://h/a#main"), mirror = add("git://mirror/a#main");
+  const Digest run = graph.add({.inputs = {{git}}, .what = exec_op({"make"}), .platform = kAmd64}, {}, {});
+  FakeContent content;
+  FakeRemote remote;
+  const auto before = cache_keys(graph, content, remote, {});
+  EXPECT_EQ(before.at(git), before.at(mirror));
+  remote.identity = "commit two";
+  const auto after = cache_keys(graph, content, remote, {});
+  EXPECT_NE(before.at(git), after.at(git));
+  EXPECT_NE(before.at(run), after.at(run));
+}
+
+TEST(CacheKeys, RemoteSourcesNeedSomebodyWhoFetchesThem) {
+  Graph graph;
+  graph.add({.inputs = {}, .what = SourceOp{.identifier = "https://h/x", .attrs = {}}, .platform = {}}, {},
+            {});
+  FakeContent content;
+  EXPECT_THROW(cache_keys(graph, content, {}), InvalidInput);
 }
 
 }  // namespace
