@@ -23,19 +23,21 @@ bool has_wildcards(std::string_view pattern) {
 
 namespace {
 
-/// Go's filepath.Clean for a relative pattern; a leading '/' means the tree's root, where all patterns start
-/// anyway.
+/// Go's filepath.Clean. A leading '/' stays: paths have none, so such a pattern matches nothing, as in
+/// BuildKit (readers of ignore files take it away).
 std::string cleaned(std::string_view pattern) {
+  const bool rooted = pattern.starts_with('/');
   std::vector<std::string> parts;
   for (std::string& part : split(pattern, '/')) {
     if (part.empty() || part == ".") continue;
     if (part == ".." && !parts.empty() && parts.back() != "..") {
       parts.pop_back();
-    } else if (part != ".." || !pattern.starts_with('/')) {
+    } else if (part != ".." || !rooted) {
       parts.push_back(std::move(part));
     }
   }
-  return join(parts, "/");
+  if (parts.empty()) return {};
+  return concat(rooted ? "/" : "", join(parts, "/"));
 }
 
 }  // namespace
@@ -85,6 +87,13 @@ bool PatternMatcher::may_include_below(std::string_view directory) const {
   return std::any_of(
       patterns_.begin() + static_cast<std::ptrdiff_t>(first), patterns_.end(),
       [&](const Pattern& pattern) { return pattern.negated && pattern.glob.may_match_below(path); });
+}
+
+bool PatternMatcher::may_exclude_below(std::string_view directory) const {
+  const std::u32string path = code_points(directory);
+  return std::ranges::any_of(patterns_, [&](const Pattern& pattern) {
+    return !pattern.negated && pattern.glob.may_match_below(path);
+  });
 }
 
 }  // namespace slipway

@@ -29,6 +29,9 @@ class PatternMatcher {
   std::optional<std::string> excluded_by(std::string_view path) const;
   /// True if something below the excluded directory could be re-included, so that it must still be walked.
   bool may_include_below(std::string_view directory) const;
+  /// True if something below the directory, which is not excluded itself, could be: what patterns of
+  /// inclusion ask (there "excluded" reads "selected").
+  bool may_exclude_below(std::string_view directory) const;
 
  private:
   struct Pattern {

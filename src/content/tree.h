@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/mode_change.h"
 #include "base/rooted.h"
 #include "content/patterns.h"
 
@@ -22,8 +23,12 @@ struct Selection {
   bool allow_empty_wildcard = false;
   bool follow_symlink = true;  ///< of src itself
   bool copy_dir_contents = true;
-  const PatternMatcher* ignored = nullptr;   ///< of the whole tree (.dockerignore), or null
-  const PatternMatcher* excluded = nullptr;  ///< relative to src (--exclude), or null
+  const PatternMatcher* ignored = nullptr;  ///< of the whole tree (.dockerignore), or null
+  /// What is in the directory src, by paths relative to it; src itself is asked about by neither. Null: all,
+  /// none.
+  const PatternMatcher* included = nullptr;
+  const PatternMatcher* excluded = nullptr;
+  std::vector<std::string> required;  ///< relative to src: each must be selected, or something in it
 };
 
 /// What src names, after wildcards; paths relative to the root, sorted. Throws NotFound when nothing is
@@ -39,19 +44,24 @@ Digest digest_selection(const Selection& selection, bool ignore_owners, FileDige
                         std::stop_token stop);
 
 struct CopyOptions {
-  std::string dest;                  ///< within the target; a trailing '/' means a directory
-  std::optional<unsigned> uid, gid;  ///< absent: as in the source
-  std::optional<unsigned> mode;
+  std::string dest;                         ///< within the target; a trailing '/' means a directory
+  std::optional<unsigned> uid, gid;         ///< absent: as in the source
+  std::optional<unsigned> mode;             ///< also of directories made on the way, without its upper bits
+  const ModeChange* mode_change = nullptr;  ///< instead of `mode`; not of directories made on the way
   bool create_dest_path = true;
   /// For directories made on the way (create_dest_path); absent: now.
   std::optional<std::int64_t> made_mtime;
 };
 
-/// Copies what is selected into `target`, whose existing links are followed within it only. Modes, mtimes,
-/// xattrs (security.capability too), hard links within the selection, fifos and device nodes are kept;
-/// sockets are skipped. Uses FICLONE or copy_file_range. A directory over an existing directory merges; a
-/// file replaces a file; a directory over a file and a file over a directory are InvalidInput. Throws
-/// NotFound as above, Cancelled, SystemError.
+/// Copies what is selected into `target`, whose existing links are followed within it only, those that `dest`
+/// itself names too. Modes, mtimes, xattrs (security.capability too), fifos and device nodes are kept, and
+/// hard links within one source; sockets are skipped. Uses FICLONE or copy_file_range. As BuildKit does: a
+/// directory that dest names keeps its owner and mode, or has those of directories made on the way, and gets
+/// the source's time; those further down become the source's, but one that is only on the way to what
+/// Selection::included selects, and was there, takes no more than its mode. A file replaces a file or a link;
+/// a directory over a file or a link, and a file over a directory, are InvalidInput. Throws NotFound as
+/// above, Cancelled, SystemError; InvalidInput for names that begin with ".wh.", which are deletions in
+/// layers.
 void copy_selection(const Selection& selection, const RootedDir& target, const CopyOptions& options,
                     std::stop_token stop);
 

@@ -75,8 +75,8 @@ Digest digest_of_file(const Selection& selection, const ListedFile& file, FileDi
 std::vector<ListedFile> list_selection(const Selection& selection, const std::vector<SelectedSource>& sources,
                                        const std::stop_token& stop) {
   std::vector<ListedFile> list;
-  std::map<Inode, std::string> linked;
   for (std::size_t i = 0; i < sources.size(); ++i) {
+    std::map<Inode, std::string> linked;  // of one source: copies of two are never links of one another
     const auto add = [&](const TreeEntry& entry) {
       ListedFile file{.source = i, .entry = entry, .target = {}, .xattrs = {}, .same_as = {}, .bytes = {}};
       if (entry.is_link()) file.target = link_target(entry.directory, entry.name, entry.shown);

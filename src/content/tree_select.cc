@@ -67,11 +67,40 @@ NotFound excluded_error(const Selection& selection, const SelectedSource& source
     if (const auto pattern = selection.ignored->excluded_by(source.real))
       return NotFound(concat("\"", shown, "\": excluded by .dockerignore (pattern \"", *pattern, "\")"));
   }
-  if (selection.excluded) {
-    if (const auto pattern = selection.excluded->excluded_by(base_name(source.named)))
-      return NotFound(concat("\"", shown, "\": excluded by --exclude (pattern \"", *pattern, "\")"));
-  }
   return NotFound(concat("\"", shown, "\": neither a file, a directory nor a link"));
+}
+
+/// Whether `path` is `directory` or something in it.
+bool is_within(std::string_view path, std::string_view directory) {
+  return path.starts_with(directory) &&
+         (path.size() == directory.size() || directory.empty() || path[directory.size()] == '/');
+}
+
+NotFound missing_error(const Selection& selection, const SelectedSource& source, const std::string& path) {
+  const std::string in_tree = source.real.empty() ? path : concat(source.real, "/", path);
+  const std::string shown = concat("/", in_tree);
+  const auto excluded = selection.excluded ? selection.excluded->excluded_by(path) : std::nullopt;
+  if (!selection.tree->stat(in_tree, /*follow=*/false)) return NotFound(concat("\"", shown, "\": not found"));
+  if (excluded)
+    return NotFound(concat("\"", shown, "\": excluded by --exclude (pattern \"", *excluded, "\")"));
+  return excluded_error(selection, {.named = path, .real = in_tree}, shown);
+}
+
+void check_required(const Selection& selection, const std::vector<SelectedSource>& sources) {
+  std::vector<std::string> missing;
+  for (const std::string& path : selection.required) missing.push_back(join(path_components(path), "/"));
+  const TreeVisitor visitor{.enter =
+                                [&](const TreeEntry& entry) {
+                                  if (!entry.only_on_the_way && !entry.relative.empty())
+                                    std::erase_if(missing, [&](const std::string& path) {
+                                      return is_within(entry.relative, path);
+                                    });
+                                  return !missing.empty();
+                                },
+                            .leave = {}};
+  for (const SelectedSource& source : sources)
+    if (!missing.empty()) walk_source(selection, source, visitor, {});
+  if (!missing.empty()) throw missing_error(selection, sources.front(), missing.front());
 }
 
 }  // namespace
@@ -87,15 +116,16 @@ std::vector<SelectedSource> selected_sources(const Selection& selection) {
   for (const std::string& name : named) {
     SelectedSource source{.named = name, .real = real_path_in(tree, name, selection.follow_symlink)};
     if (!tree.stat(source.real, /*follow=*/false)) {
-      // A link that leads nowhere is something that a wildcard may pass over, but not what was asked for by
-      // name.
-      if (!wild) dropped.emplace(concat("\"", shown, "\": not found"));
+      // Also when a wildcard found it: what is left out silently is missed too late.
+      if (wild) throw NotFound(concat("\"/", name, "\": a link that leads nowhere"));
+      dropped.emplace(concat("\"", shown, "\": not found"));
     } else if (selects_anything(selection, source)) {
       sources.push_back(std::move(source));
     } else if (!dropped) {
       dropped.emplace(excluded_error(selection, source, shown));
     }
   }
+  if (!sources.empty()) check_required(selection, sources);
   if (!sources.empty() || (wild && selection.allow_empty_wildcard)) return sources;
   if (dropped) throw NotFound(*dropped);
   throw NotFound(concat("\"", shown, "\": nothing matches"));

@@ -50,31 +50,37 @@ class Walk {
   std::string path_in_tree(const TreeEntry& entry) const {
     return entry.relative.empty() ? source_.real : below(source_.real, entry.relative);
   }
-  /// --exclude is about what is in the source; of a file, its own name.
-  std::string path_in_source(const TreeEntry& entry) const {
-    if (!entry.relative.empty() || entry.is_directory()) return entry.relative;
-    return std::string(base_name(source_.named));
-  }
 
   enum class Rule { Take, OnlyBelow, Skip };
-  Rule rule_for(const TreeEntry& entry) const {
-    Rule rule = Rule::Take;
-    const auto ask = [&](const PatternMatcher* matcher, const std::string& path) {
-      if (!matcher || !matcher->excludes(path) || rule == Rule::Skip) return;
-      rule = entry.is_directory() && matcher->may_include_below(path) ? Rule::OnlyBelow : Rule::Skip;
-    };
-    ask(selection_.ignored, path_in_tree(entry));
-    ask(selection_.excluded, path_in_source(entry));
-    return rule;
+  /// An ignored directory is as good as not there, but for what is included again.
+  Rule ignore_rule(const TreeEntry& entry) const {
+    if (!selection_.ignored) return Rule::Take;
+    const std::string path = path_in_tree(entry);
+    if (!selection_.ignored->excludes(path)) return Rule::Take;
+    return entry.is_directory() && selection_.ignored->may_include_below(path) ? Rule::OnlyBelow : Rule::Skip;
+  }
+  Rule pattern_rule(const TreeEntry& entry) const {
+    if (entry.relative.empty()) return Rule::Take;
+    const PatternMatcher *included = selection_.included, *excluded = selection_.excluded;
+    if (excluded && excluded->excludes(entry.relative))
+      return entry.is_directory() && excluded->may_include_below(entry.relative) ? Rule::OnlyBelow
+                                                                                 : Rule::Skip;
+    if (included && !included->excludes(entry.relative))
+      return entry.is_directory() && included->may_exclude_below(entry.relative) ? Rule::OnlyBelow
+                                                                                 : Rule::Skip;
+    return Rule::Take;
   }
 
-  void visit(const TreeEntry& entry, Frame* up) {
+  void visit(TreeEntry& entry, Frame* up) {
     if (stop_.stop_requested()) throw Cancelled{};
     if (S_ISSOCK(entry.status.st_mode)) return;
-    const Rule rule = rule_for(entry);
-    if (rule == Rule::Skip) return;
+    const Rule ignore = ignore_rule(entry);
+    if (ignore == Rule::Skip) return;
+    const Rule pattern = pattern_rule(entry);
+    if (pattern == Rule::Skip) return;
+    entry.only_on_the_way = pattern == Rule::OnlyBelow;
     Frame frame{.entry = entry, .up = up};
-    if (rule == Rule::Take) announce(frame);
+    if (ignore == Rule::Take && pattern == Rule::Take) announce(frame);
     if (ended_ || !entry.is_directory()) return;
     descend(frame);
     if (frame.announced && visitor_.leave && !ended_) visitor_.leave(entry);

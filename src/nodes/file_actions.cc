@@ -34,6 +34,11 @@ void copy(const CopyAction& action, const RootedDir& target, const SourceTree& f
   Selection selection = selection_of(action, *from.tree, &excluded);
   selection.ignored = from.ignored;
   CopyOptions options{.dest = action.dest, .mode = action.mode, .create_dest_path = action.create_dest_path};
+  ModeChange change;
+  if (!action.mode_change.empty()) {
+    change = ModeChange::parse(action.mode_change);
+    options.mode_change = &change;
+  }
   if (action.owner) {
     const ResolvedUser owner = owner_in(target, action.owner);
     options.uid = owner.uid;

@@ -111,8 +111,9 @@ INSTANTIATE_TEST_SUITE_P(
         IgnoreCase{"last_wins", {"!a", "a"}, "a", true},
         IgnoreCase{"twice", {"*.md", "!README*.md", "README-secret.md"}, "README-secret.md", true},
         IgnoreCase{"twice_between", {"*.md", "!README*.md", "README-secret.md"}, "README.md", false},
-        IgnoreCase{"leading_slash", {"/a"}, "a", true}, IgnoreCase{"trailing_slash", {"a/"}, "a/b", true},
-        IgnoreCase{"dotted", {"./a/../b"}, "b", true}, IgnoreCase{"question", {"a?"}, "ab", true},
+        IgnoreCase{"leading_slash_matches_nothing", {"/a"}, "a", false},
+        IgnoreCase{"trailing_slash", {"a/"}, "a/b", true}, IgnoreCase{"dotted", {"./a/../b"}, "b", true},
+        IgnoreCase{"question", {"a?"}, "ab", true},
         IgnoreCase{"question_mark_is_one_umlaut", {"?"}, "\xc3\xbc", true},
         IgnoreCase{"dot_is_no_wildcard", {"a.b"}, "axb", false},
         IgnoreCase{"regex_signs_are_literal", {"a+(b)|c$"}, "a+(b)|c$", true},
@@ -154,6 +155,16 @@ INSTANTIATE_TEST_SUITE_P(Moby, IncludeBelow,
                                          BelowCase{
                                              "earlier_negation_is_overruled", {"!a/b", "a"}, "a", false}),
                          [](const auto& row) { return row.param.name; });
+
+TEST(PatternMatcher, SaysWhatPatternsOfInclusionMayFindBelow) {
+  const PatternMatcher included({"a/*/c", "**/deep", "!x/y"});
+  EXPECT_TRUE(included.may_exclude_below("a"));
+  EXPECT_TRUE(included.may_exclude_below("any/where"));
+  const PatternMatcher narrow({"a/*/c", "!x/y"});
+  EXPECT_TRUE(narrow.may_exclude_below("a/b"));
+  EXPECT_FALSE(narrow.may_exclude_below("b"));
+  EXPECT_FALSE(narrow.may_exclude_below("x"));
+}
 
 }  // namespace
 }  // namespace slipway

@@ -111,5 +111,59 @@ TEST_F(SelectionTest, LinkToAnIgnoredFileIsIgnored) {
 
 TEST_F(SelectionTest, BadWildcardIsRefused) { EXPECT_THROW(resolve("/a*["), InvalidInput); }
 
+TEST_F(SelectionTest, WildcardDoesNotPassOverALinkThatLeadsNowhere) {
+  tree_.file("a").link("away", "nowhere");
+  EXPECT_EQ(failure("/a*"), "\"/away\": a link that leads nowhere");
+}
+
+class RequiredTest : public SelectionTest {
+ protected:
+  std::string failure_of(Selection selection) {
+    const RootedDir root(directory_.path());
+    selection.tree = &root;
+    try {
+      resolve_selection(selection);
+    } catch (const NotFound& e) {
+      return e.what();
+    }
+    return "found";
+  }
+};
+
+TEST_F(RequiredTest, IsSatisfiedByAFileOrByWhatIsInADirectory) {
+  tree_.file("d/sub/f").file("d/other");
+  const PatternMatcher included({"sub", "other"});
+  EXPECT_EQ(failure_of({.src = "/d", .included = &included, .required = {"other"}}), "found");
+  EXPECT_EQ(failure_of({.src = "/d", .included = &included, .required = {"sub/", "./sub/f"}}), "found");
+}
+
+TEST_F(RequiredTest, MissingPathIsNamedInTheTree) {
+  tree_.file("d/sub/f");
+  const PatternMatcher included({"sub/f", "none"});
+  EXPECT_EQ(failure_of({.src = "/d", .included = &included, .required = {"sub/f", "none"}}),
+            "\"/d/none\": not found");
+}
+
+TEST_F(RequiredTest, DirectoryOnTheWayIsNotWhatWasRequired) {
+  tree_.file("d/sub/f").file("d/sub/g");
+  const PatternMatcher included({"sub/f"});
+  EXPECT_NE(failure_of({.src = "/d", .included = &included, .required = {"sub/g"}}), "found");
+}
+
+TEST_F(RequiredTest, ExcludedPathIsNamedWithItsPattern) {
+  tree_.file("d/f").file("d/g").file("h");
+  const PatternMatcher included({"f"}), excluded({"?"}), ignored({"d/f"});
+  EXPECT_EQ(failure_of({.src = "/d", .included = &included, .excluded = &excluded, .required = {"f"}}),
+            "\"/d/f\": excluded by --exclude (pattern \"?\")");
+  EXPECT_EQ(failure_of({.src = "/d", .ignored = &ignored, .included = &included, .required = {"f"}}),
+            "\"/d/f\": excluded by .dockerignore (pattern \"d/f\")");
+}
+
+TEST_F(RequiredTest, PathThroughALinkIsNotFound) {
+  tree_.file("real/f").link("link", "real");
+  const PatternMatcher included({"link/f"});
+  EXPECT_NE(failure_of({.src = "/", .included = &included, .required = {"link/f"}}), "found");
+}
+
 }  // namespace
 }  // namespace slipway::testing_support

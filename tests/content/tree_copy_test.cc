@@ -61,8 +61,22 @@ TEST_F(TreeCopyTest, ContentsOfADirectory) {
   from_.directory("dir", 0711).file("dir/a").file("dir/sub/b").mtime("dir", 2000);
   copy("/dir", {.dest = "/x"});
   EXPECT_THAT(names(), ElementsAre("x/", "x/a", "x/sub/", "x/sub/b"));
-  EXPECT_EQ(status("x").st_mode & 07777, 0711U);
+  EXPECT_EQ(status("x").st_mode & 07777, 0755U) << "as of any directory that is made on the way";
   EXPECT_EQ(status("x").st_mtim.tv_sec, 2000);
+}
+
+TEST_F(TreeCopyTest, DirectoryThatTheDestinationNamesTakesOnlyTheTime) {
+  SLIPWAY_NEEDS_CHOWN();
+  from_.file("dir/sub/f").directory("dir/sub", 0711).owner("dir", 7, 7).owner("dir/sub", 7, 7);
+  from_.mtime("dir", 2000).mtime("dir/sub", 3000);
+  to_.directory("x/sub", 0777).directory("x", 0700).owner("x", 5, 6).owner("x/sub", 5, 6);
+  copy("/dir", {.dest = "/x"});
+  EXPECT_EQ(status("x").st_mode & 07777, 0700U);
+  EXPECT_EQ(status("x").st_uid, 5U);
+  EXPECT_EQ(status("x").st_mtim.tv_sec, 2000);
+  EXPECT_EQ(status("x/sub").st_mode & 07777, 0711U);
+  EXPECT_EQ(status("x/sub").st_uid, 7U);
+  EXPECT_EQ(status("x/sub").st_mtim.tv_sec, 3000);
 }
 
 TEST_F(TreeCopyTest, DirectoryItself) {
@@ -117,13 +131,26 @@ TEST_F(TreeCopyTest, FollowedLinkKeepsItsOwnName) {
   EXPECT_THAT(names(), ElementsAre("d/", "d/current"));
 }
 
-TEST_F(TreeCopyTest, ReplacesALinkInsteadOfWritingThroughIt) {
-  from_.file("a", "new");
-  to_.file("precious", "old").link("name", "precious");
+TEST_F(TreeCopyTest, LinkThatTheDestinationNamesIsFollowed) {
+  from_.file("a", "new").file("d/f");
+  to_.file("file", "old").link("name", "file").link("dangling", "/made/here").link("nowhere", "made/dir");
   copy("/a", {.dest = "/name"});
+  copy("/a", {.dest = "/dangling"});
+  copy("/d", {.dest = "/nowhere"});
+  EXPECT_EQ(text("file"), "new");
+  EXPECT_EQ(text("made/here"), "new");
+  EXPECT_TRUE(std::filesystem::exists(to_.at("made/dir/f")));
+  EXPECT_TRUE(std::filesystem::is_symlink(to_.at("name")));
+}
+
+TEST_F(TreeCopyTest, LinkInsideTheDestinationIsReplaced) {
+  from_.file("a", "new").file("d/a", "new");
+  to_.file("precious", "old").link("into/a", "../precious").link("x/a", "../precious");
+  copy("/a", {.dest = "/into"});
+  copy("/d", {.dest = "/x"});
   EXPECT_EQ(text("precious"), "old");
-  EXPECT_EQ(text("name"), "new");
-  EXPECT_FALSE(std::filesystem::is_symlink(to_.at("name")));
+  EXPECT_FALSE(std::filesystem::is_symlink(to_.at("into/a")));
+  EXPECT_FALSE(std::filesystem::is_symlink(to_.at("x/a")));
 }
 
 TEST_F(TreeCopyTest, LinksOfTheTargetStayInTheTarget) {
@@ -138,10 +165,11 @@ TEST_F(TreeCopyTest, LinksOfTheTargetStayInTheTarget) {
   EXPECT_TRUE(std::filesystem::exists(to_.at("outside/x")));
 }
 
-TEST_F(TreeCopyTest, DirectoryGoesThroughALinkToADirectory) {
+TEST_F(TreeCopyTest, DirectoryOverALinkToADirectoryIsRefused) {
   from_.file("root/lib/x");
   to_.directory("usr/lib").link("lib", "usr/lib");
-  copy("/root", {.dest = "/"});
+  EXPECT_THROW(copy("/root", {.dest = "/"}), InvalidInput);
+  copy("/root/lib", {.dest = "/lib"});
   EXPECT_THAT(names(), ElementsAre("lib", "usr/", "usr/lib/", "usr/lib/x"));
 }
 
@@ -166,11 +194,10 @@ TEST_F(TreeCopyTest, HardLinksWithinTheSelectionAreKept) {
   EXPECT_NE(status("x/a").st_ino, 0U);
 }
 
-TEST_F(TreeCopyTest, LinkToACopyThatWasReplacedIsNotMade) {
-  from_.file("a/name", "first").hard_link("b/other", "a/name").file("aa/name", "second");
-  copy("/*", {.dest = "/d/"});
-  EXPECT_EQ(text("d/name"), "second");
-  EXPECT_EQ(text("d/other"), "first");
+TEST_F(TreeCopyTest, HardLinksBetweenTwoSourcesAreNot) {
+  from_.file("d/a", "bytes").hard_link("d/b", "d/a");
+  copy("/d/*", {.dest = "/x/"});
+  EXPECT_NE(status("x/a").st_ino, status("x/b").st_ino);
 }
 
 TEST_F(TreeCopyTest, ModeIsForFilesAndDirectories) {
@@ -179,6 +206,32 @@ TEST_F(TreeCopyTest, ModeIsForFilesAndDirectories) {
   EXPECT_EQ(status("x").st_mode & 07777, 0555U);
   EXPECT_EQ(status("x/sub").st_mode & 07777, 0555U);
   EXPECT_EQ(status("x/a").st_mode & 07777, 0555U);
+}
+
+TEST_F(TreeCopyTest, ModeIsAlsoForDirectoriesOnTheWay) {
+  from_.file("a").directory("d/sub");
+  copy("/a", {.dest = "/p/q/a", .mode = 04700});
+  copy("/d", {.dest = "/r", .mode = 01755});
+  EXPECT_EQ(status("p").st_mode & 07777, 0700U) << "without the upper bits";
+  EXPECT_EQ(status("p/q/a").st_mode & 07777, 04700U);
+  EXPECT_EQ(status("r").st_mode & 07777, 0755U);
+  EXPECT_EQ(status("r/sub").st_mode & 07777, 01755U);
+}
+
+TEST_F(TreeCopyTest, ModeChangeIsForEachFileAndNotForDirectoriesOnTheWay) {
+  from_.file("d/plain", "", 0600)
+      .file("d/program", "", 0700)
+      .directory("d/sub", 0700)
+      .link("d/link", "plain");
+  const ModeChange change = ModeChange::parse("u=rwX,go=rX");
+  copy("/d", {.dest = "/p/x", .mode_change = &change});
+  const ModeChange remove = ModeChange::parse("a-x");
+  copy("/d", {.dest = "/q", .mode_change = &remove});
+  EXPECT_EQ(status("p/x/plain").st_mode & 07777, 0644U);
+  EXPECT_EQ(status("p/x/program").st_mode & 07777, 0755U);
+  EXPECT_EQ(status("p/x/sub").st_mode & 07777, 0755U);
+  EXPECT_EQ(status("q").st_mode & 07777, 0755U);
+  EXPECT_EQ(status("q/sub").st_mode & 07777, 0600U);
 }
 
 TEST_F(TreeCopyTest, OwnerIsForAllThatIsMade) {
@@ -223,11 +276,75 @@ TEST_F(TreeCopyTest, IgnoredAndExcludedFilesStayBehind) {
   EXPECT_THAT(names(), ElementsAre("x/", "x/keep.txt", "x/sub/", "x/sub/important.log"));
 }
 
-TEST_F(TreeCopyTest, ExcludeAppliesToFilesThatAWildcardFound) {
-  from_.file("home.txt").file("home.md").file("homely");
-  const PatternMatcher excluded({"*.txt", "*.md"});
+TEST_F(TreeCopyTest, ExcludeIsAboutWhatIsInTheSourceNotTheSource) {
+  from_.file("home.txt").file("homes/a.txt").file("homes/b.md").file("homes/sub/c.txt");
+  const PatternMatcher excluded({"*.txt"});
   copy_these({.src = "/hom*", .excluded = &excluded}, {.dest = "/d/"});
-  EXPECT_THAT(names(), ElementsAre("d/", "d/homely"));
+  copy_these({.src = "/home.txt", .excluded = &excluded}, {.dest = "/e"});
+  EXPECT_THAT(names(), ElementsAre("d/", "d/b.md", "d/home.txt", "d/sub/", "d/sub/c.txt", "e"));
+}
+
+TEST_F(TreeCopyTest, ExcludedDirectoryWithNothingIncludedAgainStaysBehind) {
+  from_.file("d/sub/a").file("d/sub/b").directory("d/empty");
+  const PatternMatcher contents({"sub/*"}), all({"*"});
+  copy_these({.src = "/d", .excluded = &contents}, {.dest = "/x"});
+  copy_these({.src = "/d", .excluded = &all}, {.dest = "/y"});
+  EXPECT_THAT(names(), ElementsAre("x/", "x/empty/", "x/sub/", "y/"));
+}
+
+TEST_F(TreeCopyTest, IncludedFilesComeWithTheirDirectories) {
+  from_.file("a/b/f").file("a/b/g").file("a/c/g").file("other/f").directory("a/b", 0710).directory("a", 0701);
+  from_.mtime("a/b", 3000).mtime("a", 4000);
+  const PatternMatcher included({"a/**/f", "none"});
+  copy_these({.src = "/", .included = &included}, {.dest = "/x/"});
+  EXPECT_THAT(names(), ElementsAre("x/", "x/a/", "x/a/b/", "x/a/b/f"));
+  EXPECT_EQ(status("x/a").st_mode & 07777, 0701U);
+  EXPECT_EQ(status("x/a/b").st_mode & 07777, 0710U);
+  EXPECT_EQ(status("x/a/b").st_mtim.tv_sec, 3000);
+}
+
+TEST_F(TreeCopyTest, IncludedDirectoryComesWhole) {
+  from_.file("p/a/f").directory("p/a/empty").file("p/b/f").link("p/l", "a");
+  const PatternMatcher included({"a", "l"}), wild({"*/e*"});
+  copy_these({.src = "/p", .included = &included}, {.dest = "/x"});
+  copy_these({.src = "/p", .included = &wild}, {.dest = "/y"});
+  EXPECT_THAT(names(), ElementsAre("x/", "x/a/", "x/a/empty/", "x/a/f", "x/l", "y/", "y/a/", "y/a/empty/"));
+}
+
+TEST_F(TreeCopyTest, NothingIncludedStillMakesTheDestination) {
+  from_.file("a/f");
+  const PatternMatcher included({"a/none*"});
+  copy_these({.src = "/", .included = &included}, {.dest = "/x/"});
+  EXPECT_THAT(names(), ElementsAre("x/"));
+}
+
+TEST_F(TreeCopyTest, DirectoryOnTheWayThatWasThereTakesOnlyTheSourcesMode) {
+  SLIPWAY_NEEDS_CHOWN();
+  from_.file("a/f", "", 0600).directory("a", 0711).owner("a", 8, 8);
+  to_.directory("x/a", 0777).owner("x/a", 5, 6);
+  const PatternMatcher included({"a/f"});
+  copy_these({.src = "/", .included = &included}, {.dest = "/x/", .uid = 7, .gid = 7, .mode = 0640});
+  EXPECT_EQ(status("x/a").st_mode & 07777, 0711U);
+  EXPECT_EQ(status("x/a").st_uid, 5U);
+  EXPECT_EQ(status("x/a/f").st_mode & 07777, 0640U);
+  EXPECT_EQ(status("x/a/f").st_uid, 7U);
+}
+
+TEST_F(TreeCopyTest, ExcludeWinsOverInclude) {
+  from_.file("a/f").file("a/no").file("b/no");
+  const PatternMatcher included({"**"}), excluded({"**/no"});
+  copy_these({.src = "/", .included = &included, .excluded = &excluded}, {.dest = "/x/"});
+  EXPECT_THAT(names(), ElementsAre("x/", "x/a/", "x/a/f", "x/b/"));
+}
+
+TEST_F(TreeCopyTest, NameOfADeletionIsRefused) {
+  from_.file("d/.wh.gone").file("d/.whole");
+  try {
+    copy("/d", {.dest = "/x"});
+    FAIL();
+  } catch (const InvalidInput& error) {
+    EXPECT_THAT(error.what(), HasSubstr("/x/.wh.gone"));
+  }
 }
 
 TEST_F(TreeCopyTest, MissingParentsAreMadeOnlyIfAllowed) {
