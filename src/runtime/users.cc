@@ -69,8 +69,13 @@ std::vector<GroupEntry> read_groups(const RootedDir& root) {
   return entries;
 }
 
-InvalidInput unknown(std::string_view kind, std::string_view name, std::string_view file) {
+template <class Entry>
+InvalidInput unknown(std::string_view kind, std::string_view name, std::string_view file,
+                     const std::vector<Entry>& entries) {
   InvalidInput error(concat(kind, " \"", name, "\" is neither a number nor in the image's ", file));
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) names.push_back(entry.name);
+  if (const auto near = closest_match(name, names)) error.set_hint(concat("did you mean \"", *near, "\"?"));
   return error;
 }
 
@@ -78,7 +83,7 @@ unsigned group_id(const std::vector<GroupEntry>& groups, std::string_view group)
   for (const GroupEntry& entry : groups)
     if (entry.name == group) return entry.gid;
   if (const auto number = parse_id(group)) return *number;
-  throw unknown("group", group, "/etc/group");
+  throw unknown("group", group, "/etc/group", groups);
 }
 
 void add_supplementary(ResolvedUser& user, const std::string& name, const std::vector<GroupEntry>& groups) {
@@ -101,7 +106,8 @@ ResolvedUser resolve_user(const RootedDir& root, std::string_view text) {
 
   ResolvedUser resolved;
   std::string name;
-  for (const PasswdEntry& entry : read_passwd(root)) {
+  const std::vector<PasswdEntry> users = read_passwd(root);
+  for (const PasswdEntry& entry : users) {
     if (entry.name != user && !(number && entry.uid == *number)) continue;
     name = entry.name;
     resolved.uid = entry.uid;
@@ -110,7 +116,7 @@ ResolvedUser resolve_user(const RootedDir& root, std::string_view text) {
     break;
   }
   if (name.empty()) {
-    if (!number) throw unknown("user", user, "/etc/passwd");
+    if (!number) throw unknown("user", user, "/etc/passwd", users);
     resolved.uid = *number;
   }
   const std::vector<GroupEntry> groups = read_groups(root);
@@ -130,7 +136,7 @@ ResolvedUser resolve_owner(const RootedDir& root, std::string_view user, std::st
     const std::vector<PasswdEntry> entries = read_passwd(root);
     const auto entry =
         std::find_if(entries.begin(), entries.end(), [&](const PasswdEntry& e) { return e.name == user; });
-    if (entry == entries.end()) throw unknown("user", user, "/etc/passwd");
+    if (entry == entries.end()) throw unknown("user", user, "/etc/passwd", entries);
     resolved.uid = entry->uid;
     resolved.gid = entry->gid;
     if (!entry->home.empty()) resolved.home = entry->home;

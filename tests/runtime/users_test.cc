@@ -106,5 +106,14 @@ TEST_F(Users, OwnerUnknownIsRefused) {
   EXPECT_THROW(owner("0", "who"), InvalidInput);
 }
 
+TEST_F(Users, NearMissIsNamed) {
+  try {
+    owner("ap");
+    FAIL();
+  } catch (const InvalidInput& error) {
+    EXPECT_EQ(error.hint(), "did you mean \"app\"?");
+  }
+}
+
 }  // namespace
 }  // namespace slipway
