@@ -12,15 +12,18 @@
 
 namespace slipway {
 
-Selection selection_of(const CopyAction& copy, const RootedDir& tree, const PatternMatcher* excluded) {
+Selection CopyPatterns::select_in(const RootedDir& tree, const PatternMatcher* ignored) const {
   return {.tree = &tree,
-          .src = copy.src,
-          .allow_wildcard = copy.allow_wildcard,
-          .allow_empty_wildcard = copy.allow_empty_wildcard,
-          .follow_symlink = copy.follow_symlink,
-          .copy_dir_contents = copy.copy_dir_contents,
-          .ignored = nullptr,
-          .excluded = excluded && !excluded->empty() ? excluded : nullptr};
+          .src = copy_.src,
+          .allow_wildcard = copy_.allow_wildcard,
+          .allow_empty_wildcard = copy_.allow_empty_wildcard,
+          .follow_symlink = copy_.follow_symlink,
+          .copy_dir_contents = copy_.copy_dir_contents,
+          .ignored = ignored,
+          // No pattern that means anything is not the same as no pattern: it selects nothing.
+          .included = copy_.include.empty() ? nullptr : &included_,
+          .excluded = excluded_.empty() ? nullptr : &excluded_,
+          .required = copy_.required};
 }
 
 namespace {
@@ -30,9 +33,7 @@ ResolvedUser owner_in(const RootedDir& target, const std::optional<Owner>& owner
 }
 
 void copy(const CopyAction& action, const RootedDir& target, const SourceTree& from, std::stop_token stop) {
-  const PatternMatcher excluded(action.exclude);
-  Selection selection = selection_of(action, *from.tree, &excluded);
-  selection.ignored = from.ignored;
+  const CopyPatterns patterns(action);
   CopyOptions options{.dest = action.dest, .mode = action.mode, .create_dest_path = action.create_dest_path};
   ModeChange change;
   if (!action.mode_change.empty()) {
@@ -44,7 +45,7 @@ void copy(const CopyAction& action, const RootedDir& target, const SourceTree& f
     options.uid = owner.uid;
     options.gid = owner.gid;
   }
-  copy_selection(selection, target, options, stop);
+  copy_selection(patterns.select_in(*from.tree, from.ignored), target, options, stop);
 }
 
 void mkdir(const MkdirAction& action, const RootedDir& target) {

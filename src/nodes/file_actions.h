@@ -11,8 +11,18 @@
 
 namespace slipway {
 
-/// What a copy action selects in `tree`; `excluded` must outlive the selection.
-Selection selection_of(const CopyAction& copy, const RootedDir& tree, const PatternMatcher* excluded);
+/// The compiled patterns of a copy action. Throws InvalidInput for a bad one.
+class CopyPatterns {
+ public:
+  explicit CopyPatterns(const CopyAction& copy)
+      : copy_(copy), included_(copy.include), excluded_(copy.exclude) {}
+  /// What the action selects in `tree`; valid as long as this and the action are.
+  Selection select_in(const RootedDir& tree, const PatternMatcher* ignored) const;
+
+ private:
+  const CopyAction& copy_;
+  PatternMatcher included_, excluded_;
+};
 
 /// The tree that an input of the op stands for, with the patterns that hide parts of it (null: none).
 struct SourceTree {

@@ -23,9 +23,21 @@ const LocalContext& LocalContexts::at(const std::string& name) const {
 
 namespace {
 
+/// Equal only for copies that select the same.
 std::string selection_key(const std::string& name, const CopyAction& copy) {
-  return concat(name, "\n", copy.src, "\n", join(copy.exclude, "\n"), copy.follow_symlink ? "\n+" : "\n-",
-                copy.copy_dir_contents ? "+" : "-");
+  std::string key;
+  const auto add = [&key](const std::vector<std::string>& fields) {
+    key += concat(fields.size(), ";");
+    for (const std::string& field : fields) key += concat(field.size(), ":", field);
+  };
+  add({name, copy.src});
+  add(copy.include);
+  add(copy.exclude);
+  add(copy.required);
+  for (const bool flag :
+       {copy.follow_symlink, copy.copy_dir_contents, copy.allow_wildcard, copy.allow_empty_wildcard})
+    key += flag ? '+' : '-';
+  return key;
 }
 
 }  // namespace
@@ -57,10 +69,9 @@ Digest LocalContexts::digest_now(const std::string& name, const CopyAction& copy
                                  std::stop_token stop) {
   const LocalContext& context = at(name);
   try {
-    const PatternMatcher excluded(copy.exclude);
-    Selection selection = selection_of(copy, context.tree, &excluded);
-    selection.ignored = &context.ignored;
-    return digest_selection(selection, /*ignore_owners=*/true, digests_, stop);
+    const CopyPatterns patterns(copy);
+    return digest_selection(patterns.select_in(context.tree, &context.ignored), /*ignore_owners=*/true,
+                            digests_, stop);
   } catch (const NotFound& missing) {
     rethrow_missing_source(missing, vertex, concat("the build context ", context.directory.native()));
   } catch (InvalidInput& invalid) {
