@@ -78,21 +78,81 @@ std::uint64_t read_blocks(int fd, std::string_view shown, const std::stop_token&
   }
 }
 
-void copy_bytes(int from, int to, std::uint64_t size, std::string_view shown, const std::stop_token& stop) {
-  if (size == 0) return;
-  if (::ioctl(to, FICLONE, from) == 0) return;
-  bool copied_any = false;
-  while (true) {
+FileExtent next_data(int fd, std::uint64_t position, std::string_view shown) {
+  const auto seek = [&](std::uint64_t from, int whence) {
+    const off_t found = ::lseek(fd, static_cast<off_t>(from), whence);
+    // ENXIO: nothing but a hole from there on. EINVAL: a file system that knows no holes.
+    if (found < 0 && errno != ENXIO && errno != EINVAL) throw SystemError(errno, "seek in", shown);
+    return found;
+  };
+  const off_t data = seek(position, SEEK_DATA);
+  const bool knows_holes = data >= 0 || errno == ENXIO;
+  const off_t hole = data >= 0 ? seek(static_cast<std::uint64_t>(data), SEEK_HOLE) : -1;
+  if (data >= 0 && hole >= 0)
+    return {.begin = static_cast<std::uint64_t>(data), .end = static_cast<std::uint64_t>(hole)};
+  const auto size = static_cast<std::uint64_t>(std::max<off_t>(seek(0, SEEK_END), 0));
+  return {.begin = knows_holes ? std::max(size, position) : position, .end = std::max(size, position)};
+}
+
+namespace {
+
+constexpr std::uint64_t kSmall = std::uint64_t{64} << 10;
+
+/// By way of our memory: between file systems, and from files that have no size (procfs).
+void copy_by_reading(int from, int to, FileExtent extent, std::string_view shown,
+                     const std::stop_token& stop) {
+  std::vector<char> block(kBlock);
+  while (extent.begin < extent.end) {
     if (stop.stop_requested()) throw Cancelled{};
-    const ssize_t n = ::copy_file_range(from, nullptr, to, nullptr, kCopyStep, 0);
+    const std::size_t most = std::min<std::uint64_t>(block.size(), extent.end - extent.begin);
+    const ssize_t n = ::pread(from, block.data(), most, static_cast<off_t>(extent.begin));
     if (n < 0 && errno == EINTR) continue;
-    if (n == 0 && copied_any) return;
-    if (n <= 0) break;
-    copied_any = true;
+    if (n < 0) throw SystemError(errno, "read", shown);
+    if (n == 0) return;
+    write_at(to, extent.begin, std::string_view(block.data(), static_cast<std::size_t>(n)), shown);
+    extent.begin += static_cast<std::uint64_t>(n);
   }
-  // EXDEV, ENOSYS, EINVAL: not between these two file systems. 0 bytes at once: a file of procfs or the like.
-  if (copied_any) throw SystemError(errno, "copy", shown);
-  read_blocks(from, shown, stop, [&](std::string_view bytes) { write_all(to, bytes, shown); });
+}
+
+void copy_extent(int from, int to, FileExtent extent, std::string_view shown, const std::stop_token& stop) {
+  auto in = static_cast<off64_t>(extent.begin), out = in;
+  while (static_cast<std::uint64_t>(in) < extent.end) {
+    if (stop.stop_requested()) throw Cancelled{};
+    const std::uint64_t left = extent.end - static_cast<std::uint64_t>(in);
+    const ssize_t n = ::copy_file_range(from, &in, to, &out, std::min<std::uint64_t>(left, kCopyStep), 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n > 0) continue;
+    // EXDEV, ENOSYS, EINVAL: not between these two file systems. 0 bytes: the file has shrunk, or procfs.
+    if (n < 0 && static_cast<std::uint64_t>(in) > extent.begin) throw SystemError(errno, "copy", shown);
+    extent.begin = static_cast<std::uint64_t>(in);
+    return copy_by_reading(from, to, extent, shown, stop);
+  }
+}
+
+}  // namespace
+
+void write_at(int fd, std::uint64_t offset, std::string_view bytes, std::string_view shown) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw SystemError(errno, "write", shown);
+    offset += static_cast<std::uint64_t>(n);
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+void copy_bytes(int from, int to, std::uint64_t size, std::string_view shown, const std::stop_token& stop) {
+  if (size == 0 || ::ioctl(to, FICLONE, from) == 0) return;
+  if (size < kSmall) return copy_extent(from, to, {.begin = 0, .end = size}, shown, stop);
+  std::uint64_t position = 0;
+  while (position < size) {
+    const FileExtent data = next_data(from, position, shown);
+    if (data.begin >= size) break;
+    position = std::min(data.end, size);
+    copy_extent(from, to, {.begin = data.begin, .end = position}, shown, stop);
+  }
+  if (position < size && ::ftruncate(to, static_cast<off_t>(size)) != 0)
+    throw SystemError(errno, "truncate", shown);
 }
 
 }  // namespace slipway

@@ -19,9 +19,18 @@ std::string link_target(int directory, const std::string& name, std::string_view
 /// Calls `use` with all bytes from here to the end, in blocks. Returns how many there were. Throws Cancelled.
 std::uint64_t read_blocks(int fd, std::string_view shown, const std::stop_token& stop,
                           const std::function<void(std::string_view)>& use);
-/// Copies all bytes of one file to another, sharing them where the file system can (FICLONE), within the
-/// kernel otherwise. Throws Cancelled.
+struct FileExtent {
+  std::uint64_t begin = 0, end = 0;
+};
+/// The first stretch of data at or after `position`; at the end of the file (and empty) if only a hole
+/// follows.
+FileExtent next_data(int fd, std::uint64_t position, std::string_view shown);
+/// Copies all bytes of one file to another that is empty, sharing them where the file system can (FICLONE),
+/// within the kernel otherwise. Holes stay holes. Throws Cancelled.
 void copy_bytes(int from, int to, std::uint64_t size, std::string_view shown, const std::stop_token& stop);
+
+/// pwrite(2) of all bytes.
+void write_at(int fd, std::uint64_t offset, std::string_view bytes, std::string_view shown);
 
 /// openat(2) with O_CLOEXEC and O_NOFOLLOW.
 UniqueFd open_at(int directory, const std::string& name, int flags, std::string_view shown);

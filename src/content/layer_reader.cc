@@ -5,6 +5,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <exception>
@@ -14,6 +15,7 @@
 #include "base/strings.h"
 #include "content/archive_locale.h"
 #include "content/background_hash.h"
+#include "content/file_bytes.h"
 
 namespace slipway {
 namespace {
@@ -204,6 +206,18 @@ void LayerReader::read_bytes(const std::function<void(std::uint64_t, std::string
     if (size > 0)
       use(static_cast<std::uint64_t>(offset), std::string_view(static_cast<const char*>(data), size));
   }
+}
+
+void LayerReader::write_bytes(int fd) {
+  const std::string shown = "/" + impl_->entry.name;
+  std::uint64_t end = 0;
+  read_bytes([&](std::uint64_t offset, std::string_view bytes) {
+    write_at(fd, offset, bytes, shown);
+    end = offset + bytes.size();
+  });
+  // A sparse file may end in a hole.
+  if (end < impl_->entry.size && ::ftruncate(fd, static_cast<off_t>(impl_->entry.size)) != 0)
+    throw SystemError(errno, "truncate", shown);
 }
 
 Digest LayerReader::finish() {

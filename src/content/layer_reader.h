@@ -30,6 +30,8 @@ class LayerReader {
   const LayerEntry* next();
   /// The bytes of the entry that next() gave; holes of sparse files are left out.
   void read_bytes(const std::function<void(std::uint64_t offset, std::string_view bytes)>& use);
+  /// Writes them to a file that is empty.
+  void write_bytes(int fd);
   /// The digest of the whole uncompressed stream, with what follows the end of the archive.
   Digest finish();
 

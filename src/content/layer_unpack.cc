@@ -20,27 +20,6 @@ namespace {
 /// Far beyond any image; a bound on what a hostile layer can make of inodes.
 constexpr std::uint64_t kMostEntries = 10'000'000;
 
-void write_at(int fd, std::uint64_t offset, std::string_view bytes, const std::string& name) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw SystemError(errno, "write", "/" + name);
-    offset += static_cast<std::uint64_t>(n);
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
-
-void write_file(LayerReader& reader, const LayerEntry& entry, int fd) {
-  std::uint64_t end = 0;
-  reader.read_bytes([&](std::uint64_t offset, std::string_view bytes) {
-    write_at(fd, offset, bytes, entry.name);
-    end = offset + bytes.size();
-  });
-  // A sparse file may end in a hole.
-  if (end < entry.size && ::ftruncate(fd, static_cast<off_t>(entry.size)) != 0)
-    throw SystemError(errno, "truncate", "/" + entry.name);
-}
-
 void unpack_entries(LayerReader& reader, UnpackTarget& target, const std::stop_token& stop) {
   std::uint64_t count = 0;
   while (const LayerEntry* next = reader.next()) {
@@ -53,7 +32,7 @@ void unpack_entries(LayerReader& reader, UnpackTarget& target, const std::stop_t
       if (entry.same_as.empty())
         throw InvalidInput(concat("entry \"", entry.name, "\": a hard link to the root"));
     }
-    target.add(entry, [&](int fd) { write_file(reader, entry, fd); });
+    target.add(entry, [&](int fd) { reader.write_bytes(fd); });
   }
   target.finish();
 }

@@ -1,6 +1,7 @@
 set(CONTENT_LAYER_SOURCES
   background_hash.cc
   chunk_compressor.cc
+  content_digest.cc
   copy_metadata.cc
   file_bytes.cc
   glob.cc

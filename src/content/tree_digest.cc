@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "content/content_digest.h"
 #include "content/file_bytes.h"
 #include "content/kept_xattrs.h"
 #include "content/store.h"
@@ -51,12 +52,6 @@ bool is_settled(const FileDigests::Identity& identity) {
   return identity.mtime_ns < limit && identity.ctime_ns < limit;
 }
 
-Digest digest_of_bytes(int fd, const std::string& shown, const std::stop_token& stop) {
-  Sha256 hash;
-  read_blocks(fd, shown, stop, [&](std::string_view bytes) { hash.update(bytes); });
-  return hash.finish();
-}
-
 Digest digest_of_file(const Selection& selection, const ListedFile& file, FileDigests* cache,
                       const std::stop_token& stop) {
   const FileDigests::Identity identity = identity_of(file.entry.status);
@@ -65,7 +60,7 @@ Digest digest_of_file(const Selection& selection, const ListedFile& file, FileDi
     if (const auto known = cache->find(identity)) return *known;
   }
   const UniqueFd fd = selection.tree->open(file.entry.shown, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  const Digest digest = digest_of_bytes(fd.get(), file.entry.shown, stop);
+  const Digest digest = digest_of_content(fd.get(), identity.size, file.entry.shown, stop);
   struct stat after {};
   if (may_cache && ::fstat(fd.get(), &after) == 0 && identity_of(after) == identity)
     cache->remember(identity, digest);

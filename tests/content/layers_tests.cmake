@@ -5,6 +5,7 @@ set(CONTENT_LAYER_TESTS
   layer_unpack_test.cc
   patterns_test.cc
   selection_test.cc
+  sparse_test.cc
   tree_copy_test.cc
   tree_digest_test.cc
   tree_support.cc)
