@@ -2,7 +2,9 @@
 
 #include "base/strings.h"
 #include "dockerfile/flags.h"
+#include "dockerfile/instruction_reader.h"
 #include "dockerfile/logical_lines.h"
+#include "dockerfile/spaces.h"
 
 namespace slipway::dockerfile {
 namespace {
@@ -36,7 +38,8 @@ std::vector<KeyValue> read_pairs(const Dockerfile& file, const Instruction& inst
                                 " takes NAME=VALUE, with quotes around values that hold blanks"),
                          file.at(instruction, word.offset));
     if (equals == 0)
-      throw InvalidInput(concat(instruction.keyword, " names may not be blank"), file.at(instruction, word.offset));
+      throw InvalidInput(concat(instruction.keyword, " names may not be blank"),
+                         file.at(instruction, word.offset));
     out.push_back({{word.text.substr(0, equals), word.offset},
                    {word.text.substr(equals + 1), word.offset + equals + 1}});
   }
@@ -58,13 +61,6 @@ ArgCommand read_arg(const Dockerfile& file, const Instruction& instruction) {
   return out;
 }
 
-std::vector<Word> list_or_words(const Instruction& instruction) {
-  if (!instruction.json) return split_at_blanks(instruction.text);
-  std::vector<Word> out;
-  for (const std::string& element : *instruction.json) out.push_back({element, 0});
-  return out;
-}
-
 ShellCommand read_shell(const Dockerfile& file, const Instruction& instruction) {
   need_arguments(file, instruction, "the JSON form: SHELL [\"/bin/sh\", \"-c\"]");
   if (!instruction.json)
@@ -76,7 +72,13 @@ ShellCommand read_shell(const Dockerfile& file, const Instruction& instruction) 
 
 VolumeCommand read_volume(const Dockerfile& file, const Instruction& instruction) {
   need_arguments(file, instruction, "at least one path");
-  VolumeCommand out{list_or_words(instruction)};
+  if (!instruction.json) return {split_at_blanks(instruction.text)};
+  VolumeCommand out;
+  for (const std::string& element : *instruction.json) {
+    out.paths.push_back({std::string(trim_spaces(element)), 0});
+    if (out.paths.back().text.empty())
+      throw InvalidInput("VOLUME: a path may not be empty", file.at(instruction, 0));
+  }
   if (out.paths.empty()) throw InvalidInput("VOLUME needs at least one path", file.at(instruction, 0));
   return out;
 }
@@ -85,23 +87,45 @@ UserCommand read_user(const Dockerfile& file, const Instruction& instruction) {
   need_arguments(file, instruction, "exactly one argument: USER NAME[:GROUP]");
   const std::vector<Word> words = split_words(instruction.text, file.escape);
   if (words.size() > 1)
-    throw InvalidInput("USER takes exactly one argument: USER NAME[:GROUP]", file.at(instruction, words[1].offset));
+    throw InvalidInput("USER takes exactly one argument: USER NAME[:GROUP]",
+                       file.at(instruction, words[1].offset));
   return {words.front()};
 }
 
-/// Instructions other than FROM. What the language has and slipway has not is refused here by name.
+Command read_command(const Dockerfile& file, const Instruction& instruction);
+
+OnbuildCommand read_onbuild(const Dockerfile& file, const Instruction& instruction) {
+  check_flags(file, instruction, {});
+  need_arguments(file, instruction, "an instruction: ONBUILD RUN make");
+  const Instruction trigger = read_trigger(file, instruction);
+  const auto refuse = [&](std::string_view why) {
+    throw InvalidInput(concat(trigger.keyword, " may not follow ONBUILD: ", why), file.at(instruction, 0));
+  };
+  if (trigger.keyword == "ONBUILD") refuse("triggers have no triggers");
+  if (trigger.keyword == "FROM") refuse("a trigger belongs to a stage that is begun already");
+  if (trigger.keyword == "MAINTAINER") refuse("it names the author of this image only");
+  // Read to find mistakes now: the images built on this one could not mend them.
+  read_command(file, trigger);
+  OnbuildCommand out{instruction.text};
+  for (const Heredoc& heredoc : instruction.heredocs)
+    out.instruction += concat("\n", heredoc.body, heredoc.name);
+  return out;
+}
+
+/// Instructions whose flags mean nothing and are no error either.
+bool ignores_flags(const Instruction& instruction) {
+  if (instruction.keyword == "HEALTHCHECK") return to_upper(instruction.text.substr(0, 5)) == "NONE";
+  return instruction.keyword == "ARG" || instruction.keyword == "STOPSIGNAL";
+}
+
+/// Instructions other than FROM.
 Command read_command(const Dockerfile& file, const Instruction& instruction) {
   const std::string& keyword = instruction.keyword;
-  if (keyword == "ADD" || keyword == "ONBUILD") {
-    InvalidInput error(concat(keyword, " is not supported yet by this slipway"),
-                       file.at(instruction.first_line, instruction.column));
-    if (keyword == "ADD") error.set_hint("COPY takes files of the context; RUN can fetch and unpack");
-    throw error;
-  }
   if (keyword == "RUN") return read_run(file, instruction);
-  if (keyword == "COPY") return read_copy(file, instruction);
+  if (keyword == "COPY" || keyword == "ADD") return read_copy(file, instruction);
   if (keyword == "HEALTHCHECK") return read_healthcheck(file, instruction);
-  check_flags(file, instruction, {});
+  if (keyword == "ONBUILD") return read_onbuild(file, instruction);
+  if (!ignores_flags(instruction)) check_flags(file, instruction, {});
   if (keyword == "ARG") return read_arg(file, instruction);
   if (keyword == "ENV") return EnvCommand{read_pairs(file, instruction)};
   if (keyword == "LABEL") return LabelCommand{read_pairs(file, instruction)};
@@ -153,9 +177,10 @@ Stage read_from(const Dockerfile& file, const Instruction& instruction, int inde
                        file.at(instruction, words[3].offset));
   out.name = to_lower(words[2].text);
   if (!valid_stage_name(out.name))
-    throw InvalidInput(concat("invalid stage name \"", words[2].text,
-                              "\": it must begin with a letter and may hold letters, digits, \"-\", \"_\" and \".\""),
-                       file.at(instruction, words[2].offset));
+    throw InvalidInput(
+        concat("invalid stage name \"", words[2].text,
+               "\": it must begin with a letter and may hold letters, digits, \"-\", \"_\" and \".\""),
+        file.at(instruction, words[2].offset));
   return out;
 }
 
@@ -171,7 +196,11 @@ CommandLine read_command_line(const Dockerfile& file, const Instruction& instruc
 
 Program read_program(const Dockerfile& file) {
   Program out;
+  out.warnings = file.warnings;
   for (const Instruction& instruction : file.instructions) {
+    if (!instruction.flags.empty() && ignores_flags(instruction))
+      out.warnings.push_back(concat(file.filename, ":", instruction.first_line, ": ", instruction.keyword,
+                                    " takes no flags; --", instruction.flags.front().name, " is ignored"));
     if (instruction.keyword == "FROM") {
       out.stages.push_back(read_from(file, instruction, static_cast<int>(out.stages.size())));
       continue;
@@ -183,10 +212,11 @@ Program read_program(const Dockerfile& file) {
     if (instruction.keyword != "ARG")
       throw InvalidInput(concat(instruction.keyword, " stands before the first FROM; only ARG may do that"),
                          file.at(instruction.first_line, instruction.column));
-    check_flags(file, instruction, {});
-    for (ArgDeclaration& arg : read_arg(file, instruction).args) out.global_args.push_back({&instruction, std::move(arg)});
+    for (ArgDeclaration& arg : read_arg(file, instruction).args)
+      out.global_args.push_back({&instruction, std::move(arg)});
   }
-  if (out.stages.empty()) throw InvalidInput(concat(file.filename, " has no FROM: there is nothing to build on"));
+  if (out.stages.empty())
+    throw InvalidInput(concat(file.filename, " has no FROM: there is nothing to build on"));
   return out;
 }
 

@@ -2,8 +2,10 @@
 // A Dockerfile as stages of typed commands: flags and arguments checked, nothing expanded. Everything points
 // into the Dockerfile it was read from, which must outlive it.
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -28,7 +30,7 @@ struct CommandLine {
   std::vector<std::string> args;
 };
 
-/// One RUN --mount as written; texts are not expanded yet.
+/// One RUN --mount. Texts (id, target, source, from) are as written, not expanded yet.
 struct MountSpec {
   const Flag* flag = nullptr;
   MountType type = MountType::Bind;
@@ -39,6 +41,8 @@ struct MountSpec {
   CacheSharing sharing = CacheSharing::Shared;
   std::optional<unsigned> uid, gid, mode;
   std::int64_t size = 0;  ///< of a tmpfs, bytes
+  /// An option that is no text holds a variable: read_mount() is to read the flag again with its value.
+  bool deferred = false;
 };
 
 struct ArgCommand {
@@ -105,7 +109,8 @@ struct CopyCommand {
 };
 /// A trigger for images that are built on this one.
 struct OnbuildCommand {
-  std::string instruction;  ///< as written after ONBUILD
+  std::string
+      instruction;  ///< what follows ONBUILD: one logical line, then bodies and ends of here-documents
 };
 
 using Command = std::variant<ArgCommand, EnvCommand, LabelCommand, WorkdirCommand, UserCommand, ExposeCommand,
@@ -139,6 +144,13 @@ struct Program {
 
 /// Throws InvalidInput with the place of what is wrong.
 Program read_program(const Dockerfile& file);
+
+/// Gives a written value with its variables put in and its quotes taken off.
+using MountValue = std::function<std::string(std::string_view written)>;
+
+/// One --mount. Options of a fixed form are checked; those that hold variables are left out (and the result
+/// is `deferred`) unless `value_of` is given.
+MountSpec read_mount(const Dockerfile& file, const Flag& flag, const MountValue& value_of = {});
 
 /// Readers of single instructions, for read_program().
 CommandLine read_command_line(const Dockerfile& file, const Instruction& instruction);

@@ -4,8 +4,8 @@
 
 namespace slipway::dockerfile {
 
-/// Reads the directives at the top of file.lines into `file`. Throws InvalidInput for one given twice and for an
-/// escape character that is neither \ nor `.
+/// Reads the directives at the top of file.lines into `file`. Throws InvalidInput for one given twice and for
+/// an escape character that is neither \ nor `.
 void read_directives(Dockerfile& file);
 
 }  // namespace slipway::dockerfile

@@ -1,5 +1,6 @@
 #include "dockerfile/flags.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/strings.h"
@@ -36,13 +37,54 @@ const FlagRule* find_rule(const std::vector<FlagRule>& rules, std::string_view n
   return nullptr;
 }
 
+/// The instructions that have a flag, "COPY or ADD"; empty if none has.
+std::string owners_of(std::string_view flag) {
+  struct Owned {
+    std::string_view keyword;
+    std::vector<std::string_view> flags;
+  };
+  static const std::vector<Owned> kOwned = {
+      {"FROM", {"platform"}},
+      {"RUN", {"mount", "network", "security", "device"}},
+      {"COPY", {"from", "chown", "chmod", "link", "parents", "exclude"}},
+      {"ADD", {"chown", "chmod", "link", "exclude", "keep-git-dir", "checksum", "unpack"}},
+      {"HEALTHCHECK", {"interval", "timeout", "start-period", "start-interval", "retries"}}};
+  std::vector<std::string> out;
+  for (const Owned& owned : kOwned)
+    if (std::find(owned.flags.begin(), owned.flags.end(), flag) != owned.flags.end())
+      out.emplace_back(owned.keyword);
+  return join(out, " or ");
+}
+
 [[noreturn]] void refuse_unknown(const Dockerfile& file, const Instruction& instruction, const Flag& flag,
                                  const std::vector<FlagRule>& rules) {
-  InvalidInput error(concat("unknown flag --", flag.name, " for ", instruction.keyword), file.at(flag));
+  const std::string name = flag.name.substr(0, 80);
+  const std::string owners = owners_of(flag.name);
+  if (!owners.empty()) {
+    InvalidInput error(
+        concat("--", name, " is a flag of ", owners, "; ", instruction.keyword, " does not take it"),
+        file.at(flag));
+    throw error;
+  }
+  InvalidInput error(concat("unknown flag --", name, " for ", instruction.keyword), file.at(flag));
   std::vector<std::string> known;
   for (const FlagRule& rule : rules) known.emplace_back(rule.name);
-  if (const auto near = closest_match(flag.name, known)) error.set_hint(concat("did you mean --", *near, "?"));
+  if (const auto near = closest_match(to_lower(flag.name), known)) {
+    error.set_hint(concat("did you mean --", *near, "?"));
+  } else if (instruction.keyword == "RUN" || instruction.keyword == "CMD" ||
+             instruction.keyword == "ENTRYPOINT") {
+    error.set_hint(
+        concat("if it belongs to the command, write \"", instruction.keyword, " -- --", name, " …\""));
+  }
   throw error;
+}
+
+/// Nothing if the flag's value is neither true nor false.
+std::optional<bool> truth_of(const Flag& flag) {
+  const std::string value = to_lower(flag.value);
+  if (!flag.has_value || value == "true") return true;
+  if (value == "false") return false;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -71,14 +113,22 @@ void check_flags(const Dockerfile& file, const Instruction& instruction, const s
   for (const Flag& flag : instruction.flags) {
     const FlagRule* rule = find_rule(rules, flag.name);
     if (rule == nullptr) refuse_unknown(file, instruction, flag, rules);
-    if (rule->kind == FlagRule::Kind::Unsupported)
-      throw InvalidInput(concat(instruction.keyword, " --", flag.name, " is not supported yet by this slipway"),
-                         file.at(flag));
-    if (!flag.has_value)
+    if (rule->kind == FlagRule::Kind::Boolean) {
+      if (!truth_of(flag))
+        throw InvalidInput(
+            concat("--", flag.name, " is true or false, not \"", flag.value.substr(0, 80), "\""),
+            file.at(flag));
+    } else if (!flag.has_value) {
       throw InvalidInput(concat("--", flag.name, " needs a value: --", flag.name, "=…"), file.at(flag));
+    }
     if (!seen.insert(flag.name).second && rule->kind != FlagRule::Kind::Values)
       throw InvalidInput(concat("--", flag.name, " is given twice"), file.at(flag));
   }
+}
+
+std::optional<bool> boolean_flag(const Instruction& instruction, std::string_view name) {
+  const Flag* flag = find_flag(instruction, name);
+  return flag == nullptr ? std::nullopt : truth_of(*flag);
 }
 
 const Flag* find_flag(const Instruction& instruction, std::string_view name) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dockerfile/spaces.h"
+
 namespace slipway::dockerfile {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' || c == '\n'; }
@@ -14,28 +16,22 @@ std::string_view trim_blanks(std::string_view text) {
 
 namespace {
 
-std::size_t leading_blanks(std::string_view line) {
-  std::size_t count = 0;
-  while (count < line.size() && is_blank(line[count])) ++count;
-  return count;
-}
-
 bool is_comment_or_empty(std::string_view line) {
-  const std::size_t start = leading_blanks(line);
+  const std::size_t start = leading_spaces(line);
   return start == line.size() || line[start] == '#';
 }
 
 }  // namespace
 
 bool LogicalLineReader::append(LogicalLine& to, std::size_t line, std::size_t from) const {
-  std::string_view piece = std::string_view(lines_[line]).substr(from);
+  std::string_view piece = lines_[line].substr(from);
   to.spans.push_back({to.text.size(), static_cast<int>(line) + 1, static_cast<int>(from) + 1});
   to.last_line = static_cast<int>(line) + 1;
   std::string_view end = piece;
   while (!end.empty() && (end.back() == ' ' || end.back() == '\t')) end.remove_suffix(1);
   // A doubled escape character is itself, not a continuation.
-  const bool continued = !end.empty() && end.back() == escape_ &&
-                         (end.size() == 1 || end[end.size() - 2] != escape_);
+  const bool continued =
+      !end.empty() && end.back() == escape_ && (end.size() == 1 || end[end.size() - 2] != escape_);
   if (continued) piece = end.substr(0, end.size() - 1);
   to.text += piece;
   return continued;
@@ -46,21 +42,26 @@ std::optional<LogicalLine> LogicalLineReader::next() {
   if (at_ == lines_.size()) return std::nullopt;
   LogicalLine out;
   out.first_line = static_cast<int>(at_) + 1;
-  bool continued = append(out, at_, leading_blanks(lines_[at_]));
+  bool continued = append(out, at_, leading_spaces(lines_[at_]));
   ++at_;
   while (continued && at_ < lines_.size()) {
     // Comments and empty lines inside a continuation vanish; the continuation goes on after them.
     if (!is_comment_or_empty(lines_[at_])) continued = append(out, at_, 0);
     ++at_;
   }
-  while (!out.text.empty() && is_blank(out.text.back())) out.text.pop_back();
   return out;
+}
+
+std::optional<std::size_t> LogicalLineReader::take_line() {
+  if (at_ == lines_.size()) return std::nullopt;
+  return at_++;
 }
 
 std::pair<int, int> place_of(const std::vector<TextSpan>& spans, std::size_t offset) {
   if (spans.empty()) return {0, 0};
-  auto after = std::upper_bound(spans.begin(), spans.end(), offset,
-                                [](std::size_t wanted, const TextSpan& span) { return wanted < span.offset; });
+  auto after =
+      std::upper_bound(spans.begin(), spans.end(), offset,
+                       [](std::size_t wanted, const TextSpan& span) { return wanted < span.offset; });
   if (after == spans.begin()) return {spans.front().line, spans.front().column};
   const TextSpan& span = *std::prev(after);
   return {span.line, span.column + static_cast<int>(offset - span.offset)};

@@ -1,5 +1,6 @@
 #pragma once
-// From physical lines to logical ones: comments and blank lines dropped, continuations joined, places remembered.
+// From physical lines to logical ones: comments and blank lines dropped, continuations joined, places
+// remembered.
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,23 +16,26 @@ bool is_blank(char c);
 std::string_view trim_blanks(std::string_view text);
 
 struct LogicalLine {
-  std::string text;              ///< begins with the keyword, no blanks at the end
-  std::vector<TextSpan> spans;   ///< at least one
+  std::string text;  ///< blanks at its end are still there; some at its start if it begins with "\\" alone
+  std::vector<TextSpan> spans;  ///< at least one
   int first_line = 0, last_line = 0;
 };
 
-/// Hands out one logical line after the other. Bodies of here-documents, once there are any, are physical lines that a
-/// caller takes in between.
+/// Hands out one logical line after the other. Bodies of here-documents are physical lines, taken in between.
 class LogicalLineReader {
  public:
-  LogicalLineReader(const std::vector<std::string>& lines, char escape) : lines_(lines), escape_(escape) {}
+  /// `lines` must outlive the reader.
+  LogicalLineReader(const std::vector<std::string_view>& lines, char escape)
+      : lines_(lines), escape_(escape) {}
   std::optional<LogicalLine> next();
+  /// The index of the next physical line, which is passed over; nothing at the end.
+  std::optional<std::size_t> take_line();
 
  private:
   /// Appends the line from `from` on, without its continuation mark. True if there is one.
   bool append(LogicalLine& to, std::size_t line, std::size_t from) const;
 
-  const std::vector<std::string>& lines_;
+  const std::vector<std::string_view>& lines_;
   char escape_;
   std::size_t at_ = 0;  ///< index of the next physical line
 };

@@ -3,38 +3,27 @@
 #include "base/strings.h"
 #include "dockerfile/ast.h"
 #include "dockerfile/directives.h"
-#include "dockerfile/flags.h"
-#include "dockerfile/json_form.h"
+#include "dockerfile/heredocs.h"
+#include "dockerfile/instruction_reader.h"
 #include "dockerfile/logical_lines.h"
-#include "dockerfile/text_error.h"
-#include "dockerfile/words.h"
+#include "dockerfile/spaces.h"
 
 namespace slipway::dockerfile {
 namespace {
 
 constexpr std::size_t kMaxBytes = std::size_t{10} << 20;
 
-const std::vector<std::string>& keywords() {
-  static const std::vector<std::string> kKeywords = {
-      "ADD",        "ARG",  "CMD",     "COPY",  "ENTRYPOINT", "ENV",  "EXPOSE", "FROM",   "HEALTHCHECK",
-      "LABEL",      "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"};
-  return kKeywords;
-}
-
-bool one_of(std::string_view word, std::initializer_list<std::string_view> set) {
-  return std::find(set.begin(), set.end(), word) != set.end();
-}
-
-std::vector<std::string> split_lines(std::string_view text) {
+std::vector<std::string_view> split_lines(std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  std::vector<std::string> lines;
+  std::vector<std::string_view> lines;
+  lines.reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1);
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
     while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    lines.emplace_back(line);
+    lines.push_back(line);
   }
   return lines;
 }
@@ -48,76 +37,73 @@ void refuse_nul_bytes(const Dockerfile& file) {
   }
 }
 
-/// "<<EOF", "<<-EOF", "3<<EOF" as a word of its own begins a here-document.
-bool begins_heredoc(std::string_view word) {
-  std::size_t at = 0;
-  while (at < word.size() && word[at] >= '0' && word[at] <= '9') ++at;
-  if (!word.substr(at).starts_with("<<")) return false;
-  at += 2;
-  if (at < word.size() && word[at] == '-') ++at;
-  return at < word.size() && word.find('<', at) == std::string_view::npos;
-}
-
-void refuse_heredoc(const Dockerfile& file, const Instruction& instruction) {
-  if (!one_of(instruction.keyword, {"RUN", "COPY", "ADD"})) return;
-  if (instruction.text.find("<<") == std::string::npos) return;
-  for (const Word& word : split_words(instruction.text, file.escape))
-    if (begins_heredoc(word.text))
-      throw InvalidInput(concat("here-documents (", word.text, ") are not supported yet by this slipway; ",
-                                "put the text into a file, or join the commands with && and line continuations"),
-                         file.at(instruction, word.offset));
-}
-
-void read_json(const Dockerfile& file, Instruction& instruction) {
-  if (!one_of(instruction.keyword, {"RUN", "CMD", "ENTRYPOINT", "SHELL", "COPY", "ADD", "VOLUME"})) return;
-  try {
-    instruction.json = parse_json_form(instruction.text);
-  } catch (const TextError& error) {
-    throw InvalidInput(error.message(), file.at(instruction, error.offset()));
+bool may_have_heredocs(const Dockerfile& file, const Instruction& instruction) {
+  if (instruction.text.find("<<") == std::string::npos && instruction.flags.empty()) return false;
+  if (instruction.keyword == "ONBUILD") {
+    const Instruction trigger = read_trigger(file, instruction);
+    return trigger.keyword != "ONBUILD" && may_have_heredocs(file, trigger);
   }
+  const bool has_bodies =
+      instruction.keyword == "RUN" || instruction.keyword == "COPY" || instruction.keyword == "ADD";
+  return has_bodies && !instruction.json;
 }
 
-std::string original_text(const Dockerfile& file, const LogicalLine& line) {
-  std::string out;
-  for (int i = line.first_line; i <= line.last_line; ++i) {
-    if (i > line.first_line) out += '\n';
-    out += file.lines[static_cast<std::size_t>(i) - 1];
-  }
-  return out;
+std::string_view without_leading_tabs(std::string_view line) {
+  return line.substr(std::min(line.find_first_not_of('\t'), line.size()));
 }
 
-Instruction read_instruction(const Dockerfile& file, const LogicalLine& line) {
-  Instruction out;
-  out.first_line = line.first_line;
-  out.last_line = line.last_line;
-  out.column = line.spans.front().column;
-  out.original = original_text(file, line);
-  const std::string_view text = line.text;
-  std::size_t at = 0;
-  while (at < text.size() && !is_blank(text[at])) ++at;
-  const std::string_view word = text.substr(0, at);
-  out.keyword = to_upper(word);
-  if (std::find(keywords().begin(), keywords().end(), out.keyword) == keywords().end()) {
-    InvalidInput error(concat("unknown instruction: ", word.substr(0, 80)), file.at(line.first_line, out.column));
-    if (const auto near = closest_match(out.keyword, keywords())) error.set_hint(concat("did you mean ", *near, "?"));
-    throw error;
+/// The line with its end, which is "\n", "\r\n" or nothing at the end of the file.
+std::string_view with_end(const Dockerfile& file, std::size_t index) {
+  const char* begin = file.lines[index].data();
+  const char* end =
+      index + 1 < file.lines.size() ? file.lines[index + 1].data() : file.text->data() + file.text->size();
+  return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+[[noreturn]] void refuse_unterminated(const Dockerfile& file, const HeredocMark& mark, SourceLocation where) {
+  const std::string& name = mark.heredoc.name;
+  InvalidInput error(
+      concat("the here-document ", mark.word.substr(0, 80),
+             " that begins here has no end: no line after it is only \"", name.substr(0, 80), "\""),
+      std::move(where));
+  for (std::size_t i = static_cast<std::size_t>(mark.heredoc.first_line) - 1; i < file.lines.size(); ++i) {
+    if (trim_spaces(file.lines[i]) != name) continue;
+    error.set_hint(
+        concat("line ", i + 1, " has blanks around \"", name, "\"; remove them",
+               without_leading_tabs(file.lines[i]) == name ? ", or write <<- to allow tabs before it" : ""));
+    break;
   }
-  at = read_flags(text, at, line.spans, file.escape, out.flags);
-  while (at < text.size() && is_blank(text[at])) ++at;
-  if (at == text.size()) return out;
-  out.text = std::string(text.substr(at));
-  out.spans = spans_from(line.spans, at);
-  if (out.spans.front().line == out.first_line) out.text_column = out.spans.front().column;
-  refuse_heredoc(file, out);
-  read_json(file, out);
-  return out;
+  throw error;
+}
+
+/// Takes the physical lines up to the terminator.
+void read_body(const Dockerfile& file, LogicalLineReader& reader, const HeredocMark& mark,
+               const LogicalLine& line, bool keep_tabs, Instruction& to) {
+  Heredoc heredoc = mark.heredoc;
+  heredoc.first_line = to.last_line + 1;
+  while (const std::optional<std::size_t> index = reader.take_line()) {
+    std::string_view text = file.lines[*index];
+    to.last_line = static_cast<int>(*index) + 1;
+    to.original += concat("\n", text);
+    if ((heredoc.strip_tabs ? without_leading_tabs(text) : text) == heredoc.name) {
+      to.heredocs.push_back(std::move(heredoc));
+      return;
+    }
+    const std::string_view raw = with_end(file, *index);
+    heredoc.body += heredoc.strip_tabs && !keep_tabs ? without_leading_tabs(raw) : raw;
+  }
+  HeredocMark begun = mark;
+  begun.heredoc.first_line = heredoc.first_line;
+  const auto [at_line, at_column] = place_of(line.spans, mark.offset);
+  refuse_unterminated(file, begun, file.at(at_line, at_column));
 }
 
 }  // namespace
 
 SourceLocation Dockerfile::at(int line, int column) const {
   SourceLocation out{filename, line, column, {}};
-  if (line >= 1 && static_cast<std::size_t>(line) <= lines.size()) out.line_text = lines[static_cast<std::size_t>(line) - 1];
+  if (line >= 1 && static_cast<std::size_t>(line) <= lines.size())
+    out.line_text = std::string(lines[static_cast<std::size_t>(line) - 1]);
   return out;
 }
 
@@ -131,13 +117,22 @@ Dockerfile parse(std::string filename, std::string_view text) {
   Dockerfile file;
   file.filename = std::move(filename);
   if (text.size() > kMaxBytes)
-    throw InvalidInput(concat("a Dockerfile may have 10 MiB at most; ", file.filename, " has ",
-                              human_bytes(text.size())));
-  file.lines = split_lines(text);
+    throw InvalidInput(
+        concat("a Dockerfile may have 10 MiB at most; ", file.filename, " has ", human_bytes(text.size())));
+  file.text = std::make_shared<const std::string>(text);
+  file.lines = split_lines(*file.text);
   refuse_nul_bytes(file);
   read_directives(file);
   LogicalLineReader reader(file.lines, file.escape);
-  while (const std::optional<LogicalLine> line = reader.next()) file.instructions.push_back(read_instruction(file, *line));
+  while (const std::optional<LogicalLine> line = reader.next()) {
+    Instruction instruction = read_instruction(file, *line, &file.warnings);
+    if (may_have_heredocs(file, instruction)) {
+      const bool keep_tabs = instruction.keyword == "ONBUILD";
+      for (const HeredocMark& mark : find_heredocs(line->text))
+        read_body(file, reader, mark, *line, keep_tabs, instruction);
+    }
+    file.instructions.push_back(std::move(instruction));
+  }
   if (file.instructions.empty()) throw InvalidInput(concat(file.filename, " holds no instructions"));
   return file;
 }

@@ -1,6 +1,7 @@
 #include "dockerfile/words.h"
 
 #include "dockerfile/logical_lines.h"
+#include "dockerfile/spaces.h"
 
 namespace slipway::dockerfile {
 
@@ -23,13 +24,13 @@ std::vector<Word> split_words(std::string_view text, char escape) {
   std::vector<Word> out;
   std::size_t at = 0;
   while (at < text.size()) {
-    if (is_blank(text[at])) {
-      ++at;
+    if (const std::size_t space = space_at(text, at)) {
+      at += space;
       continue;
     }
     const std::size_t start = at;
     char quote = 0;
-    while (at < text.size() && (quote != 0 || !is_blank(text[at]))) {
+    while (at < text.size() && (quote != 0 || space_at(text, at) == 0)) {
       const char c = text[at];
       if (c == escape && quote != '\'') {
         at += at + 1 < text.size() ? 2 : 1;

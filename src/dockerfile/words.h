@@ -15,7 +15,8 @@ struct Word {
 
 /// At blanks, whatever they stand in (FROM, COPY, EXPOSE…).
 std::vector<Word> split_at_blanks(std::string_view text);
-/// At blanks that are neither quoted nor escaped (ENV, LABEL, ARG). A quote that is not closed runs to the end.
+/// At blanks that are neither quoted nor escaped (ENV, LABEL, ARG). A quote that is not closed runs to the
+/// end.
 std::vector<Word> split_words(std::string_view text, char escape);
 
 }  // namespace slipway::dockerfile

@@ -31,7 +31,8 @@ TEST(Parser, FlagValuesLoseQuotes) {
 }
 
 TEST(Parser, JoinsContinuationsAndDropsCommentsInside) {
-  const Dockerfile file = parse_text("FROM a\nRUN one \\\n# note\n\n    # more\n  two \\  \n  three\nUSER x\n");
+  const Dockerfile file =
+      parse_text("FROM a\nRUN one \\\n# note\n\n    # more\n  two \\  \n  three\nUSER x\n");
   ASSERT_EQ(file.instructions.size(), 3U);
   EXPECT_EQ(file.instructions[1].text, "one   two   three");
   EXPECT_EQ(file.instructions[1].first_line, 2);
@@ -79,6 +80,44 @@ TEST(Parser, ReadsDirectives) {
   const Dockerfile file = parse_text("# Syntax = docker/dockerfile:1\n# check=skip=all\n#escape=`\nFROM a\n");
   EXPECT_EQ(file.syntax, "docker/dockerfile:1");
   EXPECT_EQ(file.escape, '`');
+  EXPECT_EQ(file.check, "skip=all");
+}
+
+TEST(Parser, NearlyADirectiveIsWarnedOf) {
+  const Dockerfile file = parse_text("# escpae=`\nFROM a\n");
+  EXPECT_EQ(file.escape, '\\');
+  ASSERT_EQ(file.warnings.size(), 1U);
+  EXPECT_NE(file.warnings[0].find("did you mean escape"), std::string::npos);
+  EXPECT_TRUE(parse_text("# name=x\nFROM a\n").warnings.empty());
+}
+
+TEST(Parser, AfterAShebangOnlyTheEscapeDirectiveIsVoid) {
+  const Dockerfile file =
+      parse_text("#!/bin/docker\n#syntax=x\n#check=skip=A,B;error=true\n#escape=`\nFROM a\n");
+  EXPECT_EQ(file.syntax, "x");
+  EXPECT_EQ(file.check, "skip=A,B;error=true");
+  EXPECT_EQ(file.escape, '\\');
+  EXPECT_EQ(file.warnings.size(), 1U);
+}
+
+TEST(Parser, InvalidJsonIsShellTextWithAWarning) {
+  const Dockerfile file = parse_text("FROM a\nCMD [\"a\", \"b\",]\nENTRYPOINT ['a']\nRUN [ \"$a\" = b ]\n");
+  EXPECT_FALSE(file.instructions[1].json);
+  EXPECT_EQ(file.instructions[1].text, "[\"a\", \"b\",]");
+  ASSERT_EQ(file.warnings.size(), 2U);
+  EXPECT_TRUE(file.warnings[0].starts_with("Dockerfile:2:15: ")) << file.warnings[0];
+  EXPECT_TRUE(file.warnings[1].starts_with("Dockerfile:3:13: ")) << file.warnings[1];
+}
+
+TEST(Parser, ALineOfOnlyTheEscapeIsJoinedToTheNext) {
+  const Dockerfile file = parse_text("\\\n  FROM a\n");
+  EXPECT_EQ(file.instructions[0].keyword, "FROM");
+  EXPECT_EQ(file.instructions[0].first_line, 1);
+  EXPECT_EQ(file.at(file.instructions[0], 0).line, 2);
+}
+
+TEST(Parser, UnicodeBlanksAroundALineGo) {
+  EXPECT_EQ(parse_text("\xC2\xA0 FROM a\xE3\x80\x80\n").instructions[0].text, "a");
 }
 
 TEST(Parser, DirectivesEndAtTheFirstOtherLine) {
@@ -88,7 +127,8 @@ TEST(Parser, DirectivesEndAtTheFirstOtherLine) {
 }
 
 TEST(Parser, ReadsTheJsonForm) {
-  const Dockerfile file = parse_text("FROM a\nRUN [\"a\", \"b c\"]\nRUN [ -f x ] && y\nRUN [ \"$a\" = \"b\" ]\nCMD []\n");
+  const Dockerfile file =
+      parse_text("FROM a\nRUN [\"a\", \"b c\"]\nRUN [ -f x ] && y\nRUN [ \"$a\" = \"b\" ]\nCMD []\n");
   EXPECT_EQ(file.instructions[1].json, (std::vector<std::string>{"a", "b c"}));
   EXPECT_FALSE(file.instructions[2].json);
   EXPECT_FALSE(file.instructions[3].json);
