@@ -72,12 +72,11 @@ ShellCommand read_shell(const Dockerfile& file, const Instruction& instruction) 
 
 VolumeCommand read_volume(const Dockerfile& file, const Instruction& instruction) {
   need_arguments(file, instruction, "at least one path");
-  if (!instruction.json) return {split_at_blanks(instruction.text)};
-  VolumeCommand out;
-  for (const std::string& element : *instruction.json) {
-    out.paths.push_back({std::string(trim_spaces(element)), 0});
-    if (out.paths.back().text.empty())
-      throw InvalidInput("VOLUME: a path may not be empty", file.at(instruction, 0));
+  VolumeCommand out{words_of(instruction)};
+  for (Word& path : out.paths) {
+    path.text = std::string(trim_spaces(path.text));
+    if (path.text.empty())
+      throw InvalidInput("VOLUME: a path may not be empty", file.at(instruction, path.offset));
   }
   if (out.paths.empty()) throw InvalidInput("VOLUME needs at least one path", file.at(instruction, 0));
   return out;

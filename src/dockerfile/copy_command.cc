@@ -91,12 +91,7 @@ void check_source(const Dockerfile& file, const Instruction& instruction, const 
 
 CopyCommand read_copy(const Dockerfile& file, const Instruction& instruction) {
   check_copy_flags(file, instruction);
-  std::vector<Word> words;
-  if (instruction.json) {
-    for (const std::string& element : *instruction.json) words.push_back({element, 0});
-  } else {
-    words = split_at_blanks(instruction.text);
-  }
+  std::vector<Word> words = words_of(instruction);
   if (words.size() < 2)
     throw InvalidInput(
         concat(instruction.keyword, " needs at least two arguments: ", instruction.keyword, " SOURCE… DEST"),

@@ -1,9 +1,12 @@
-// A word lexer that writes into a sink. What a piece of text means depends on where it goes: a pattern takes an
-// unquoted '*' as a wildcard, a word list ends a word at an unquoted blank. So every character is handed on with how
-// it was written, and the sink decides.
+// A word lexer that writes into a sink. What a piece of text means depends on where it goes: a word list ends
+// a word at an unquoted blank. So every character is handed on with how it was written, and the sink decides.
+//
+// Patterns and replacements are texts in which escapes stay, for the pattern to read; quotes go, and protect
+// nothing in it. That is unlike a shell, and like the Dockerfile language.
 #include "dockerfile/expand.h"
 
 #include <cctype>
+#include <utility>
 
 #include "base/strings.h"
 #include "dockerfile/logical_lines.h"
@@ -23,8 +26,6 @@ class Sink {
   virtual void put_all(std::string_view text, Written how) {
     for (char c : text) put(c, how);
   }
-  /// A pair of quotes makes a word even if nothing is in it.
-  virtual void quotes() {}
 };
 
 void check_size(std::size_t size) {
@@ -52,7 +53,6 @@ class WordsSink final : public Sink {
     word_ += c;
     open_ = true;
   }
-  void quotes() override { open_ = true; }
   void end_word() {
     if (open_) words.push_back(std::move(word_));
     word_.clear();
@@ -64,35 +64,6 @@ class WordsSink final : public Sink {
   std::string word_;
   bool open_ = false;
   std::size_t size_ = 0;
-};
-
-class PatternSink final : public Sink {
- public:
-  void put(char c, Written how) override {
-    check_size(pattern.size() + 1);
-    if (escaped_) {
-      escaped_ = false;
-      return pattern.add_literal(c);
-    }
-    if (how == Written::Quoted) return pattern.add_literal(c);
-    if (c == '*') return pattern.add_any_text();
-    if (c == '?') return pattern.add_any_character();
-    // An escape that was written is gone by now; one that came out of a variable still works.
-    if (c == '\\' && how == Written::FromVariable) {
-      escaped_ = true;
-      return;
-    }
-    pattern.add_literal(c);
-  }
-  void put_all(std::string_view text, Written how) override {
-    for (char c : text) put(c, how);
-    if (escaped_) pattern.add_literal('\\');
-    escaped_ = false;
-  }
-  ShellPattern pattern;
-
- private:
-  bool escaped_ = false;
 };
 
 class Expander {
@@ -122,6 +93,7 @@ class Expander {
         read_variable(sink, Written::FromVariable);
       } else if (c == escape_) {
         ++at_;
+        if (keep_escapes_) sink.put(c, Written::Quoted);
         if (!at_end()) sink.put(word_[at_++], Written::Quoted);
       } else {
         ++at_;
@@ -134,15 +106,14 @@ class Expander {
   void read_single_quoted(Sink& sink) {
     const std::size_t start = at_++;
     const std::size_t end = word_.find('\'', at_);
-    if (end == std::string_view::npos) throw TextError("the single quote that begins here is not closed", start);
-    sink.quotes();
+    if (end == std::string_view::npos)
+      throw TextError("the single quote that begins here is not closed", start);
     sink.put_all(word_.substr(at_, end - at_), Written::Quoted);
     at_ = end + 1;
   }
 
   void read_double_quoted(Sink& sink) {
     const std::size_t start = at_++;
-    sink.quotes();
     while (!at_end()) {
       const char c = word_[at_];
       if (c == '"') {
@@ -156,6 +127,7 @@ class Expander {
       ++at_;
       if (c == escape_) {
         // Only ", $ and the escape character itself can be escaped in here; the mark stays before all else.
+        if (keep_escapes_) sink.put(c, Written::Quoted);
         if (at_end()) continue;
         const char next = word_[at_];
         if (next == '"' || next == '$' || next == escape_) {
@@ -215,10 +187,11 @@ class Expander {
     const bool empty_is_unset = modifier == ':';
     if (empty_is_unset) modifier = at_end() ? '\0' : word_[at_++];
     if (modifier != '-' && modifier != '+' && modifier != '?')
-      throw TextError(concat("bad substitution: ${", name, " may be followed by }, :-, -, :+, +, :?, ?, #, ##, %, %% or /"),
+      throw TextError(concat("bad substitution: ${", name,
+                             " may be followed by }, :-, -, :+, +, :?, ?, #, ##, %, %% or /"),
                       start);
     const bool set = value && !(empty_is_unset && value->empty());
-    const std::string word = read_text(start, '}');
+    const std::string word = read_text(start, '}', Escapes::Apply);
     if (modifier == '?' && !set)
       throw TextError(concat(name, ": ",
                              !word.empty() ? word
@@ -229,19 +202,27 @@ class Expander {
     put_value(sink, set ? *value : std::string_view(word), how);
   }
 
-  std::string read_text(std::size_t start, char stop) {
+  enum class Escapes { Apply, Keep };
+
+  std::string read_text(std::size_t start, char stop, Escapes escapes) {
     TextSink text;
-    if (!read_until(stop, text)) throw TextError(concat("this ${ has no closing ", std::string_view(&stop, 1)), start);
+    const bool before = std::exchange(keep_escapes_, escapes == Escapes::Keep);
+    if (!read_until(stop, text))
+      throw TextError(
+          stop == '/' ? "this ${…/ lacks the / between pattern and replacement" : "this ${ has no closing }",
+          start);
+    keep_escapes_ = before;
     budget_.spend(text.text.size());
     return std::move(text.text);
   }
 
   ShellPattern read_pattern(std::size_t start, char stop) {
-    PatternSink sink;
-    if (!read_until(stop, sink))
-      throw TextError(stop == '/' ? "this ${…/ lacks the / between pattern and replacement" : "this ${ has no closing }",
-                      start);
-    return std::move(sink.pattern);
+    const std::string text = read_text(start, stop, Escapes::Keep);
+    try {
+      return ShellPattern::parse(text);
+    } catch (const TextError& error) {
+      throw TextError(error.message(), start);
+    }
   }
 
   /// Matching is (pattern) x (value) simple steps; 64 of them are reckoned as a byte of text.
@@ -249,7 +230,8 @@ class Expander {
     budget_.spend((pattern.size() + 1) * (value.size() + 1) / 64);
   }
 
-  void read_trim(std::size_t start, char modifier, std::optional<std::string_view> value, Sink& sink, Written how) {
+  void read_trim(std::size_t start, char modifier, std::optional<std::string_view> value, Sink& sink,
+                 Written how) {
     ShellPattern::Length length = ShellPattern::Length::Shortest;
     if (peek() == modifier) {
       ++at_;
@@ -258,14 +240,16 @@ class Expander {
     const ShellPattern pattern = read_pattern(start, '}');
     const std::string_view text = value.value_or(std::string_view{});
     spend_match(pattern, text);
-    put_value(sink, modifier == '#' ? pattern.without_prefix(text, length) : pattern.without_suffix(text, length), how);
+    put_value(sink,
+              modifier == '#' ? pattern.without_prefix(text, length) : pattern.without_suffix(text, length),
+              how);
   }
 
   void read_replace(std::size_t start, std::optional<std::string_view> value, Sink& sink, Written how) {
     const bool all = peek() == '/';
     if (all) ++at_;
     const ShellPattern pattern = read_pattern(start, '/');
-    const std::string replacement = read_text(start, '}');
+    const std::string replacement = read_text(start, '}', Escapes::Keep);
     const std::string_view text = value.value_or(std::string_view{});
     spend_match(pattern, text);
     put_value(sink, pattern.replace(text, replacement, all, kMaxExpandedWord), how);
@@ -277,6 +261,7 @@ class Expander {
   TextBudget& budget_;
   std::size_t at_ = 0;
   int depth_ = 0;
+  bool keep_escapes_ = false;
 };
 
 }  // namespace
@@ -288,7 +273,8 @@ std::string expand_word(std::string_view word, const Lookup& lookup, char escape
   return std::move(sink.text);
 }
 
-std::vector<std::string> expand_words(std::string_view word, const Lookup& lookup, char escape, TextBudget& budget) {
+std::vector<std::string> expand_words(std::string_view word, const Lookup& lookup, char escape,
+                                      TextBudget& budget) {
   WordsSink sink;
   Expander(word, lookup, escape, budget).run(sink);
   sink.end_word();

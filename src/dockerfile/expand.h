@@ -1,6 +1,6 @@
 #pragma once
-// Variable expansion as the Dockerfile language has it: quotes, escapes, $v, ${v} and its modifiers. One pass: what a
-// variable gives is not expanded again.
+// Variable expansion as the Dockerfile language has it: quotes, escapes, $v, ${v} and its modifiers. One
+// pass: what a variable gives is not expanded again.
 #include <functional>
 #include <optional>
 #include <string>
@@ -17,11 +17,13 @@ using Lookup = std::function<std::optional<std::string_view>(std::string_view na
 /// The longest text that one word may become.
 inline constexpr std::size_t kMaxExpandedWord = std::size_t{1} << 20;
 
-/// The word with quotes and escapes taken off and variables put in. Throws TextError at the place in `word`: a quote
-/// or brace that is not closed, a bad modifier, ${v:?message}, more than kMaxExpandedWord or the budget allows.
+/// The word with quotes and escapes taken off and variables put in. Throws TextError at the place in `word`:
+/// a quote or brace that is not closed, a bad modifier, ${v:?message}, more than kMaxExpandedWord or the
+/// budget allows.
 std::string expand_word(std::string_view word, const Lookup& lookup, char escape, TextBudget& budget);
 
 /// The same, but blanks that are not quoted, those in values too, end a word: EXPOSE $PORTS.
-std::vector<std::string> expand_words(std::string_view word, const Lookup& lookup, char escape, TextBudget& budget);
+std::vector<std::string> expand_words(std::string_view word, const Lookup& lookup, char escape,
+                                      TextBudget& budget);
 
 }  // namespace slipway::dockerfile

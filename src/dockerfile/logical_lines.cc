@@ -47,7 +47,7 @@ std::optional<LogicalLine> LogicalLineReader::next() {
   while (continued && at_ < lines_.size()) {
     // Comments and empty lines inside a continuation vanish; the continuation goes on after them.
     if (!is_comment_or_empty(lines_[at_])) continued = append(out, at_, 0);
-    ++at_;
+    out.last_line = static_cast<int>(++at_);
   }
   return out;
 }

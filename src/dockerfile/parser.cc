@@ -38,14 +38,12 @@ void refuse_nul_bytes(const Dockerfile& file) {
 }
 
 bool may_have_heredocs(const Dockerfile& file, const Instruction& instruction) {
-  if (instruction.text.find("<<") == std::string::npos && instruction.flags.empty()) return false;
-  if (instruction.keyword == "ONBUILD") {
+  const std::string& keyword = instruction.keyword;
+  if (keyword == "ONBUILD" && !instruction.text.empty()) {
     const Instruction trigger = read_trigger(file, instruction);
     return trigger.keyword != "ONBUILD" && may_have_heredocs(file, trigger);
   }
-  const bool has_bodies =
-      instruction.keyword == "RUN" || instruction.keyword == "COPY" || instruction.keyword == "ADD";
-  return has_bodies && !instruction.json;
+  return (keyword == "RUN" || keyword == "COPY" || keyword == "ADD") && !instruction.json;
 }
 
 std::string_view without_leading_tabs(std::string_view line) {
@@ -126,7 +124,7 @@ Dockerfile parse(std::string filename, std::string_view text) {
   LogicalLineReader reader(file.lines, file.escape);
   while (const std::optional<LogicalLine> line = reader.next()) {
     Instruction instruction = read_instruction(file, *line, &file.warnings);
-    if (may_have_heredocs(file, instruction)) {
+    if (line->text.find("<<") != std::string::npos && may_have_heredocs(file, instruction)) {
       const bool keep_tabs = instruction.keyword == "ONBUILD";
       for (const HeredocMark& mark : find_heredocs(line->text))
         read_body(file, reader, mark, *line, keep_tabs, instruction);

@@ -1,12 +1,14 @@
-// The pattern is a nondeterministic automaton with one state before each token and one at the end. All states are
-// advanced together over the value, so no pattern can make matching exponential. For "find" each state carries the
-// smallest start from which it was reached: two threads in one state have the same future, so the one that started
-// further left is the only one that counts.
+// The pattern is a nondeterministic automaton with one state before each token and one at the end. All states
+// are advanced together over the value, so no pattern can make matching exponential. For "find" each state
+// carries the smallest start from which it was reached: two threads in one state have the same future, so the
+// one that started further left is the only one that counts.
 //
 // '?' takes one UTF-8 character: the bytes that continue a character keep its state.
 #include "dockerfile/shell_pattern.h"
 
 #include <algorithm>
+
+#include "dockerfile/text_error.h"
 
 namespace slipway::dockerfile {
 namespace {
@@ -35,13 +37,33 @@ std::vector<std::string_view> characters_of(std::string_view text) {
 
 }  // namespace
 
-void ShellPattern::add_literal(char c) { tokens_.push_back({Kind::Literal, c}); }
-void ShellPattern::add_any_character() { tokens_.push_back({Kind::AnyCharacter, 0}); }
+ShellPattern ShellPattern::parse(std::string_view text) {
+  ShellPattern out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '*') {
+      out.add_any_text();
+    } else if (c == '?') {
+      out.tokens_.push_back({Kind::AnyCharacter, 0});
+    } else {
+      if (c == '\\') {
+        c = i + 1 < text.size() ? text[i + 1] : '\0';
+        if (c == '\0' || std::string_view("*?\\}/").find(c) == std::string_view::npos)
+          throw TextError("in a pattern \"\\\" may stand only before *, ?, }, / and itself", i);
+        ++i;
+      }
+      out.tokens_.push_back({Kind::Literal, c});
+    }
+  }
+  return out;
+}
+
 void ShellPattern::add_any_text() {
   if (tokens_.empty() || tokens_.back().kind != Kind::AnyText) tokens_.push_back({Kind::AnyText, 0});
 }
 
-std::optional<std::size_t> ShellPattern::match_length(std::string_view value, bool from_end, Length length) const {
+std::optional<std::size_t> ShellPattern::match_length(std::string_view value, bool from_end,
+                                                      Length length) const {
   // Tokens as whole characters, in reading direction.
   struct Unit {
     Kind kind;
@@ -50,7 +72,8 @@ std::optional<std::size_t> ShellPattern::match_length(std::string_view value, bo
   std::vector<Unit> units;
   std::string run;
   const auto flush = [&] {
-    for (std::string_view character : characters_of(run)) units.push_back({Kind::Literal, std::string(character)});
+    for (std::string_view character : characters_of(run))
+      units.push_back({Kind::Literal, std::string(character)});
     run.clear();
   };
   for (const Token& token : tokens_) {
@@ -89,8 +112,10 @@ std::optional<std::size_t> ShellPattern::match_length(std::string_view value, bo
     for (std::size_t i = 0; i < units.size(); ++i) {
       if (!now[i]) continue;
       if (units[i].kind == Kind::AnyText) {
+        if (characters[at] == "\n") continue;
         next[i] = 1;
-      } else if (units[i].kind == Kind::AnyCharacter || units[i].text == characters[at]) {
+      } else if (units[i].kind == Kind::AnyCharacter ? characters[at] != "\n"
+                                                     : units[i].text == characters[at]) {
         next[i + 1] = 1;
       } else {
         continue;
@@ -112,7 +137,8 @@ std::string ShellPattern::without_suffix(std::string_view value, Length length) 
   return std::string(value.substr(0, value.size() - match_length(value, true, length).value_or(0)));
 }
 
-std::optional<std::pair<std::size_t, std::size_t>> ShellPattern::find(std::string_view value, std::size_t from) const {
+std::optional<std::pair<std::size_t, std::size_t>> ShellPattern::find(std::string_view value,
+                                                                      std::size_t from) const {
   std::vector<std::size_t> now(tokens_.size() + 1, kNone);
   std::vector<std::size_t> next(now.size(), kNone);
   const auto close = [this](std::vector<std::size_t>& states) {
@@ -136,6 +162,7 @@ std::optional<std::pair<std::size_t, std::size_t>> ShellPattern::find(std::strin
     for (std::size_t i = 0; i < tokens_.size(); ++i) {
       if (now[i] == kNone) continue;
       std::size_t to = i;
+      if (tokens_[i].kind != Kind::Literal && value[at] == '\n') continue;
       if (tokens_[i].kind == Kind::AnyText) {
         next[i] = std::min(next[i], now[i]);
         alive = true;
@@ -145,7 +172,8 @@ std::optional<std::pair<std::size_t, std::size_t>> ShellPattern::find(std::strin
         to = i + 1;
       } else {
         std::size_t matched = 0;
-        while (at + matched < end && i + matched < tokens_.size() && tokens_[i + matched].kind == Kind::Literal &&
+        while (at + matched < end && i + matched < tokens_.size() &&
+               tokens_[i + matched].kind == Kind::Literal &&
                tokens_[i + matched].literal == value[at + matched])
           ++matched;
         if (at + matched != end) continue;
@@ -162,18 +190,25 @@ std::optional<std::pair<std::size_t, std::size_t>> ShellPattern::find(std::strin
 
 std::string ShellPattern::replace(std::string_view value, std::string_view replacement, bool all,
                                   std::size_t limit) const {
-  if (tokens_.empty()) return std::string(value);
   std::string out;
-  std::size_t at = 0;
-  while (at <= value.size() && out.size() <= limit) {
-    const auto found = find(value, at);
+  std::size_t copied = 0;
+  std::size_t from = 0;
+  std::size_t last_end = kNone;
+  while (out.size() <= limit) {
+    const auto found = find(value, from);
     if (!found) break;
-    out += value.substr(at, found->first - at);
-    out += replacement;
-    at = found->second;
-    if (!all || found->first == found->second || at == value.size()) break;
+    const auto [start, end] = *found;
+    if (start != end || start != last_end) {
+      out += value.substr(copied, start - copied);
+      out += replacement;
+      copied = last_end = end;
+    }
+    if (!all) break;
+    from = end > from ? end : end + 1;
+    while (from < value.size() && continues_character(value[from])) ++from;
+    if (from > value.size()) break;
   }
-  out += value.substr(at);
+  out += value.substr(copied);
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Shell patterns of variable expansion (${v#p}, ${v/p/r}): * is any text, ? one character. Not for file names.
+// Shell patterns of variable expansion (${v#p}, ${v/p/r}): * is any text, ? one character, neither a line's
+// end. Not for file names.
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -12,20 +13,22 @@ namespace slipway::dockerfile {
 /// Matching takes (length of the pattern) x (length of the value) steps at most, whatever the pattern.
 class ShellPattern {
  public:
-  void add_literal(char c);
-  void add_any_character();
-  void add_any_text();
+  /// A backslash takes the meaning from *, ? and itself, and is dropped before } and /. Throws TextError, at
+  /// the backslash, before anything else.
+  static ShellPattern parse(std::string_view text);
   std::size_t size() const { return tokens_.size(); }
 
   enum class Length { Shortest, Longest };
   /// The value without the shortest or longest prefix (suffix) that matches; the whole value if none does.
   std::string without_prefix(std::string_view value, Length length) const;
   std::string without_suffix(std::string_view value, Length length) const;
-  /// The leftmost longest match, or all of them from left to right, replaced. Stops replacing
-  /// once the result is longer than `limit`.
-  std::string replace(std::string_view value, std::string_view replacement, bool all, std::size_t limit) const;
+  /// The leftmost longest match, or all of them from left to right, replaced; an empty one not right behind
+  /// another. Stops replacing once the result is longer than `limit`.
+  std::string replace(std::string_view value, std::string_view replacement, bool all,
+                      std::size_t limit) const;
 
  private:
+  void add_any_text();
   enum class Kind { Literal, AnyCharacter, AnyText };
   struct Token {
     Kind kind = Kind::Literal;

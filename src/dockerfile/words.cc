@@ -1,5 +1,6 @@
 #include "dockerfile/words.h"
 
+#include "dockerfile/ast.h"
 #include "dockerfile/logical_lines.h"
 #include "dockerfile/spaces.h"
 
@@ -17,6 +18,13 @@ std::vector<Word> split_at_blanks(std::string_view text) {
     while (at < text.size() && !is_blank(text[at])) ++at;
     out.push_back({std::string(text.substr(start, at - start)), start});
   }
+  return out;
+}
+
+std::vector<Word> words_of(const Instruction& instruction) {
+  if (!instruction.json) return split_at_blanks(instruction.text);
+  std::vector<Word> out;
+  for (const std::string& element : *instruction.json) out.push_back({element, 0});
   return out;
 }
 

@@ -11,9 +11,9 @@ namespace {
 
 const std::map<std::string, std::string, std::less<>>& variables() {
   static const std::map<std::string, std::string, std::less<>> kVariables = {
-      {"v", "value"},           {"empty", ""},        {"path", "/usr/local/lib/libfoo.so.1.2"},
-      {"stars", "a*b*c"},       {"words", "80 443"},  {"dollar", "$v"},
-      {"glob", "*b"},           {"utf", "äöü"},       {"a_1", "under"}};
+      {"v", "value"},     {"empty", ""},       {"path", "/usr/local/lib/libfoo.so.1.2"},
+      {"stars", "a*b*c"}, {"words", "80 443"}, {"dollar", "$v"},
+      {"glob", "*b"},     {"utf", "äöü"},      {"a_1", "under"}};
   return kVariables;
 }
 
@@ -44,33 +44,48 @@ INSTANTIATE_TEST_SUITE_P(
     Words, Expand,
     ::testing::Values(
         Case{"Plain", "abc", "abc"}, Case{"Simple", "x$v", "xvalue"}, Case{"Braced", "${v}s", "values"},
-        Case{"NameEndsAtOther", "$v-x", "value-x"}, Case{"Underscore", "$a_1", "under"}, Case{"Unset", "a${nope}b$nope", "ab"},
-        Case{"DollarAtEnd", "cost$", "cost$"}, Case{"DollarThenOther", "$.x", "$.x"}, Case{"Positional", "a$1b", "ab"},
-        Case{"EscapedDollar", "\\$v", "$v"}, Case{"EscapedBrace", "\\${v}", "${v}"}, Case{"EscapedLetter", "\\n", "n"},
-        Case{"EscapeAtEnd", "a\\", "a"}, Case{"SingleQuotes", "'$v'", "$v"}, Case{"SingleQuotesKeepEscapes", "'a\\b'", "a\\b"},
+        Case{"NameEndsAtOther", "$v-x", "value-x"}, Case{"Underscore", "$a_1", "under"},
+        Case{"Unset", "a${nope}b$nope", "ab"}, Case{"DollarAtEnd", "cost$", "cost$"},
+        Case{"DollarThenOther", "$.x", "$.x"}, Case{"Positional", "a$1b", "ab"},
+        Case{"EscapedDollar", "\\$v", "$v"}, Case{"EscapedBrace", "\\${v}", "${v}"},
+        Case{"EscapedLetter", "\\n", "n"}, Case{"EscapeAtEnd", "a\\", "a"},
+        Case{"SingleQuotes", "'$v'", "$v"}, Case{"SingleQuotesKeepEscapes", "'a\\b'", "a\\b"},
         Case{"DoubleQuotes", "\"$v x\"", "value x"}, Case{"DoubleQuotesKeepOtherEscapes", "\"a\\b\"", "a\\b"},
         Case{"DoubleQuotesEscapes", "\"\\\"\\$v\\\\\"", "\"$v\\"}, Case{"SingleInDouble", "\"it's\"", "it's"},
         Case{"QuotesInTheMiddle", "a\" \"b' 'c", "a b c"}, Case{"OnePassOnly", "$dollar", "$v"},
-        Case{"DefaultUnused", "${v:-d}", "value"}, Case{"DefaultUnset", "${nope:-d}", "d"}, Case{"DefaultEmpty", "${empty:-d}", "d"},
-        Case{"DashUnset", "${nope-d}", "d"}, Case{"DashEmpty", "${empty-d}", ""}, Case{"DefaultNothing", "${nope:-}", ""},
-        Case{"DefaultNested", "${nope:-${other:-$v}}", "value"}, Case{"DefaultQuoted", "${nope:-\"a}b\"}", "a}b"},
-        Case{"PlusSet", "${v:+w}", "w"}, Case{"PlusEmpty", "${empty:+w}", ""}, Case{"PlainPlusEmpty", "${empty+w}", "w"},
-        Case{"PlusUnset", "${nope+w}", ""}, Case{"RequiredSet", "${v:?no}", "value"}, Case{"RequiredEmptyAllowed", "${empty?no}", ""}),
+        Case{"DefaultUnused", "${v:-d}", "value"}, Case{"DefaultUnset", "${nope:-d}", "d"},
+        Case{"DefaultEmpty", "${empty:-d}", "d"}, Case{"DashUnset", "${nope-d}", "d"},
+        Case{"DashEmpty", "${empty-d}", ""}, Case{"DefaultNothing", "${nope:-}", ""},
+        Case{"DefaultNested", "${nope:-${other:-$v}}", "value"},
+        Case{"DefaultQuoted", "${nope:-\"a}b\"}", "a}b"}, Case{"PlusSet", "${v:+w}", "w"},
+        Case{"PlusEmpty", "${empty:+w}", ""}, Case{"PlainPlusEmpty", "${empty+w}", "w"},
+        Case{"PlusUnset", "${nope+w}", ""}, Case{"RequiredSet", "${v:?no}", "value"},
+        Case{"RequiredEmptyAllowed", "${empty?no}", ""}),
     [](const auto& row) { return row.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
     Patterns, Expand,
     ::testing::Values(
-        Case{"ShortPrefix", "${path#*/}", "usr/local/lib/libfoo.so.1.2"}, Case{"LongPrefix", "${path##*/}", "libfoo.so.1.2"},
-        Case{"ShortSuffix", "${path%.*}", "/usr/local/lib/libfoo.so.1"}, Case{"LongSuffix", "${path%%.*}", "/usr/local/lib/libfoo"},
-        Case{"NoMatch", "${v#x}", "value"}, Case{"Question", "${v#??}", "lue"}, Case{"WholeValue", "${v%%*}", ""},
-        Case{"EscapedStar", "${stars#a\\*}", "b*c"}, Case{"QuotedStar", "${stars#'a*'}", "b*c"},
-        Case{"PatternFromVariable", "${stars#$glob}", "*c"}, Case{"QuotedVariableIsLiteral", "${stars%\"$glob\"}", "a*b*c"},
+        Case{"ShortPrefix", "${path#*/}", "usr/local/lib/libfoo.so.1.2"},
+        Case{"LongPrefix", "${path##*/}", "libfoo.so.1.2"},
+        Case{"ShortSuffix", "${path%.*}", "/usr/local/lib/libfoo.so.1"},
+        Case{"LongSuffix", "${path%%.*}", "/usr/local/lib/libfoo"}, Case{"NoMatch", "${v#x}", "value"},
+        Case{"Question", "${v#??}", "lue"}, Case{"WholeValue", "${v%%*}", ""},
+        Case{"EscapedStar", "${stars#a\\*}", "b*c"}, Case{"QuotedStarIsAWildcard", "${stars#'a*'}", "*b*c"},
+        Case{"PatternFromVariable", "${stars#$glob}", "*c"},
+        Case{"QuotedVariableIsAPattern", "${stars%%\"$glob*\"}", ""},
         Case{"ReplaceFirst", "${path/lib/LIB}", "/usr/local/LIB/libfoo.so.1.2"},
-        Case{"ReplaceAll", "${path//lib/LIB}", "/usr/local/LIB/LIBfoo.so.1.2"}, Case{"ReplaceLongest", "${path/l*l/X}", "/usr/Xibfoo.so.1.2"},
-        Case{"ReplaceByNothing", "${v//a/}", "vlue"}, Case{"ReplaceSlash", "${path//\\//-}", "-usr-local-lib-libfoo.so.1.2"},
-        Case{"ReplaceAny", "${v//?/x}", "xxxxx"}, Case{"ReplaceStarInEmpty", "${empty/*/x}", "x"}, Case{"CharactersNotBytes", "${utf#?}", "öü"},
-        Case{"ReplaceCharacters", "${utf//?/.}", "..."}, Case{"SuffixCharacters", "${utf%?}", "äö"},
+        Case{"ReplaceAll", "${path//lib/LIB}", "/usr/local/LIB/LIBfoo.so.1.2"},
+        Case{"ReplaceLongest", "${path/l*l/X}", "/usr/Xibfoo.so.1.2"},
+        Case{"ReplaceByNothing", "${v//a/}", "vlue"},
+        Case{"ReplaceSlash", "${path//\\//-}", "-usr-local-lib-libfoo.so.1.2"},
+        Case{"ReplaceAny", "${v//?/x}", "xxxxx"}, Case{"ReplaceStarInEmpty", "${empty/*/x}", "x"},
+        Case{"CharactersNotBytes", "${utf#?}", "öü"}, Case{"ReplaceCharacters", "${utf//?/.}", "..."},
+        Case{"SuffixCharacters", "${utf%?}", "äö"}, Case{"ReplacementKeepsEscapes", "${v/a/\\}}", "v\\}lue"},
+        Case{"PatternEscapesSlash", "${path/\\/usr/x}", "x/local/lib/libfoo.so.1.2"},
+        Case{"PatternEscapesBrace", "${nope-a}${v%l\\}e}", "avalue"},
+        Case{"EscapedInDoubleQuotes", "${stars#\"a\\*\"}", "a*b*c"},
+        Case{"ReplaceEmptyPattern", "${v///-}", "-v-a-l-u-e-"},
         Case{"ReplaceWithVariable", "${v/a/$empty-}", "v-lue"}, Case{"UnsetValue", "${nope##*/}", ""}),
     [](const auto& row) { return row.param.name; });
 
@@ -92,16 +107,23 @@ TEST_P(ExpandBad, SaysWhere) {
     EXPECT_NE(error.message().find(GetParam().message), std::string::npos) << error.message();
   }
 }
-INSTANTIATE_TEST_SUITE_P(
-    Rows, ExpandBad,
-    ::testing::Values(Bad{"SingleQuote", "ab'c", 2, "single quote"}, Bad{"DoubleQuote", "a\"c", 1, "double quote"},
-                      Bad{"Brace", "ab${v", 2, "closing }"}, Bad{"BraceOnly", "${", 0, "closing }"}, Bad{"NoName", "x${}", 1, "bad substitution"},
-                      Bad{"DoubleBrace", "${{v}}", 0, "bad substitution"}, Bad{"Colon", "${:x}", 0, "bad substitution"},
-                      Bad{"Modifier", "${v^x}", 0, "bad substitution"}, Bad{"ColonOther", "${v:x}", 0, "bad substitution"},
-                      Bad{"RequiredUnset", "a${nope:?}", 1, "nope: must be set"}, Bad{"RequiredEmpty", "${empty:?}", 0, "empty: may not be empty"},
-                      Bad{"RequiredMessage", "${nope?set $v}", 0, "nope: set value"}, Bad{"NoSecondSlash", "${v/a}", 0, "lacks the /"},
-                      Bad{"DefaultOpen", "${nope:-x", 0, "closing }"}),
-    [](const auto& row) { return row.param.name; });
+INSTANTIATE_TEST_SUITE_P(Rows, ExpandBad,
+                         ::testing::Values(Bad{"SingleQuote", "ab'c", 2, "single quote"},
+                                           Bad{"DoubleQuote", "a\"c", 1, "double quote"},
+                                           Bad{"Brace", "ab${v", 2, "closing }"},
+                                           Bad{"BraceOnly", "${", 0, "closing }"},
+                                           Bad{"NoName", "x${}", 1, "bad substitution"},
+                                           Bad{"DoubleBrace", "${{v}}", 0, "bad substitution"},
+                                           Bad{"Colon", "${:x}", 0, "bad substitution"},
+                                           Bad{"Modifier", "${v^x}", 0, "bad substitution"},
+                                           Bad{"ColonOther", "${v:x}", 0, "bad substitution"},
+                                           Bad{"RequiredUnset", "a${nope:?}", 1, "nope: must be set"},
+                                           Bad{"RequiredEmpty", "${empty:?}", 0, "empty: may not be empty"},
+                                           Bad{"RequiredMessage", "${nope?set $v}", 0, "nope: set value"},
+                                           Bad{"NoSecondSlash", "${v/a}", 0, "lacks the /"},
+                                           Bad{"PatternEscape", "x${v#\\v}", 1, "only before"},
+                                           Bad{"DefaultOpen", "${nope:-x", 0, "closing }"}),
+                         [](const auto& row) { return row.param.name; });
 
 TEST(ExpandWord, TakesTheEscapeOfTheFile) {
   EXPECT_EQ(expand("C:\\x`$v", '`'), "C:\\x$v");
@@ -137,7 +159,8 @@ TEST(ExpandWords, SplitsUnquotedValues) {
   EXPECT_EQ(expand_words("\"$words\"", lookup(), '\\', budget), (std::vector<std::string>{"80 443"}));
   EXPECT_EQ(expand_words("a${words}b", lookup(), '\\', budget), (std::vector<std::string>{"a80", "443b"}));
   EXPECT_EQ(expand_words("$empty", lookup(), '\\', budget), std::vector<std::string>{});
-  EXPECT_EQ(expand_words("''", lookup(), '\\', budget), (std::vector<std::string>{""}));
+  EXPECT_EQ(expand_words("'' a''", lookup(), '\\', budget), (std::vector<std::string>{"a"}));
+  EXPECT_EQ(expand_words("80${nope:-1 2}", lookup(), '\\', budget), (std::vector<std::string>{"801", "2"}));
 }
 
 }  // namespace

@@ -2,30 +2,33 @@
 
 #include <gtest/gtest.h>
 
+#include "dockerfile/text_error.h"
+
 namespace slipway::dockerfile {
 namespace {
 
-ShellPattern pattern(std::string_view text) {
-  ShellPattern out;
-  for (char c : text) {
-    if (c == '*') {
-      out.add_any_text();
-    } else if (c == '?') {
-      out.add_any_character();
-    } else {
-      out.add_literal(c);
-    }
-  }
-  return out;
-}
+ShellPattern pattern(std::string_view text) { return ShellPattern::parse(text); }
 
 constexpr auto kShort = ShellPattern::Length::Shortest;
 constexpr auto kLong = ShellPattern::Length::Longest;
 constexpr std::size_t kLimit = 1 << 20;
 
-TEST(ShellPattern, EmptyPatternChangesNothing) {
+TEST(ShellPattern, EmptyPatternMatchesBetweenCharacters) {
   EXPECT_EQ(pattern("").without_prefix("abc", kLong), "abc");
-  EXPECT_EQ(pattern("").replace("abc", "x", true, kLimit), "abc");
+  EXPECT_EQ(pattern("").replace("aäc", "x", true, kLimit), "xaxäxcx");
+  EXPECT_EQ(pattern("").replace("abc", "x", false, kLimit), "xabc");
+}
+
+TEST(ShellPattern, WildcardsStopAtTheEndOfALine) {
+  EXPECT_EQ(pattern("*").without_prefix("ab\nc", kLong), "\nc");
+  EXPECT_EQ(pattern("b?").without_suffix("ab\n", kLong), "ab\n");
+  EXPECT_EQ(pattern("*").replace("ab\nc", "x", true, kLimit), "x\nx");
+}
+
+TEST(ShellPattern, BackslashesEscapeOnlyWhatIsSpecial) {
+  EXPECT_EQ(pattern("\\*\\?\\\\\\}\\/").without_prefix("*?\\}/x", kLong), "x");
+  EXPECT_THROW(pattern("\\a"), TextError);
+  EXPECT_THROW(pattern("a\\"), TextError);
 }
 
 TEST(ShellPattern, ReplaceTakesTheLeftmostLongestMatch) {
@@ -52,7 +55,8 @@ TEST(ShellPattern, ManyStarsDoNotExplode) {
 }
 
 TEST(ShellPattern, ReplaceStopsAtItsLimit) {
-  EXPECT_LT(pattern("?").replace(std::string(10'000, 'a'), std::string(1'000, 'b'), true, 50'000).size(), 70'000U);
+  EXPECT_LT(pattern("?").replace(std::string(10'000, 'a'), std::string(1'000, 'b'), true, 50'000).size(),
+            70'000U);
 }
 
 }  // namespace
