@@ -29,6 +29,10 @@ bool is_proxy_arg(std::string_view name) {
          std::find(kProxyNames.begin(), kProxyNames.end(), lower) != kProxyNames.end();
 }
 
+bool is_builder_only_arg(std::string_view name) {
+  return name == "BUILDKIT_SBOM_SCAN_CONTEXT" || name == "BUILDKIT_SBOM_SCAN_STAGE";
+}
+
 std::optional<ProxyEnv> proxy_of(const LowerOptions& options) {
   ProxyEnv out = options.proxy.value_or(ProxyEnv{});
   // Upper case sorts first, so that the lower-case form, which more programs read, wins.
@@ -85,13 +89,17 @@ ArgMap global_args(const Dockerfile& file, const Program& program, const LowerOp
   return out;
 }
 
-std::vector<std::string> unused_arg_warnings(const Program& program, const LowerOptions& options) {
+std::vector<std::string> unused_arg_warnings(const Program& program, const Triggers& triggers,
+                                             const LowerOptions& options) {
   std::set<std::string> declared;
+  const auto note = [&declared](const StageCommand& command) {
+    if (const auto* args = std::get_if<ArgCommand>(&command.what))
+      for (const ArgDeclaration& arg : args->args) declared.insert(arg.name.text);
+  };
   for (const GlobalArg& arg : program.global_args) declared.insert(arg.declaration.name.text);
   for (const Stage& stage : program.stages)
-    for (const StageCommand& command : stage.commands)
-      if (const auto* args = std::get_if<ArgCommand>(&command.what))
-        for (const ArgDeclaration& arg : args->args) declared.insert(arg.name.text);
+    for (const StageCommand& command : stage.commands) note(command);
+  for (const auto& [text, trigger] : triggers.all()) note(trigger->command());
   std::vector<std::string> out;
   const std::vector<std::string> names(declared.begin(), declared.end());
   for (const auto& [name, value] : options.build_args) {

@@ -10,6 +10,10 @@ namespace slipway::dockerfile {
 
 class EnvList {
  public:
+  struct Entry {
+    std::string name, value;
+  };
+
   EnvList() = default;
   /// From KEY=VALUE strings; the last of equal keys wins.
   explicit EnvList(const std::vector<std::string>& strings);
@@ -17,13 +21,11 @@ class EnvList {
   void set(std::string_view name, std::string_view value);
   std::optional<std::string_view> find(std::string_view name) const;
   std::vector<std::string> strings() const;  ///< KEY=VALUE
+  const std::vector<Entry>& entries() const { return entries_; }
   std::vector<std::string> names() const;
   std::size_t bytes() const { return bytes_; }
 
  private:
-  struct Entry {
-    std::string name, value;
-  };
   std::vector<Entry> entries_;
   std::map<std::string, std::size_t, std::less<>> by_name_;
   std::size_t bytes_ = 0;

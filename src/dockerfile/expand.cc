@@ -28,21 +28,25 @@ class Sink {
   }
 };
 
-void check_size(std::size_t size) {
-  if (size > kMaxExpandedWord) throw TextError("this expands to more than 1 MiB of text", 0);
+void check_size(std::size_t size, std::size_t limit = kMaxExpandedWord) {
+  if (size > limit) throw TextError("this expands to more than 1 MiB of text", 0);
 }
 
 class TextSink final : public Sink {
  public:
+  explicit TextSink(std::size_t limit = kMaxExpandedWord) : limit_(limit) {}
   void put(char c, Written) override {
-    check_size(text.size() + 1);
+    check_size(text.size() + 1, limit_);
     text += c;
   }
   void put_all(std::string_view more, Written) override {
-    check_size(text.size() + more.size());
+    check_size(text.size() + more.size(), limit_);
     text += more;
   }
   std::string text;
+
+ private:
+  std::size_t limit_;
 };
 
 class WordsSink final : public Sink {
@@ -68,8 +72,8 @@ class WordsSink final : public Sink {
 
 class Expander {
  public:
-  Expander(std::string_view word, const Lookup& lookup, char escape, TextBudget& budget)
-      : word_(word), lookup_(lookup), escape_(escape), budget_(budget) {}
+  Expander(std::string_view word, const Lookup& lookup, char escape, TextBudget& budget, TextRules rules = {})
+      : word_(word), lookup_(lookup), escape_(escape), budget_(budget), rules_(rules) {}
 
   void run(Sink& sink) { read_until(0, sink); }
 
@@ -85,9 +89,9 @@ class Expander {
         ++at_;
         return true;
       }
-      if (c == '\'') {
+      if (c == '\'' && rules_.quotes != Quotes::Ordinary) {
         read_single_quoted(sink);
-      } else if (c == '"') {
+      } else if (c == '"' && rules_.quotes != Quotes::Ordinary) {
         read_double_quoted(sink);
       } else if (c == '$') {
         read_variable(sink, Written::FromVariable);
@@ -108,16 +112,24 @@ class Expander {
     const std::size_t end = word_.find('\'', at_);
     if (end == std::string_view::npos)
       throw TextError("the single quote that begins here is not closed", start);
+    put_quote(sink, '\'');
     sink.put_all(word_.substr(at_, end - at_), Written::Quoted);
+    put_quote(sink, '\'');
     at_ = end + 1;
+  }
+
+  void put_quote(Sink& sink, char quote) {
+    if (rules_.quotes == Quotes::Keep) sink.put(quote, Written::Quoted);
   }
 
   void read_double_quoted(Sink& sink) {
     const std::size_t start = at_++;
+    put_quote(sink, '"');
     while (!at_end()) {
       const char c = word_[at_];
       if (c == '"') {
         ++at_;
+        put_quote(sink, '"');
         return;
       }
       if (c == '$') {
@@ -157,13 +169,29 @@ class Expander {
     if (peek() != '{') {
       const std::string_view name = read_name();
       if (name.empty()) return sink.put('$', how == Written::Quoted ? how : Written::Plain);
-      put_value(sink, lookup_(name).value_or(std::string_view{}), how);
+      const std::optional<std::string_view> value = lookup_(name);
+      if (!value && rules_.keep_unset) return put_value(sink, word_.substr(start, at_ - start), how);
+      put_value(sink, value.value_or(std::string_view{}), how);
       return;
     }
     ++at_;
     if (++depth_ > kMaxDepth) throw TextError("variables are nested too deeply here", start);
-    read_braced(start, sink, how);
+    if (rules_.keep_unset && !is_set_here()) {
+      TextSink unused;
+      read_braced(start, unused, how);
+      put_value(sink, word_.substr(start, at_ - start), how);
+    } else {
+      read_braced(start, sink, how);
+    }
     --depth_;
+  }
+
+  /// Whether the name that follows has a value.
+  bool is_set_here() {
+    const std::size_t start = at_;
+    const bool set = lookup_(read_name()).has_value();
+    at_ = start;
+    return set;
   }
 
   void read_braced(std::size_t start, Sink& sink, Written how) {
@@ -251,6 +279,7 @@ class Expander {
   const Lookup& lookup_;
   char escape_;
   TextBudget& budget_;
+  TextRules rules_;
   std::size_t at_ = 0;
   int depth_ = 0;
   bool keep_escapes_ = false;
@@ -261,6 +290,14 @@ class Expander {
 std::string expand_word(std::string_view word, const Lookup& lookup, char escape, TextBudget& budget) {
   TextSink sink;
   Expander(word, lookup, escape, budget).run(sink);
+  budget.spend(sink.text.size());
+  return std::move(sink.text);
+}
+
+std::string expand_text(std::string_view text, const Lookup& lookup, char escape, TextBudget& budget,
+                        const TextRules& rules) {
+  TextSink sink(kMaxExpandedWord + text.size());
+  Expander(text, lookup, escape, budget, rules).run(sink);
   budget.spend(sink.text.size());
   return std::move(sink.text);
 }

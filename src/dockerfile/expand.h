@@ -22,6 +22,20 @@ inline constexpr std::size_t kMaxExpandedWord = std::size_t{1} << 20;
 /// budget allows.
 std::string expand_word(std::string_view word, const Lookup& lookup, char escape, TextBudget& budget);
 
+/// Text that is no word: the body of a here-document, the command that a step's name shows.
+enum class Quotes {
+  Remove,    ///< as in words
+  Keep,      ///< they stay, and single ones still stop expansion
+  Ordinary,  ///< characters like others
+};
+struct TextRules {
+  Quotes quotes = Quotes::Remove;
+  bool keep_unset = false;  ///< variables that are not set stay as written
+};
+/// As expand_word(), by other rules; the text itself does not count against kMaxExpandedWord.
+std::string expand_text(std::string_view text, const Lookup& lookup, char escape, TextBudget& budget,
+                        const TextRules& rules);
+
 /// The same, but blanks that are not quoted, those in values too, end a word: EXPOSE $PORTS.
 std::vector<std::string> expand_words(std::string_view word, const Lookup& lookup, char escape,
                                       TextBudget& budget);

@@ -7,7 +7,7 @@
 #include "dockerfile/lint_report.h"
 #include "dockerfile/lint_syntax.h"
 #include "dockerfile/stage_lowering.h"
-#include "dockerfile/stages.h"
+#include "dockerfile/stage_plan.h"
 
 namespace slipway::dockerfile {
 namespace {
@@ -15,29 +15,29 @@ namespace {
 LoweredLane finish(StageState state, const BuildState& build, const Platform& target) {
   LoweredLane out{target, std::move(state.result), std::move(state.config), state.base_layers, state.base_history};
   out.config.config.env = state.env.strings();
+  out.config.platform = target;
   for (const auto& [name, value] : build.options.labels) out.config.config.labels.insert_or_assign(name, value);
   return out;
 }
 
 LoweredLane lower_lane(BuildState& build, const Platform& platform, int target) {
   const Stage& last = build.program.stages[static_cast<std::size_t>(target)];
-  ArgMap globals = global_args(build.file, build.program, build.options,
-                               platform_args(platform, build.build_platform, last.name), build.budget);
+  const ArgMap platforms = platform_args(platform, build.build_platform,
+                                         build.options.target.empty() ? last.name : build.options.target);
+  ArgMap globals = global_args(build.file, build.program, build.options, platforms, build.budget);
   TextBudget lint_budget;
-  lint_from(build.file, build.program, build.options, platform_args(platform, build.build_platform, last.name), globals,
-            lint_budget, build.lint);
-  std::vector<std::optional<PlannedStage>> plan =
-      plan_stages(build.file, build.program, build.names, globals, target, build.budget, build.options.all_stages);
-  LaneState lane{build, platform, std::move(globals), std::move(plan), {}};
+  lint_from(build.file, build.program, build.options, platforms, globals, lint_budget, build.lint);
+  StagePlan plan = plan_stages(build, platform, globals, target);
+  LaneState lane{build, platform, std::move(globals), std::move(plan), {}, {}};
   lane.done.resize(build.program.stages.size());
-  for (const Stage& stage : build.program.stages) {
-    const auto index = static_cast<std::size_t>(stage.index);
-    if (lane.plan[index]) lane.done[index] = StageLowering(lane, stage).run();
+  for (const int index : lane.plan.order) {
+    const auto at = static_cast<std::size_t>(index);
+    lane.done[at] = StageLowering(lane, build.program.stages[at]).run();
   }
   StageState& result = *lane.done[static_cast<std::size_t>(target)];
   if (result.platform != platform)
-    build.warn(*last.from, concat("the stage to build is for ", result.platform.str(), ", whatever platform is asked for; ",
-                                  platform.str(), " gets that"));
+    build.warn(*last.from, concat("the stage to build is for ", result.platform.str(), ", whatever platform is asked for; "
+                                  "the image for ", platform.str(), " gets its files"));
   return finish(std::move(result), build, platform);
 }
 
@@ -55,11 +55,13 @@ Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver
   lint_syntax(file, report);
   Program program = read_program(file);
   const StageNames names(program);
-  const int target = find_target(program, names, options.target);
+  const NamedContexts contexts(options.contexts);
+  const int target = find_target(names, options.target);
   BuildState build{.file = file,
                    .program = program,
                    .names = names,
                    .options = options,
+                   .contexts = contexts,
                    .resolver = resolver,
                    .lint = report,
                    .stop = stop,
@@ -67,14 +69,17 @@ Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver
                    .proxy = proxy_of(options),
                    .graph = {},
                    .budget = TextBudget(),
+                   .triggers = {},
                    .images = {},
                    .warnings = program.warnings,
                    .warned = {},
                    .lowered_stages = {},
-                   .args = {}};
-  for (std::string& line : unused_arg_warnings(program, options)) build.warnings.push_back(std::move(line));
+                   .args = {},
+                   .unread = {}};
   Lowered out;
   for (const Platform& platform : options.platforms) out.lanes.push_back(lower_lane(build, platform, target));
+  for (std::string& line : unused_arg_warnings(program, build.triggers, options))
+    build.warnings.push_back(std::move(line));
   out.graph = std::move(build.graph);
   out.warnings = std::move(build.warnings);
   out.target = target;

@@ -3,38 +3,13 @@
 #include <set>
 
 #include "base/strings.h"
+#include "dockerfile/go_format.h"
 #include "dockerfile/paths.h"
+#include "dockerfile/ports.h"
 #include "dockerfile/stage_lowering.h"
 
 namespace slipway::dockerfile {
 namespace {
-
-struct PortRange {
-  unsigned first = 0, last = 0;
-  std::string protocol;
-};
-
-std::optional<unsigned> parse_port(std::string_view text) {
-  const std::optional<std::uint64_t> number = parse_unsigned(text);
-  if (!number || *number > 65535) return std::nullopt;
-  return static_cast<unsigned>(*number);
-}
-
-/// PORT[-PORT][/PROTOCOL]
-std::optional<PortRange> parse_ports(std::string_view text) {
-  PortRange out;
-  const std::size_t slash = text.find('/');
-  out.protocol = slash == std::string_view::npos ? "tcp" : to_lower(text.substr(slash + 1));
-  if (out.protocol != "tcp" && out.protocol != "udp" && out.protocol != "sctp") return std::nullopt;
-  const std::string_view ports = text.substr(0, slash);
-  const std::size_t dash = ports.find('-');
-  const std::optional<unsigned> first = parse_port(ports.substr(0, dash));
-  const std::optional<unsigned> last = dash == std::string_view::npos ? first : parse_port(ports.substr(dash + 1));
-  if (!first || !last || *last < *first) return std::nullopt;
-  out.first = *first;
-  out.last = *last;
-  return out;
-}
 
 bool is_signal(std::string_view text) {
   if (const std::optional<std::uint64_t> number = parse_unsigned(text)) return *number >= 1 && *number <= 64;
@@ -52,24 +27,33 @@ bool is_signal(std::string_view text) {
 
 }  // namespace
 
+std::vector<std::string> StageLowering::with_shell(std::string text) const {
+  std::vector<std::string> out = state_.config.config.shell;
+  if (out.empty()) out = {"/bin/sh", "-c"};
+  out.push_back(std::move(text));
+  return out;
+}
+
 void StageLowering::operator()(const ArgCommand& command) {
   std::string created_by = "ARG";
   for (const ArgDeclaration& declaration : command.args) {
-    StageArg arg{declaration.name.text, std::nullopt};
-    lint_.variable_name(arg.name, declaration.name.offset);
+    const std::string& name = declaration.name.text;
+    std::optional<std::string> value;
+    lint().variable_name(name, declaration.name.offset);
     bool from_global = false;
-    if (const auto given = build_.options.build_args.find(arg.name); given != build_.options.build_args.end()) {
-      arg.value = given->second;
+    if (const auto given = build_.options.build_args.find(name); given != build_.options.build_args.end()) {
+      value = given->second;
     } else if (declaration.value) {
-      arg.value = expand(*declaration.value);
-    } else if (const auto global = lane_.globals.find(arg.name); global != lane_.globals.end()) {
-      arg.value = global->second;
+      value = expand(*declaration.value);
+    } else if (const auto global = lane_.globals.find(name); global != lane_.globals.end()) {
+      value = global->second;
       from_global = true;
     }
-    created_by += concat(" ", arg.name);
-    if (arg.value) created_by += concat("=", *arg.value);
-    build_.use_arg(lane_.target, {arg.name, arg.value, stage_.index, at_, from_global});
-    state_.args.set(std::move(arg.name), std::move(arg.value));
+    created_by += concat(" ", name);
+    if (value) created_by += concat("=", *value);
+    // Outlines are of the Dockerfile; a trigger's instruction is not in it.
+    if (trigger_ == nullptr) build_.use_arg(lane_.target, {name, value, stage_.index, at_, from_global});
+    state_.args.set(name, std::move(value), !is_builder_only_arg(name));
   }
   remember(std::move(created_by), false);
 }
@@ -80,8 +64,8 @@ void StageLowering::operator()(const EnvCommand& command) {
   for (const KeyValue& pair : command.pairs) {
     std::string key = expand(pair.key);
     if (key.empty()) fail(pair.key.offset, "ENV names may not be blank");
-    lint_.pair(pair);
-    lint_.variable_name(key, pair.key.offset);
+    lint().pair(pair);
+    lint().variable_name(key, pair.key.offset);
     if (key.find('=') != std::string::npos) fail(pair.key.offset, "ENV names may not hold \"=\"");
     std::string value = expand(pair.value);
     values.emplace_back(std::move(key), std::move(value));
@@ -90,6 +74,7 @@ void StageLowering::operator()(const EnvCommand& command) {
   for (const auto& [key, value] : values) {
     created_by += concat(" ", key, "=", value);
     state_.env.set(key, value);
+    state_.args.hide(key);
   }
   remember(std::move(created_by), false);
 }
@@ -99,7 +84,7 @@ void StageLowering::operator()(const LabelCommand& command) {
   for (const KeyValue& pair : command.pairs) {
     std::string key = expand(pair.key);
     if (key.empty()) fail(pair.key.offset, "LABEL names may not be blank");
-    lint_.pair(pair);
+    lint().pair(pair);
     std::string value = expand(pair.value);
     created_by += concat(" ", key, "=", value);
     state_.config.config.labels.insert_or_assign(std::move(key), std::move(value));
@@ -109,58 +94,60 @@ void StageLowering::operator()(const LabelCommand& command) {
 
 void StageLowering::operator()(const WorkdirCommand& command) {
   const std::string written = expand(command.path);
-  if (written.empty()) fail(command.path.offset, "WORKDIR is empty once its variables have their values");
-  lint_.workdir(written, !state_.workdir_set);
+  if (written.empty()) build_.warn(shown_at(), "WORKDIR is empty once its variables have their values: it changes nothing");
+  lint().workdir(written, !state_.workdir_set);
   state_.workdir_set = true;
-  const std::string path = resolve_path(working_dir(), written);
-  state_.config.config.working_dir = path;
-  const std::string prefix = next_prefix(state_.platform);
-  if (path != "/") {
+  std::string& working_dir = state_.config.config.working_dir;
+  working_dir = workdir_path(working_dir.empty() ? "/" : working_dir, written);
+  const std::string path = clean_path(working_dir);
+  // A path that is the root only once it is cleaned is made all the same, as a layer that changes nothing.
+  const bool layer = working_dir != "/";
+  if (layer) {
     MkdirAction mkdir;
     mkdir.path = path;
     const std::string& user = state_.config.config.user;
     mkdir.owner = user.empty() ? Owner{"0", "0"} : parse_owner(user);
-    Op op;
-    if (state_.result) {
-      op.inputs.push_back({*state_.result});
-      mkdir.base = 0;
-    }
-    op.what = FileOp{{std::move(mkdir)}};
-    state_.result = add(std::move(op), concat(prefix, "WORKDIR ", written));
+    FileOpBuilder builder(state_.result);
+    builder.add(std::move(mkdir));
+    std::string name = concat(next_prefix(state_.platform), shown_instruction(lookup(), Quotes::Remove));
+    state_.result = add(std::move(builder).op(), std::move(name));
+  } else {
+    ++step_;
   }
-  remember(concat("WORKDIR ", path), path != "/");
+  remember(concat("WORKDIR ", working_dir), layer);
 }
 
 void StageLowering::operator()(const UserCommand& command) {
   std::string user = expand(command.user);
-  if (user.empty()) fail(command.user.offset, "USER is empty once its variables have their values");
+  if (user.empty()) build_.warn(shown_at(), "USER is empty once its variables have their values: that is root");
   remember(concat("USER ", user), false);
   state_.config.config.user = std::move(user);
 }
 
 void StageLowering::operator()(const ExposeCommand& command) {
-  std::vector<std::string>& exposed = state_.config.config.exposed_ports;
-  std::set<std::string> ports(exposed.begin(), exposed.end());
-  std::vector<std::string> added;
-  for (const Word& word : command.ports) {
+  // In the order of what was written, sorted: so other builders' histories have it.
+  std::vector<const Word*> words;
+  for (const Word& word : command.ports) words.push_back(&word);
+  std::ranges::stable_sort(words, {}, [](const Word* word) -> const std::string& { return word->text; });
+  std::vector<std::string> named;
+  for (const Word* word : words) {
     const std::vector<std::string> texts =
-        placed(word.offset, [&] { return expand_words(word.text, lookup(), build_.file.escape, build_.budget); });
+        placed(word->offset, [&] { return expand_words(word->text, lookup(), build_.file.escape, build_.budget); });
     for (const std::string& text : texts) {
-      // Docker takes IP:HOST:CONTAINER here and keeps the container's port.
-      const std::size_t colon = text.rfind(':');
-      lint_.port(text, word.offset);
-      const std::optional<PortRange> range = parse_ports(std::string_view(text).substr(colon == std::string::npos ? 0 : colon + 1));
-      if (!range) fail(word.offset, concat("\"", text, "\" is no port: EXPOSE takes PORT[-PORT][/tcp|udp|sctp]"));
-      for (unsigned port = range->first; port <= range->last; ++port) {
-        std::string name = concat(port, "/", range->protocol);
-        if (ports.insert(name).second) added.push_back(std::move(name));
-      }
+      lint().port(text, word->offset);
+      const std::optional<ExposedPorts> ports = parse_exposed_ports(text);
+      if (!ports) fail(word->offset, concat("\"", text, "\" is no port: EXPOSE takes PORT[-PORT][/tcp|udp|sctp]"));
+      placed(word->offset, [&] { build_.budget.spend((ports->last - ports->first + 1) * 64); });
+      for (unsigned port = ports->first; port <= ports->last; ++port)
+        named.push_back(concat(port, "/", ports->protocol));
     }
   }
-  placed(0, [&] { build_.budget.spend(ports.size() * 64); });
-  exposed.assign(ports.begin(), ports.end());
-  std::sort(added.begin(), added.end());
-  remember(concat("EXPOSE [", join(added, " "), "]"), false);
+  std::vector<std::string>& exposed = state_.config.config.exposed_ports;
+  std::set<std::string> all(exposed.begin(), exposed.end());
+  all.insert(named.begin(), named.end());
+  placed(0, [&] { build_.budget.spend(all.size() * 64); });
+  exposed.assign(all.begin(), all.end());
+  remember(concat("EXPOSE ", go_list(named)), false);
 }
 
 void StageLowering::operator()(const VolumeCommand& command) {
@@ -174,7 +161,7 @@ void StageLowering::operator()(const VolumeCommand& command) {
     paths.push_back(std::move(path));
   }
   placed(0, [&] { build_.budget.spend(known.size() * 8); });
-  remember(concat("VOLUME [", join(paths, " "), "]"), false);
+  remember(concat("VOLUME ", go_list(paths)), false);
 }
 
 void StageLowering::operator()(const StopSignalCommand& command) {
@@ -191,37 +178,42 @@ void StageLowering::operator()(const MaintainerCommand& command) {
 
 void StageLowering::operator()(const ShellCommand& command) {
   state_.config.config.shell = command.shell;
-  remember(concat("SHELL [", join(command.shell, " "), "]"), false);
+  remember(concat("SHELL ", go_list(command.shell)), false);
 }
 
 void StageLowering::operator()(const CmdCommand& command) {
-  std::vector<std::string> args = with_shell(command.line);
-  lint_.command_line(command.line, !state_.config.config.shell.empty());
-  lint_.last_one_counts();
+  std::vector<std::string> args =
+      command.line.shell ? with_shell(join(command.line.args, " ")) : command.line.args;
+  lint().command_line(command.line, !state_.config.config.shell.empty());
+  lint().last_one_counts();
   cmd_set_ = true;
-  remember(concat("CMD ", quoted_list(args)), false);
+  remember(concat("CMD ", go_quoted_list(args)), false);
   state_.config.config.cmd = std::move(args);
 }
 
 void StageLowering::operator()(const EntrypointCommand& command) {
-  std::vector<std::string> args = with_shell(command.line);
-  lint_.command_line(command.line, !state_.config.config.shell.empty());
-  lint_.last_one_counts();
+  std::vector<std::string> args =
+      command.line.shell ? with_shell(join(command.line.args, " ")) : command.line.args;
+  lint().command_line(command.line, !state_.config.config.shell.empty());
+  lint().last_one_counts();
   // A CMD that came with the base was meant for the base's entrypoint.
   if (!cmd_set_) state_.config.config.cmd.reset();
-  remember(concat("ENTRYPOINT ", quoted_list(args)), false);
+  remember(concat("ENTRYPOINT ", go_quoted_list(args)), false);
   state_.config.config.entrypoint = std::move(args);
 }
 
 void StageLowering::operator()(const HealthcheckCommand& command) {
-  lint_.last_one_counts();
+  lint().last_one_counts();
   state_.config.config.healthcheck = command.check;
-  remember(concat("HEALTHCHECK ", quoted_list(command.check.test)), false);
+  const HealthCheck& check = command.check;
+  remember(concat("HEALTHCHECK {Test:", go_list(check.test), " Interval:", go_duration(check.interval_ns),
+                  " Timeout:", go_duration(check.timeout_ns), " StartPeriod:", go_duration(check.start_period_ns),
+                  " StartInterval:", go_duration(check.start_interval_ns), " Retries:", check.retries, "}"),
+           false);
 }
 
 void StageLowering::operator()(const OnbuildCommand& command) {
   state_.config.config.on_build.push_back(command.instruction);
-  remember(concat("ONBUILD ", command.instruction), false);
 }
 
 }  // namespace slipway::dockerfile

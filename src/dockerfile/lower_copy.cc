@@ -1,6 +1,8 @@
-#include <nlohmann/json.hpp>
+// COPY, and what ADD has in common with it.
+#include <algorithm>
 
 #include "base/strings.h"
+#include "dockerfile/chmod_mode.h"
 #include "dockerfile/paths.h"
 #include "dockerfile/stage_lowering.h"
 
@@ -8,126 +10,157 @@ namespace slipway::dockerfile {
 namespace {
 
 bool names_directory(std::string_view dest) {
-  return dest.ends_with('/') || dest == "." || dest == ".." || dest.ends_with("/.") || dest.ends_with("/..");
+  return dest.empty() || dest.ends_with('/') || dest == "." || dest == ".." || dest.ends_with("/.") ||
+         dest.ends_with("/..");
 }
 
-std::optional<unsigned> parse_octal(std::string_view text) {
-  if (text.empty()) return std::nullopt;
-  unsigned value = 0;
-  for (char c : text) {
-    if (c < '0' || c > '7') return std::nullopt;
-    value = value * 8 + static_cast<unsigned>(c - '0');
-    if (value > 07777) return std::nullopt;
+bool is_number(std::string_view text) { return text.empty() || parse_unsigned(text).has_value(); }
+
+bool has_wildcard(std::string_view path) {
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (path[i] == '*' || path[i] == '?' || path[i] == '[') return true;
+    if (path[i] == '\\') ++i;
   }
-  return value;
+  return false;
 }
 
-std::string pattern_list(const std::vector<std::string>& patterns) {
-  // File names are bytes; what is no UTF-8 cannot be written as JSON and is kept out with a replacement character.
-  return nlohmann::json(patterns).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+/// A directory of the caller's: its files become root's.
+bool is_local(const StageSource& source) {
+  return source.kind == StageSource::Kind::Context || source.kind == StageSource::Kind::Local;
 }
 
 }  // namespace
 
-Digest StageLowering::context_vertex() {
-  Op op;
-  SourceOp source{"local://context", {}};
-  if (!build_.options.ignore_patterns.empty())
-    source.attrs[kAttrExcludePatterns] = pattern_list(build_.options.ignore_patterns);
-  op.what = std::move(source);
-  return build_.graph.add(std::move(op), {"[internal] load build context", std::nullopt, false}, lane_.target);
-}
-
-std::optional<Digest> StageLowering::copy_tree(const CopyCommand& command, const StageSource& source) {
-  switch (source.kind) {
-    case StageSource::Kind::Context:
-      return context_vertex();
-    case StageSource::Kind::Scratch:
-      return std::nullopt;
-    case StageSource::Kind::Stage:
-      return lane_.done[static_cast<std::size_t>(source.stage)]->result;
-    case StageSource::Kind::Image:
-      break;
-  }
-  // An image that is only copied from is the target's, whatever the stage runs on: its files are for the result.
-  const BaseImage& image = resolve(source.image, lane_.target, build_.file.at(*command.from));
-  const std::string platform = build_.options.platforms.size() > 1 || lane_.target != build_.build_platform
-                                   ? concat(lane_.target.str(), " ")
-                                   : std::string();
-  return image_vertex(image, lane_.target,
-                      {concat("[", platform, "internal] FROM ", image.pinned.str()), build_.file.at(*at_), false});
-}
-
 std::string StageLowering::copy_dest(const CopyCommand& command, std::string& written) {
   written = expand(command.dest);
-  if (written.empty()) fail(command.dest.offset, "COPY: the destination is empty once its variables have their values");
-  if (command.sources.size() > 1 && !names_directory(written))
-    fail(command.dest.offset, "COPY of more than one source needs a directory as destination: end it with \"/\"");
+  if (written.empty())
+    build_.warn(shown_at(), "the destination is empty once its variables have their values: it is the working directory");
+  if (command.sources.size() + command.inline_files.size() > 1 && !names_directory(written))
+    fail(command.dest.offset,
+         concat(at_->keyword, " of more than one source needs a directory as destination: end it with \"/\""));
   std::string dest = resolve_path(working_dir(), written);
   if (names_directory(written) && dest != "/") dest += '/';
   return dest;
 }
 
-void StageLowering::set_copy_mode(const CopyCommand& command, CopyAction& action, std::string& flags) {
-  if (command.chown != nullptr) {
-    const std::string text = expand(*command.chown, command.chown->value);
-    action.owner = parse_owner(text);
-    if (action.owner->user.empty() || text.ends_with(':'))
-      throw InvalidInput(concat("--chown takes USER[:GROUP], not \"", text, "\""), build_.file.at(*command.chown));
-    flags += concat("--chown=", text, " ");
-  } else if (command.from == nullptr) {
-    action.owner = Owner{"0", "0"};
+void StageLowering::set_owner(Copying& copying) {
+  const Flag* flag = copying.command.chown;
+  const std::string text = flag != nullptr ? expand(*flag, flag->value) : std::string();
+  if (text.empty()) {
+    if (is_local(copying.from)) copying.action.owner = Owner{"0", "0"};
+    return;
   }
-  if (command.chmod == nullptr) return;
-  const std::string text = expand(*command.chmod, command.chmod->value);
-  action.mode = parse_octal(text);
-  if (!action.mode) {
-    const bool symbolic = !text.empty() && text.find_first_not_of("ugoa+-=rwxXst,") == std::string::npos;
-    throw InvalidInput(symbolic ? concat("--chmod=", text, ": symbolic modes are not supported yet by this slipway; use an octal one")
-                                : concat("--chmod takes an octal mode of at most 07777, not \"", text, "\""),
-                       build_.file.at(*command.chmod));
+  Owner owner = parse_owner(text);
+  if (text == ":") fail(*flag, "--chown takes USER[:GROUP]; \":\" names neither");
+  // What is left out beside a colon is root.
+  if (owner.user.empty()) owner.user = "0";
+  if (text.ends_with(':')) owner.group = "0";
+  if (copying.linked && !(is_number(owner.user) && is_number(owner.group))) {
+    InvalidInput error(concat("--chown=", text, " with --link: names cannot be looked up, as the files are copied into a "
+                              "layer of their own, where there is no /etc/passwd"),
+                       source().at(*flag));
+    error.set_hint("give the numbers: --chown=UID:GID");
+    throw error;
   }
-  flags += concat("--chmod=", text, " ");
+  copying.action.owner = std::move(owner);
+  copying.written += concat(" --chown=", text);
+}
+
+void StageLowering::set_mode(Copying& copying, const std::string& text) {
+  if (text.empty()) return;
+  copying.action.mode = parse_octal_mode(text);
+  if (!copying.action.mode) {
+    if (!is_symbolic_mode(text)) {
+      InvalidInput error(concat("--chmod takes an octal mode of at most 07777, or symbols, not \"", text, "\""),
+                         source().at(*copying.command.chmod));
+      error.set_hint("such as --chmod=0644 or --chmod=u=rwX,go=rX");
+      throw error;
+    }
+    copying.action.mode_change = text;
+  }
+  copying.written += concat(" --chmod=", text);
+}
+
+/// Files and directories of a tree; wildcards may match several, or none.
+void StageLowering::add_paths(Copying& copying, const std::string& source) {
+  CopyAction action = copying.action;
+  action.allow_empty_wildcard = true;
+  action.attempt_unpack = copying.command.add && copying.command.unpack.value_or(true);
+  std::string root = source, kept;
+  if (copying.command.parents) {
+    const std::size_t pivot = source.find("/./");
+    root = pivot == std::string::npos ? "/" : source.substr(0, pivot);
+    kept = clean_absolute(pivot == std::string::npos ? source : source.substr(pivot + 3)).substr(1);
+    // Of the root itself all is kept.
+    if (!kept.empty()) action.include = {kept};
+    if (!kept.empty() && !has_wildcard(root) && !has_wildcard(kept)) action.required = {kept};
+  }
+  action.src = clean_absolute(root);
+  action.from = copying.builder.input(tree_of(copying.from, copying.command.from).vertex);
+  copying.builder.add(std::move(action));
+}
+
+void StageLowering::add_inline_file(Copying& copying, const Heredoc& heredoc) {
+  MkfileAction file;
+  file.path = concat("/", heredoc_file_name(heredoc));
+  file.data = heredoc.body;
+  if (heredoc.expand) {
+    const Lookup values = lookup();
+    file.data = placed(0, [&] { return expand_text(heredoc.body, values, '\\', build_.budget, {Quotes::Ordinary, false}); });
+  }
+  CopyAction action = copying.action;
+  action.src = file.path;
+  action.follow_symlink = action.copy_dir_contents = action.allow_wildcard = false;
+  FileOpBuilder document(std::nullopt);
+  document.add(std::move(file));
+  action.from = copying.builder.input(add_internal(std::move(document).op(), "[internal] preparing inline document"));
+  copying.builder.add(std::move(action));
 }
 
 void StageLowering::operator()(const CopyCommand& command) {
-  const StageSource source = copy_source(build_.file, stage_, build_.names, command, build_.program.stages.size());
+  const StageSource from = copy_source(build_, source(), stage_, command, lane_.target);
+  const std::string mode = command.chmod != nullptr ? expand(*command.chmod, command.chmod->value) : std::string();
+  // As elsewhere, --link counts for nothing beside --chmod.
+  const bool linked = command.link && mode.empty();
+  Copying copying{.command = command,
+                  .from = from,
+                  .builder = FileOpBuilder(linked ? std::nullopt : state_.result),
+                  .linked = linked,
+                  .checksum = command.checksum != nullptr ? expand(*command.checksum, command.checksum->value) : "",
+                  .action = {},
+                  .written = at_->keyword};
   std::string written_dest;
-  CopyAction action;
-  action.dest = copy_dest(command, written_dest);
-  action.allow_empty_wildcard = true;  // COPY a.txt optional* ./ is a common idiom
-  std::string flags;
-  set_copy_mode(command, action, flags);
-  for (const Flag* flag : command.exclude) action.exclude.push_back(expand(*flag, flag->value));
-
-  Op op;
-  const std::optional<Digest> tree = copy_tree(command, source);
-  if (state_.result) {
-    op.inputs.push_back({*state_.result});
-    action.base = 0;
-  }
-  if (tree && state_.result == tree) {
-    action.from = 0;
-  } else if (tree) {
-    action.from = static_cast<int>(op.inputs.size());
-    op.inputs.push_back({*tree});
-  }
-  FileOp file_op;
-  std::string written;
+  copying.action.dest = copy_dest(command, written_dest);
+  for (const Flag* flag : command.exclude) copying.action.exclude.push_back(flag->value);
+  if (command.parents) copying.written += " --parents";
+  set_owner(copying);
+  set_mode(copying, mode);
+  check_checksum(copying);
   for (const Word& word : command.sources) {
     const std::string text = expand(word);
-    if (text.empty()) fail(word.offset, "COPY: a source is empty once its variables have their values");
-    if (source.kind == StageSource::Kind::Context)
-      lint_.copied(text, word.offset, build_.options.ignore_patterns, build_.options.ignored);
-    action.src = clean_absolute(text);
-    if (!file_op.actions.empty()) action.base = static_cast<int>(op.inputs.size() + file_op.actions.size()) - 1;
-    file_op.actions.emplace_back(action);
-    written += concat(text, " ");
+    copying.written += concat(" ", text);
+    if (text.empty())
+      build_.warn(shown_at(), concat("the source \"", word.text, "\" is empty once its variables have their values: it is all there is"));
+    if (add_remote(copying, text, word.offset)) continue;
+    if (from.kind == StageSource::Kind::Context)
+      lint().copied(text, word.offset, build_.options.ignore_patterns, build_.options.ignored);
+    add_paths(copying, text);
   }
-  op.what = std::move(file_op);
-  const std::string from = command.from != nullptr ? concat("--from=", command.from->value, " ") : std::string();
-  state_.result = add(std::move(op), concat(next_prefix(state_.platform), "COPY ", from, flags, written, written_dest));
-  remember(concat("COPY ", flags, written, written_dest, " # slipway"), true);
+  for (const Heredoc* heredoc : command.inline_files) {
+    copying.written += concat(" <<", heredoc->name);
+    add_inline_file(copying, *heredoc);
+  }
+  const std::string prefix = next_prefix(state_.platform);
+  const std::string shown = shown_instruction(lookup(), Quotes::Remove);
+  Digest result = add(std::move(copying.builder).op(), concat(prefix, shown));
+  if (linked && state_.result) {
+    Op merge;
+    merge.inputs = {{*state_.result}, {result}};
+    merge.what = MergeOp{};
+    result = add(std::move(merge), concat(prefix, "LINK ", shown));
+  }
+  state_.result = std::move(result);
+  remember(concat(copying.written, " ", written_dest, " # slipway"), true);
 }
 
 }  // namespace slipway::dockerfile

@@ -1,31 +1,45 @@
+#include <algorithm>
+
 #include "base/strings.h"
 #include "dockerfile/paths.h"
 #include "dockerfile/stage_lowering.h"
+#include "dockerfile/words.h"
 
 namespace slipway::dockerfile {
 namespace {
 
-std::string written_flags(const Instruction& instruction) {
-  std::string out;
-  for (const Flag& flag : instruction.flags) out += concat("--", flag.name, flag.has_value ? "=" : "", flag.value, " ");
-  return out;
+constexpr const char* kScriptDirectory = "/dev/pipes";
+
+/// True if the command is a here-document and nothing else: "<<EOF", "3<<-'EOF'".
+bool is_only_heredoc(std::string_view text, const std::vector<Heredoc>& heredocs, char escape) {
+  if (heredocs.size() != 1) return false;
+  text = trim(text);
+  while (!text.empty() && text.front() >= '0' && text.front() <= '9') text.remove_prefix(1);
+  if (!text.starts_with("<<")) return false;
+  text.remove_prefix(text.starts_with("<<-") ? 3 : 2);
+  return text.find('<') == std::string_view::npos && split_words(text, escape).size() == 1;
+}
+
+/// The first line, for a step's name.
+std::string summary_of(std::string_view body) {
+  body = trim(body);
+  const std::size_t end = body.find_first_of("\r\n");
+  return concat(body.substr(0, end), end == std::string_view::npos ? "" : "...");
 }
 
 }  // namespace
 
-std::vector<std::string> StageLowering::with_shell(const CommandLine& line) const {
-  if (!line.shell) return line.args;
-  std::vector<std::string> out = state_.config.config.shell;
-  if (out.empty()) out = {"/bin/sh", "-c"};
-  out.push_back(join(line.args, " "));
-  return out;
-}
-
 std::vector<std::string> StageLowering::run_environment() const {
-  EnvList env = state_.env;
+  std::vector<std::string> out;
+  const bool has_args = !state_.args.entries().empty();
+  out.reserve(state_.env.entries().size() + state_.args.entries().size());
+  for (const EnvList::Entry& entry : state_.env.entries()) {
+    const auto arg = has_args ? state_.args.find(entry.name) : std::nullopt;
+    out.push_back(concat(entry.name, "=", arg ? *arg : std::string_view(entry.value)));
+  }
   for (const StageArg& arg : state_.args.entries())
-    if (arg.value && !state_.env.find(arg.name)) env.set(arg.name, *arg.value);
-  return env.strings();
+    if (arg.value && arg.in_env && !state_.env.find(arg.name)) out.push_back(concat(arg.name, "=", *arg.value));
+  return out;
 }
 
 /// "RUN |1 VERSION=3 /bin/sh -c make": the form that other builders read build arguments from.
@@ -34,54 +48,102 @@ std::string StageLowering::run_history(const std::vector<std::string>& args) con
   if (!state_.args.entries().empty()) {
     out += concat("|", state_.args.entries().size(), " ");
     for (const StageArg& arg : state_.args.entries()) {
-      const std::optional<std::string_view> env = state_.env.find(arg.name);
-      out += concat(arg.name, "=", env ? *env : std::string_view(arg.value ? *arg.value : std::string_view{}), " ");
+      const std::optional<std::string_view> seen = state_.find(arg.name);
+      out += concat(arg.name, "=", seen ? *seen : std::string_view(arg.value ? *arg.value : std::string_view{}), " ");
     }
   }
   return concat(out, join(args, " "), " # slipway");
 }
 
-void StageLowering::add_secret(const MountSpec& spec, ExecOp& exec) {
-  std::optional<std::string> target;
-  if (spec.target) target = expand(*spec.flag, *spec.target);
-  std::string id = spec.id ? expand(*spec.flag, *spec.id) : base_name(*target);
-  if (id.empty()) throw InvalidInput("--mount=type=secret: the id is empty", build_.file.at(*spec.flag));
-  if (spec.env) exec.secret_env.push_back({id, *spec.env, !spec.required});
-  // A secret for the environment is no file too, unless one is asked for.
-  if (spec.env && !target) return;
+std::string StageLowering::heredoc_file_name(const Heredoc& heredoc) const {
+  std::string name = base_name(heredoc.name);
+  if (name != heredoc.name || name == "." || name == "..")
+    throw InvalidInput(concat("the here-document \"", heredoc.name, "\" becomes a file of that name, so it may not have a \"/\" "
+                              "in it, nor be \".\" or \"..\""),
+                       source().at(*at_, 0));
+  return name;
+}
+
+void StageLowering::add_script(const Heredoc& heredoc, Running& running) {
+  MkfileAction file;
+  file.path = concat("/", heredoc_file_name(heredoc));
+  file.mode = 0755;
+  file.data = heredoc.body;
+  FileOpBuilder builder(std::nullopt);
+  builder.add(std::move(file));
   Mount mount;
-  mount.type = MountType::Secret;
-  mount.dest = target ? resolve_path(working_dir(), *target) : concat("/run/secrets/", base_name(id));
-  if (mount.dest == "/")
-    throw InvalidInput("--mount=type=secret: the target may not be the root", build_.file.at(*spec.flag));
-  mount.secret = SecretMount{std::move(id), spec.uid.value_or(0), spec.gid.value_or(0), spec.mode.value_or(0400),
-                             !spec.required};
-  exec.mounts.push_back(std::move(mount));
+  mount.input = running.input(add_internal(std::move(builder).op(), "[internal] preparing inline document"));
+  mount.dest = kScriptDirectory;
+  mount.readonly = true;
+  running.exec.mounts.push_back(std::move(mount));
+}
+
+std::vector<std::string> StageLowering::run_args(const RunCommand& command, Running& running, std::string& shown) {
+  if (!command.line.shell) return command.line.args;
+  std::string text = join(command.line.args, " ");
+  const std::vector<Heredoc>& heredocs = at_->heredocs;
+  if (heredocs.empty()) return with_shell(std::move(text));
+  if (is_only_heredoc(text, heredocs, build_.file.escape)) {
+    const Heredoc& script = heredocs.front();
+    shown = concat(" (", summary_of(script.body), ")");
+    if (!script.body.starts_with("#!")) return with_shell(script.body);
+    add_script(script, running);
+    return with_shell(concat(kScriptDirectory, "/", script.name));
+  }
+  // The shell reads them itself.
+  for (const Heredoc& heredoc : heredocs) text += concat("\n", heredoc.body, heredoc.name);
+  return with_shell(std::move(text));
+}
+
+int StageLowering::Running::input(const std::optional<Digest>& tree) {
+  if (!tree) return kNoInput;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (inputs[i].vertex == *tree) return static_cast<int>(i);
+  inputs.push_back({*tree});
+  return static_cast<int>(inputs.size()) - 1;
 }
 
 void StageLowering::operator()(const RunCommand& command) {
-  ExecOp exec;
-  exec.args = with_shell(command.line);
-  exec.env = run_environment();
-  placed(0, [&] { build_.budget.spend(state_.env.bytes() + state_.args.bytes() + at_->text.size()); });
-  exec.cwd = working_dir();
+  placed(0, [&] {
+    std::size_t bodies = 0;
+    for (const Heredoc& heredoc : at_->heredocs) bodies += heredoc.body.size();
+    build_.budget.spend(state_.env.bytes() + state_.args.bytes() + at_->text.size() + bodies);
+  });
+  Running running;
+  ExecOp& exec = running.exec;
+  exec.cwd = clean_path(working_dir());
   exec.user = state_.config.config.user;
   exec.network = command.network;
+  exec.security = command.security;
+  exec.devices = command.devices;
   exec.proxy = build_.proxy;
+  exec.env = run_environment();
 
-  Op op;
   Mount root;
   root.dest = "/";
   root.output = 0;
-  if (state_.result) {
-    op.inputs.push_back({*state_.result});
-    root.input = 0;
-  }
+  root.input = running.input(state_.result);
   exec.mounts.push_back(std::move(root));
-  for (const MountSpec& spec : command.mounts) add_secret(spec, exec);
+  std::string shown;
+  exec.args = run_args(command, running, shown);
+  for (const MountSpec& spec : command.mounts) add_mount(spec, running);
+  // A mount below another one comes after it. Files come last, whatever they are in.
+  const auto is_file = [](const Mount& mount) { return mount.type == MountType::Secret || mount.type == MountType::Ssh; };
+  std::stable_sort(exec.mounts.begin() + 1, exec.mounts.end(), [&](const Mount& a, const Mount& b) {
+    if (is_file(a) != is_file(b)) return is_file(b);
+    return !is_file(a) && a.dest < b.dest;
+  });
 
   std::string created_by = run_history(exec.args);
-  std::string name = concat(next_prefix(state_.platform), "RUN ", written_flags(*at_), join(command.line.args, " "));
+  const Lookup seen = [&](std::string_view name) -> std::optional<std::string_view> {
+    for (const SecretEnv& secret : exec.secret_env)
+      if (secret.name == name) return "****";
+    return state_.find(name);
+  };
+  std::string name = next_prefix(state_.platform);
+  name += concat(shown_instruction(seen, Quotes::Keep), shown);
+  Op op;
+  op.inputs = std::move(running.inputs);
   op.what = std::move(exec);
   op.platform = state_.platform;
   state_.result = add(std::move(op), std::move(name));

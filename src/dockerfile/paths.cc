@@ -32,6 +32,12 @@ std::string resolve_path(std::string_view directory, std::string_view path) {
   return clean_absolute(concat(directory, "/", path));
 }
 
+std::string workdir_path(std::string_view directory, std::string_view path) {
+  if (path.empty()) return std::string(directory);
+  if (path.front() == '/') return std::string(path);
+  return clean_absolute(concat(directory, "/", path));
+}
+
 std::string base_name(std::string_view path) {
   while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
   if (path.empty()) return ".";

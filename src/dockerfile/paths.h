@@ -11,6 +11,9 @@ std::string clean_path(std::string_view path);
 std::string clean_absolute(std::string_view path);
 /// `path` itself if absolute, else below `directory`; clean.
 std::string resolve_path(std::string_view directory, std::string_view path);
+/// What WORKDIR makes of `path`: one that is absolute stays as written, ".." and all; a relative one is below
+/// `directory`, which is where an empty one stays.
+std::string workdir_path(std::string_view directory, std::string_view path);
 /// The last part; "." for "", "/" for the root.
 std::string base_name(std::string_view path);
 

@@ -14,42 +14,52 @@ bool makes_step(const Command& command) {
          std::holds_alternative<WorkdirCommand>(command);
 }
 
-bool has_layers(const ImageConfig& config) {
-  if (!config.diff_ids.empty()) return true;
-  for (const History& entry : config.history)
-    if (!entry.empty_layer) return true;
-  return false;
-}
-
 std::string one_line(std::string text) {
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';
   return text;
 }
 
-}  // namespace
-
-void BuildState::warn(const Instruction& at, std::string_view message) {
-  std::string line = concat(file.filename, ":", at.first_line, ": ", message);
-  // Once a build, not once a lane.
-  if (warned.insert(line).second) warnings.push_back(std::move(line));
+const PlannedStage& planned(const LaneState& lane, const Stage& stage) {
+  const std::optional<PlannedStage>& plan = lane.plan.stages[static_cast<std::size_t>(stage.index)];
+  SLIPWAY_CHECK(plan.has_value(), "only planned stages are lowered");
+  return *plan;
 }
 
+/// True if nothing in `text` is other than itself when expanded.
+bool is_plain(std::string_view text, char escape) {
+  constexpr std::size_t kShort = 4096;
+  if (text.size() > kShort) return false;
+  for (char c : text)
+    if (c == '$' || c == '\'' || c == '"' || c == escape) return false;
+  return true;
+}
+
+}  // namespace
+
+StageLowering::StageLowering(LaneState& lane, const Stage& stage)
+    : lane_(lane), build_(lane.build), stage_(stage), plan_(planned(lane, stage)), state_(begin()) {}
+
 void StageLowering::fail(std::size_t offset, std::string message) const {
-  throw InvalidInput(std::move(message), build_.file.at(*at_, offset));
+  throw InvalidInput(std::move(message), source().at(*at_, offset));
+}
+
+void StageLowering::fail(const Flag& flag, std::string message) const {
+  throw InvalidInput(std::move(message), source().at(flag));
+}
+
+SourceLocation StageLowering::source_place(const Flag* flag) const {
+  return flag != nullptr ? source().at(*flag) : build_.file.at(*stage_.from, stage_.base.offset);
 }
 
 Lookup StageLowering::lookup() const {
-  return [this](std::string_view name) -> std::optional<std::string_view> {
-    if (const auto value = state_.env.find(name)) return value;
-    return state_.args.find(name);
-  };
+  return [this](std::string_view name) { return state_.find(name); };
 }
 
 Lookup StageLowering::checked_lookup(
     std::function<void(std::string_view name, const std::vector<std::string>& known)> undefined) const {
-  return [this, look_up = lookup(), undefined = std::move(undefined)](std::string_view name) {
-    const std::optional<std::string_view> value = look_up(name);
+  return [this, undefined = std::move(undefined)](std::string_view name) {
+    const std::optional<std::string_view> value = state_.find(name);
     if (!value && state_.env_known && !state_.args.declares(name)) {
       std::vector<std::string> known = state_.env.names();
       for (const StageArg& arg : state_.args.entries())
@@ -61,39 +71,79 @@ Lookup StageLowering::checked_lookup(
 }
 
 std::string StageLowering::expand(const Word& word) {
+  if (is_plain(word.text, build_.file.escape)) return word.text;
   const Lookup values = checked_lookup([&](std::string_view name, const std::vector<std::string>& known) {
-    lint_.undefined(name, word.offset, known);
+    lint().undefined(name, word.offset, known);
   });
   return placed(word.offset, [&] { return expand_word(word.text, values, build_.file.escape, build_.budget); });
 }
 
 std::string StageLowering::expand(const Flag& flag, const std::string& value) {
+  if (is_plain(value, build_.file.escape)) return value;
   const Lookup values = checked_lookup(
-      [&](std::string_view name, const std::vector<std::string>& known) { lint_.undefined(name, flag, known); });
+      [&](std::string_view name, const std::vector<std::string>& known) { lint().undefined(name, flag, known); });
   try {
     return expand_word(value, values, build_.file.escape, build_.budget);
   } catch (const TextError& error) {
-    throw InvalidInput(concat("--", flag.name, ": ", error.message()), build_.file.at(flag));
+    fail(flag, concat("--", flag.name, ": ", error.message()));
   }
 }
 
-std::string StageLowering::next_prefix(const Platform& platform) {
-  std::string out = "[";
-  if (build_.options.platforms.size() > 1 || platform != build_.build_platform) out += concat(platform.str(), " ");
-  if (!stage_.name.empty()) {
-    out += concat(stage_.name, " ");
-  } else if (build_.program.stages.size() > 1) {
-    out += concat("stage-", stage_.index, " ");
+bool StageLowering::shows_platform(const Platform& platform) const {
+  return build_.options.platforms.size() > 1 || platform != build_.build_platform;
+}
+
+/// "->arm64" where a stage that runs on one platform says that it makes something for another.
+std::string StageLowering::cross_target(const Platform& platform) const {
+  const auto whole = state_.find("TARGETPLATFORM");
+  const auto os = state_.find("TARGETOS"), architecture = state_.find("TARGETARCH"), variant = state_.find("TARGETVARIANT");
+  if (!whole && !os && !architecture && !variant) return {};
+  try {
+    const Platform target =
+        whole ? Platform::parse(*whole)
+              : Platform::from_fields(os && !os->empty() ? *os : platform.os(),
+                                      architecture && !architecture->empty() ? *architecture : platform.architecture(),
+                                      variant.value_or(""));
+    if (target.os() != platform.os()) return concat("->", target.str());
+    if (target.architecture() == platform.architecture()) return {};
+    return concat("->", target.architecture(), target.variant().empty() ? "" : "/", target.variant());
+  } catch (const UsageError&) {
+    return {};  // an ARG that is no platform; nothing that a step's name need tell
   }
+}
+
+std::string StageLowering::next_prefix(const Platform& platform, bool from) {
+  std::string out = "[";
+  if (shows_platform(platform)) out += concat(platform.str(), from ? std::string() : cross_target(platform), " ");
+  if (build_.program.stages.size() > 1)
+    out += stage_.name.empty() ? concat("stage-", stage_.index, " ") : concat(stage_.name, " ");
   const std::string total = std::to_string(steps_);
-  std::string number = std::to_string(++step_);
-  while (number.size() < total.size()) number.insert(number.begin(), ' ');
-  return concat(out, number, "/", total, "] ");
+  const std::string number = std::to_string(++step_);
+  if (number.size() < total.size()) out.append(total.size() - number.size(), ' ');
+  out += concat(number, "/", total, "] ");
+  if (trigger_ != nullptr) out += "ONBUILD ";
+  return out;
+}
+
+std::string StageLowering::shown_instruction(const Lookup& lookup, Quotes quotes) {
+  std::string text = concat(at_->keyword, " ", written_flags(*at_), at_->text);
+  const char escape = build_.file.escape;
+  if (is_plain(text, escape) || (quotes == Quotes::Keep && text.find_first_of({'$', escape}) == std::string::npos))
+    return text;
+  try {
+    return expand_text(text, lookup, escape, build_.budget, {quotes, quotes == Quotes::Keep});
+  } catch (const TextError&) {
+    return text;  // a shell may understand what we do not
+  }
 }
 
 Digest StageLowering::add(Op op, std::string name) {
-  VertexInfo info{one_line(std::move(name)), build_.file.at(*at_), build_.options.no_cache};
+  VertexInfo info{one_line(std::move(name)), build_.file.at(shown_at()), ignore_cache_};
   return build_.graph.add(std::move(op), std::move(info), lane_.target);
+}
+
+Digest StageLowering::add_internal(Op op, std::string name) {
+  return build_.graph.add(std::move(op), {std::move(name), build_.file.at(shown_at()), false}, lane_.target);
 }
 
 void StageLowering::remember(std::string created_by, bool layer) {
@@ -109,117 +159,46 @@ std::string StageLowering::working_dir() const {
   return state_.config.config.working_dir.empty() ? "/" : state_.config.config.working_dir;
 }
 
-void StageLowering::refuse_image(const std::string& name, std::string message, const SourceLocation& where) {
-  InvalidInput error(std::move(message), where);
-  if (const auto later = build_.names.find_from(name, stage_.index)) {
-    const Stage& stage = build_.program.stages[static_cast<std::size_t>(*later)];
-    error.set_hint(concat("the stage \"", stage.name, "\" is defined later, on line ", stage.from->first_line,
-                          "; stages can use only those before them"));
-  } else if (const auto near = closest_match(name, build_.names.names())) {
-    error.set_hint(concat("did you mean the stage \"", *near, "\"?"));
+StageState StageLowering::run() {
+  if (plan_.replaced) return std::move(state_);
+  if (!state_.env.find("PATH")) state_.env.set("PATH", kDefaultPath);
+  for (const Trigger* trigger : plan_.triggers) {
+    trigger_ = trigger;
+    at_ = trigger->command().at;
+    trigger_lint_.at(*at_);
+    try {
+      std::visit(*this, trigger->command().what);
+    } catch (const InvalidInput& error) {
+      rethrow_for_trigger(error, trigger->text, stage_, build_.file);
+    }
   }
-  throw error;
-}
-
-BaseImage StageLowering::ask_for(const ImageRef& ref, const std::string& name, const Platform& platform) {
-  try {
-    return build_.resolver.resolve(ref, platform, build_.stop);
-  } catch (const Error& error) {
-    // A name that is near a stage's is a mistake, whatever is optional.
-    if (!build_.options.images_optional || closest_match(name, build_.names.names())) throw;
-    build_.lint.note(concat("the image ", name, " cannot be read, so variables of its environment are not known and none is "
-                            "told as undefined: ", error.what()));
-    ImageConfig nothing{.platform = platform, .created = {}, .author = {}, .config = {}, .diff_ids = {}, .history = {}};
-    return {.pinned = ref, .config = std::move(nothing), .known = false};
+  trigger_ = nullptr;
+  for (const StageCommand& command : stage_.commands) {
+    at_ = command.at;
+    stage_lint_.at(*at_);
+    std::visit(*this, command.what);
   }
-}
-
-const BaseImage& StageLowering::resolve(const std::string& name, const Platform& platform,
-                                        const SourceLocation& where) {
-  if (build_.stop.stop_requested()) throw Cancelled();
-  try {
-    const ImageRef ref = ImageRef::parse(name);
-    const std::pair<std::string, Platform> key{ref.str(), platform};
-    auto known = build_.images.find(key);
-    if (known == build_.images.end())
-      known = build_.images.emplace(key, ask_for(ref, name, platform)).first;
-    return known->second;
-  } catch (const InvalidInput& error) {
-    refuse_image(name, error.what(), where);
-  } catch (const NotFound& error) {
-    refuse_image(name, error.what(), where);
-  } catch (Error& error) {
-    // A mistyped stage is the Dockerfile's fault, whatever a registry (or the way to it) says of such an image.
-    if (closest_match(name, build_.names.names()))
-      refuse_image(name, concat("\"", name, "\" is no stage, nor an image that can be had: ", error.what()), where);
-    error.add_context(concat(where.file, ":", where.line, ": resolving ", name, " for ", platform.str()));
-    throw;
-  }
-}
-
-std::optional<Digest> StageLowering::image_vertex(const BaseImage& image, const Platform& platform, VertexInfo info) {
-  if (!has_layers(image.config)) return std::nullopt;
-  Op op;
-  op.what = SourceOp{concat("docker-image://", image.pinned.str()), {}};
-  op.platform = platform;
-  return build_.graph.add(std::move(op), std::move(info), lane_.target);
-}
-
-StageState StageLowering::begin_from_image(const PlannedStage& plan) {
-  const Platform platform = plan.platform.value_or(lane_.target);
-  const SourceLocation where = build_.file.at(*stage_.from, stage_.base.offset);
-  const BaseImage& image = resolve(plan.base.image, platform, where);
-  lint_.base_platform(stage_, plan.base.image, platform, image.config.platform);
-  if (!image.config.config.on_build.empty())
-    throw InvalidInput(concat("the image ", plan.base.image, " has ONBUILD instructions, which are not supported yet by ",
-                              "this slipway"), where);
-  placed(0, [&] { build_.budget.spend(image.config.history.size() * 64 + image.config.config.env.size() * 64); });
-  StageState out{platform, std::nullopt, image.config, image.config.diff_ids.size(), image.config.history.size(),
-                 EnvList(image.config.config.env), {}};
-  out.config.config.env.clear();
-  out.config.created.clear();
-  out.env_known = image.known;
-  out.config.platform = platform;
-  out.result = image_vertex(image, platform,
-                            {concat(next_prefix(platform), "FROM ", image.pinned.str()), build_.file.at(*at_), false});
-  return out;
+  return std::move(state_);
 }
 
 StageState StageLowering::begin() {
   at_ = stage_.from;
   build_.lowered_stages.insert(stage_.index);
-  const std::optional<PlannedStage>& plan = lane_.plan[static_cast<std::size_t>(stage_.index)];
-  SLIPWAY_CHECK(plan.has_value(), "only planned stages are lowered");
+  const auto& no_cache = build_.options.no_cache_stages;
+  ignore_cache_ = build_.options.no_cache;
+  for (const std::string& name : no_cache) ignore_cache_ |= !stage_.name.empty() && to_lower(name) == stage_.name;
+  for (const Trigger* trigger : plan_.triggers) steps_ += makes_step(trigger->command().what) ? 1 : 0;
   for (const StageCommand& command : stage_.commands) steps_ += makes_step(command.what) ? 1 : 0;
-  if (plan->base.kind == StageSource::Kind::Image) {
-    ++steps_;
-    return begin_from_image(*plan);
+  switch (plan_.base.kind) {
+    case StageSource::Kind::Image:
+      return begin_from_image();
+    case StageSource::Kind::Stage:
+      return begin_from_stage();
+    case StageSource::Kind::Local:
+      return begin_from_directory();
+    default:
+      return empty_state();
   }
-  if (plan->base.kind == StageSource::Kind::Scratch) {
-    const Platform platform = plan->platform.value_or(lane_.target);
-    ImageConfig config{.platform = platform, .created = {}, .author = {}, .config = {}, .diff_ids = {}, .history = {}};
-    StageState out{platform, std::nullopt, std::move(config), 0, 0, {}, {}};
-    out.config.config.working_dir = "/";
-    return out;
-  }
-  const std::optional<StageState>& base = lane_.done[static_cast<std::size_t>(plan->base.stage)];
-  SLIPWAY_CHECK(base.has_value(), "stages are lowered in the file's order");
-  if (plan->platform && *plan->platform != base->platform)
-    build_.warn(*stage_.from, concat("--platform is ignored: the stage that this one is built on is for ",
-                                     base->platform.str()));
-  // A copy; charged, so that long chains of stages cannot make it quadratic.
-  placed(0, [&] { build_.budget.spend(base->config.history.size() * 64 + base->env.bytes() + base->args.bytes()); });
-  return *base;
-}
-
-StageState StageLowering::run() {
-  if (!state_.env.find("PATH")) state_.env.set("PATH", kDefaultPath);
-  for (const StageCommand& command : stage_.commands) {
-    at_ = command.at;
-    lint_.at(*at_);
-    std::visit(*this, command.what);
-  }
-  return std::move(state_);
 }
 
 Owner parse_owner(std::string_view text) {
@@ -228,23 +207,10 @@ Owner parse_owner(std::string_view text) {
   return {std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
 }
 
-std::string quoted_list(const std::vector<std::string>& list) {
-  std::string out = "[";
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    out += i == 0 ? "\"" : " \"";
-    for (char c : list[i]) {
-      if (c == '\n') {
-        out += "\\n";
-      } else if (c == '\t') {
-        out += "\\t";
-      } else {
-        if (c == '"' || c == '\\') out += '\\';
-        out += c;
-      }
-    }
-    out += '"';
-  }
-  return out + "]";
+std::string written_flags(const Instruction& instruction) {
+  std::string out;
+  for (const Flag& flag : instruction.flags) out += concat("--", flag.name, flag.has_value ? "=" : "", flag.value, " ");
+  return out;
 }
 
 }  // namespace slipway::dockerfile

@@ -1,112 +1,33 @@
 #pragma once
 // Lowering of one stage for one lane: its commands become vertices, config and history.
-#include <functional>
-#include <map>
 #include <optional>
-#include <set>
-#include <stop_token>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "dockerfile/build_args.h"
-#include "dockerfile/commands.h"
-#include "dockerfile/env_list.h"
-#include "dockerfile/lower.h"
+#include "dockerfile/build_state.h"
+#include "dockerfile/expand.h"
+#include "dockerfile/file_op_builder.h"
 #include "dockerfile/stage_lint.h"
-#include "dockerfile/stages.h"
-#include "graph/graph.h"
+#include "dockerfile/stage_plan.h"
+#include "dockerfile/stage_state.h"
+#include "graph/git_url.h"
 
 namespace slipway::dockerfile {
-
-/// What all lanes of one build share.
-struct BuildState {
-  const Dockerfile& file;
-  const Program& program;
-  const StageNames& names;
-  const LowerOptions& options;
-  ImageResolver& resolver;
-  LintReport& lint;
-  std::stop_token stop;
-  Platform build_platform;
-  std::optional<ProxyEnv> proxy;
-  Graph graph;
-  TextBudget budget;
-  std::map<std::pair<std::string, Platform>, BaseImage> images;  ///< resolved once each
-  std::vector<std::string> warnings;
-  std::set<std::string> warned;
-  std::set<int> lowered_stages;
-  std::vector<StageArgUse> args;  ///< of the first lane
-
-  void warn(const Instruction& at, std::string_view message);
-  void use_arg(const Platform& lane, StageArgUse use) {
-    if (lane == options.platforms.front()) args.push_back(std::move(use));
-  }
-};
-
-/// An ARG that a stage declared, with its value if it has one.
-struct StageArg {
-  std::string name;
-  std::optional<std::string> value;
-};
-
-/// The ARGs of a stage in order, each name once.
-class StageArgs {
- public:
-  void set(std::string name, std::optional<std::string> value) {
-    const auto known = by_name_.find(name);
-    if (known != by_name_.end()) {
-      // Declared again without a value: what it had stays.
-      if (value) entries_[known->second].value = std::move(value);
-      return;
-    }
-    by_name_.emplace(name, entries_.size());
-    entries_.push_back({std::move(name), std::move(value)});
-  }
-  std::optional<std::string_view> find(std::string_view name) const {
-    const auto known = by_name_.find(name);
-    if (known == by_name_.end() || !entries_[known->second].value) return std::nullopt;
-    return *entries_[known->second].value;
-  }
-  /// Also one without a value.
-  bool declares(std::string_view name) const { return by_name_.contains(name); }
-  const std::vector<StageArg>& entries() const { return entries_; }
-  std::size_t bytes() const {
-    std::size_t out = 0;
-    for (const StageArg& arg : entries_) out += arg.name.size() + (arg.value ? arg.value->size() : 0) + 2;
-    return out;
-  }
-
- private:
-  std::vector<StageArg> entries_;
-  std::map<std::string, std::size_t, std::less<>> by_name_;
-};
-
-/// What a stage has become. A stage that is built on it starts with a copy, its ARGs included.
-struct StageState {
-  Platform platform;
-  std::optional<Digest> result;  ///< nothing for an empty tree
-  ImageConfig config;            ///< config.env stays empty until the end: see env
-  std::size_t base_layers = 0, base_history = 0;
-  EnvList env;
-  StageArgs args;
-  bool env_known = true;     ///< false: the base image could not be read
-  bool workdir_set = false;  ///< by a WORKDIR of this Dockerfile
-};
 
 /// What the stages of one lane share.
 struct LaneState {
   BuildState& build;
   Platform target;
   ArgMap globals;
-  std::vector<std::optional<PlannedStage>> plan;
+  StagePlan plan;
   std::vector<std::optional<StageState>> done;  ///< by stage index
+  std::optional<Digest> context;                ///< the build context's vertex, once something reads it
 };
 
 /// Used once: construct, run(), take the state.
 class StageLowering {
  public:
-  StageLowering(LaneState& lane, const Stage& stage) : lane_(lane), build_(lane.build), stage_(stage), state_(begin()) {}
+  StageLowering(LaneState& lane, const Stage& stage);
   StageState run();
 
   void operator()(const ArgCommand& command);
@@ -127,13 +48,22 @@ class StageLowering {
   void operator()(const OnbuildCommand& command);
 
  private:
+  // FROM (lower_from.cc)
   StageState begin();
-  StageState begin_from_image(const PlannedStage& plan);
-  const BaseImage& resolve(const std::string& name, const Platform& platform, const SourceLocation& where);
-  BaseImage ask_for(const ImageRef& ref, const std::string& name, const Platform& platform);
-  [[noreturn]] void refuse_image(const std::string& name, std::string message, const SourceLocation& where);
+  StageState begin_from_image();
+  StageState begin_from_stage();
+  StageState begin_from_directory();
+  StageState empty_state() const;
   /// The vertex of an image; nothing if it has no layers.
   std::optional<Digest> image_vertex(const BaseImage& image, const Platform& platform, VertexInfo info);
+
+  // Trees to read (lower_from.cc)
+  struct Tree {
+    std::optional<Digest> vertex;  ///< nothing for an empty one
+    bool local = false;            ///< a directory of the caller's: only copies read it
+  };
+  Tree tree_of(const StageSource& source, const Flag* flag);
+  Digest local_vertex(const std::string& name, const std::vector<std::string>& ignore_patterns, std::string shown);
 
   // Expansion with the stage's variables; errors get their place.
   Lookup lookup() const;
@@ -145,37 +75,82 @@ class StageLowering {
   template <class Work>
   auto placed(std::size_t offset, Work work);
   [[noreturn]] void fail(std::size_t offset, std::string message) const;
+  [[noreturn]] void fail(const Flag& flag, std::string message) const;
+  /// Of a flag, or of FROM's image.
+  SourceLocation source_place(const Flag* flag) const;
+  /// The file that at_ is of: a trigger has one of its own.
+  const Dockerfile& source() const { return trigger_ != nullptr ? trigger_->file : build_.file; }
+  /// Where people find what is being lowered: a trigger, at the FROM.
+  const Instruction& shown_at() const { return trigger_ != nullptr ? *stage_.from : *at_; }
 
+  StageLint& lint() { return trigger_ != nullptr ? trigger_lint_ : stage_lint_; }
+
+  // Vertices and history
   /// "[linux/arm64 build 2/3] " and so on; counts.
-  std::string next_prefix(const Platform& platform);
+  std::string next_prefix(const Platform& platform, bool from = false);
+  bool shows_platform(const Platform& platform) const;
+  std::string cross_target(const Platform& platform) const;
+  /// The instruction as a step's name shows it: variables put in, quotes taken off or (RUN) kept.
+  std::string shown_instruction(const Lookup& lookup, Quotes quotes);
   Digest add(Op op, std::string name);
+  Digest add_internal(Op op, std::string name);
   void remember(std::string created_by, bool layer);
-  std::vector<std::string> with_shell(const CommandLine& line) const;
+  std::vector<std::string> with_shell(std::string text) const;
   std::string working_dir() const;
 
-  // COPY
-  std::optional<Digest> copy_tree(const CopyCommand& command, const StageSource& source);
-  Digest context_vertex();
+  // COPY and ADD (lower_copy.cc, lower_add.cc)
+  struct Copying {
+    const CopyCommand& command;
+    const StageSource& from;
+    FileOpBuilder builder;
+    bool linked = false;   ///< into a layer of its own
+    std::string checksum;  ///< of --checksum, variables put in
+    CopyAction action;     ///< what all sources share
+    std::string written;   ///< for the history: keyword, flags, sources
+  };
   std::string copy_dest(const CopyCommand& command, std::string& written);
-  void set_copy_mode(const CopyCommand& command, CopyAction& action, std::string& flags);
+  void set_owner(Copying& copying);
+  void set_mode(Copying& copying, const std::string& text);
+  void check_checksum(const Copying& copying) const;
+  void add_paths(Copying& copying, const std::string& source);
+  void add_inline_file(Copying& copying, const Heredoc& heredoc);
+  /// False if the source is no URL and no git repository.
+  bool add_remote(Copying& copying, const std::string& source, std::size_t offset);
+  std::optional<GitUrl> git_url(const std::string& source, std::size_t offset) const;
+  void add_git(Copying& copying, GitUrl url);
+  void add_url(Copying& copying, const std::string& url);
 
-  // RUN
-  void add_secret(const MountSpec& spec, ExecOp& exec);
+  // RUN (lower_run.cc, lower_run_mounts.cc)
+  struct Running {
+    ExecOp exec;
+    std::vector<Input> inputs;
+    int input(const std::optional<Digest>& tree);
+  };
+  std::vector<std::string> run_args(const RunCommand& command, Running& running, std::string& shown);
+  void add_script(const Heredoc& heredoc, Running& running);
+  /// Throws InvalidInput for a name that is no name of a file.
+  std::string heredoc_file_name(const Heredoc& heredoc) const;
+  void add_mount(const MountSpec& spec, Running& running);
+  void add_tree_mount(const MountSpec& spec, Mount mount, Running& running);
+  void add_secret(const MountSpec& spec, Running& running);
+  void add_ssh(const MountSpec& spec, Running& running);
+  std::string mount_target(const MountSpec& spec);
+  std::string cache_id(const std::string& given, const std::string& target) const;
   std::vector<std::string> run_environment() const;
   std::string run_history(const std::vector<std::string>& args) const;
 
   LaneState& lane_;
   BuildState& build_;
   const Stage& stage_;
-  const Instruction* at_ = nullptr;  ///< the instruction that is being lowered
+  const PlannedStage& plan_;
+  const Instruction* at_ = nullptr;   ///< the instruction that is being lowered
+  const Trigger* trigger_ = nullptr;  ///< of which it is, if of one
   int step_ = 0, steps_ = 0;
+  bool ignore_cache_ = false;
   bool cmd_set_ = false;
-  StageLint lint_{build_.file, build_.lint};
+  StageLint stage_lint_{build_.file, build_.lint}, trigger_lint_{build_.file, build_.unread};
   StageState state_;
 };
-
-/// As Go prints a list of strings with %q: ["a" "b"].
-std::string quoted_list(const std::vector<std::string>& list);
 
 template <class Work>
 auto StageLowering::placed(std::size_t offset, Work work) {
@@ -186,8 +161,14 @@ auto StageLowering::placed(std::size_t offset, Work work) {
   }
 }
 
+/// "--from=x --link ", as written.
+std::string written_flags(const Instruction& instruction);
+
 /// USER[:GROUP] as an owner.
 Owner parse_owner(std::string_view text);
+
+/// Patterns as the attribute of a local source holds them.
+std::string pattern_list(const std::vector<std::string>& patterns);
 
 inline constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -1,22 +1,29 @@
 #pragma once
-// Which stage or image a name in FROM, COPY --from and --target means, and which stages a target needs.
+// Which stage, image or context a name in FROM, COPY --from, RUN --mount and --target means.
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "dockerfile/build_args.h"
 #include "dockerfile/commands.h"
+#include "dockerfile/named_contexts.h"
 
 namespace slipway::dockerfile {
 
-/// What a stage stands on, or what a COPY takes from.
+/// What a stage stands on, or what a COPY or a mount takes from.
 struct StageSource {
-  enum class Kind { Context, Scratch, Stage, Image };
+  enum class Kind {
+    Context,  ///< the build context
+    Scratch,
+    Stage,
+    Image,
+    Local,  ///< a directory that the caller named
+  };
   Kind kind = Kind::Context;
-  int stage = 0;       ///< if Stage
-  std::string image;   ///< if Image, as written
+  int stage = 0;              ///< if Stage
+  std::string image;          ///< if Image, as written
+  NamedContexts::Found named;  ///< what the caller put in this name's place, if that is so
 };
 
 class StageNames {
@@ -28,31 +35,31 @@ class StageNames {
   /// The first stage of that name from `index` on.
   std::optional<int> find_from(std::string_view name, int index) const;
   const std::vector<std::string>& names() const { return names_; }
+  int count() const { return count_; }
 
  private:
   std::map<std::string, std::vector<int>, std::less<>> by_name_;
   std::vector<std::string> names_;  ///< each once, in the file's order
+  int count_ = 0;
 };
 
 /// Index of the stage to build: a name, an index, or the last if empty. Throws InvalidInput naming the stages.
-int find_target(const Program& program, const StageNames& names, std::string_view target);
+int find_target(const StageNames& names, std::string_view target);
 
-/// `name` is FROM's image with variables put in.
-StageSource base_source(const Dockerfile& file, const Stage& stage, const StageNames& names, const std::string& name);
-
-/// Throws InvalidInput at --from for the stage itself, a later one, and variables.
-StageSource copy_source(const Dockerfile& file, const Stage& stage, const StageNames& names, const CopyCommand& copy,
-                        std::size_t stage_count);
-
-/// A stage as one lane sees it.
-struct PlannedStage {
-  StageSource base;
-  std::optional<Platform> platform;  ///< of --platform
+/// Who refers to a stage or image, for messages.
+struct Reference {
+  const Dockerfile& file;  ///< that `flag` is of
+  const Stage& stage;      ///< that refers
+  const Flag* flag = nullptr;  ///< --from or --mount; null: FROM itself
+  std::string_view what;       ///< "COPY --from"
 };
 
-/// The stages that `target` needs (or all up to it), by index; nothing for the others. Throws InvalidInput.
-std::vector<std::optional<PlannedStage>> plan_stages(const Dockerfile& file, const Program& program,
-                                                     const StageNames& names, const ArgMap& globals, int target,
-                                                     TextBudget& budget, bool all = false);
+/// The caller's contexts come first, then stages before this one by name and by number, then images. Throws
+/// InvalidInput for the stage itself and for later ones.
+StageSource find_source(const StageNames& names, const NamedContexts& contexts, const Reference& reference,
+                        const std::string& name, const Platform& platform);
+
+/// What a context of the caller's stands for. Throws InvalidInput if it names a stage that there is not.
+StageSource source_of_context(const StageNames& names, const NamedContexts::Found& found);
 
 }  // namespace slipway::dockerfile

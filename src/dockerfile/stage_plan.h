@@ -1,0 +1,35 @@
+#pragma once
+// Which stages a target needs, on what each stands, and in which order they can be lowered.
+#include <optional>
+#include <vector>
+
+#include "dockerfile/build_args.h"
+#include "dockerfile/build_state.h"
+
+namespace slipway::dockerfile {
+
+/// A stage as one lane sees it.
+struct PlannedStage {
+  StageSource base;
+  std::optional<Platform> platform;  ///< of --platform
+  bool replaced = false;             ///< the caller gave a context of the stage's name: its commands do not count
+  std::vector<const Trigger*> triggers;  ///< ONBUILD of the base, run before the stage's own commands
+};
+
+struct StagePlan {
+  std::vector<std::optional<PlannedStage>> stages;  ///< by index; nothing for those that are not needed
+  std::vector<int> order;                           ///< the needed ones, each after all that it uses
+};
+
+/// Resolves the images that needed stages are FROM (their triggers may need more stages), and no others. Throws
+/// InvalidInput with the place in the Dockerfile, and what resolving throws.
+/// With options.all_stages every stage up to the target counts as needed.
+StagePlan plan_stages(BuildState& build, const Platform& target_platform, const ArgMap& globals, int target);
+
+/// What COPY --from or a mount's from means in `stage`. Throws InvalidInput at the flag, for variables too.
+StageSource copy_source(const BuildState& build, const Dockerfile& file, const Stage& stage, const CopyCommand& copy,
+                        const Platform& target_platform);
+StageSource mount_source(const BuildState& build, const Dockerfile& file, const Stage& stage, const MountSpec& mount,
+                         const Platform& target_platform);
+
+}  // namespace slipway::dockerfile

@@ -1,0 +1,86 @@
+#pragma once
+// What a stage becomes while it is lowered.
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dockerfile/env_list.h"
+#include "graph/graph.h"
+#include "manifest/oci.h"
+
+namespace slipway::dockerfile {
+
+/// An ARG that a stage declared, with its value if it has one.
+struct StageArg {
+  std::string name;
+  std::optional<std::string> value;
+  bool in_env = true;  ///< steps see it; false once an ENV has the name, and for what is for the builder only
+};
+
+/// The ARGs of a stage in order, each name once.
+class StageArgs {
+ public:
+  void set(std::string name, std::optional<std::string> value, bool in_env) {
+    const auto known = by_name_.find(name);
+    if (known == by_name_.end()) {
+      by_name_.emplace(name, entries_.size());
+      bytes_ += name.size() + (value ? value->size() : 0) + 2;
+      entries_.push_back({std::move(name), std::move(value), in_env});
+      return;
+    }
+    // Declared again without a value: what it had stays.
+    if (!value) return;
+    StageArg& entry = entries_[known->second];
+    bytes_ += value->size() - (entry.value ? entry.value->size() : 0);
+    entry.value = std::move(value);
+    entry.in_env = in_env;
+  }
+  /// The value that steps see.
+  std::optional<std::string_view> find(std::string_view name) const {
+    const auto known = by_name_.find(name);
+    if (known == by_name_.end()) return std::nullopt;
+    const StageArg& entry = entries_[known->second];
+    if (!entry.value || !entry.in_env) return std::nullopt;
+    return *entry.value;
+  }
+  /// An ENV of that name was set: it holds from here on, unless ARG gives another value later.
+  void hide(std::string_view name) {
+    const auto known = by_name_.find(name);
+    if (known != by_name_.end()) entries_[known->second].in_env = false;
+  }
+  void hide_all_in(const EnvList& env) {
+    for (StageArg& entry : entries_)
+      if (env.find(entry.name)) entry.in_env = false;
+  }
+  /// Also one without a value.
+  bool declares(std::string_view name) const { return by_name_.contains(name); }
+  const std::vector<StageArg>& entries() const { return entries_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::vector<StageArg> entries_;
+  std::map<std::string, std::size_t, std::less<>> by_name_;
+  std::size_t bytes_ = 0;
+};
+
+/// A stage that is built on it starts with a copy, its ARGs included.
+struct StageState {
+  Platform platform;
+  std::optional<Digest> result;  ///< nothing for an empty tree
+  ImageConfig config;            ///< config.env stays empty until the end: see env
+  std::size_t base_layers = 0, base_history = 0;
+  EnvList env;
+  StageArgs args;
+  bool env_known = true;     ///< false: the base image could not be read
+  bool workdir_set = false;  ///< by a WORKDIR of this Dockerfile
+
+  /// What steps and later instructions see under a name: the ARG or the ENV, whichever came last.
+  std::optional<std::string_view> find(std::string_view name) const {
+    if (const auto value = args.find(name)) return value;
+    return env.find(name);
+  }
+};
+
+}  // namespace slipway::dockerfile
