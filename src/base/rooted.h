@@ -18,6 +18,8 @@ namespace slipway {
 class RootedDir {
  public:
   explicit RootedDir(const std::filesystem::path& root);
+  /// A directory that is open; `shown` stands for it in messages.
+  RootedDir(UniqueFd root, std::string shown) : root_(std::move(root)), shown_(std::move(shown)) {}
 
   /// openat2 within the root. O_CLOEXEC is added. Throws SystemError.
   UniqueFd open(std::string_view path, int flags, unsigned mode = 0) const;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <exception>
 #include <limits>
+#include <optional>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -42,6 +43,45 @@ std::uint64_t owner_id(la_int64_t id, const std::string& name) {
   return static_cast<std::uint64_t>(id);
 }
 
+/// By the first bytes, as docker tells; 0 for a plain file. One filter, not libarchive's choice: that would
+/// also see through what is compressed twice.
+int archive_filter_of(int fd) {
+  using namespace std::string_view_literals;
+  char first[8] = {};
+  const ssize_t n = ::pread(fd, first, sizeof first, 0);
+  const std::string_view bytes(first, n < 0 ? 0 : static_cast<std::size_t>(n));
+  if (bytes.starts_with("BZh"sv)) return ARCHIVE_FILTER_BZIP2;
+  if (bytes.starts_with("\x1f\x8b\x08"sv)) return ARCHIVE_FILTER_GZIP;
+  if (bytes.starts_with("\xfd\x37zXZ\0"sv)) return ARCHIVE_FILTER_XZ;
+  const bool skippable =
+      bytes.size() == 8 && (first[0] & 0xF0) == 0x50 && bytes.substr(1, 3) == "\x2a\x4d\x18"sv;
+  if (skippable || bytes.starts_with("\x28\xb5\x2f\xfd"sv)) return ARCHIVE_FILTER_ZSTD;
+  return 0;
+}
+
+/// A tar's header has the sum of its own bytes in octal, with blanks in the sum's place.
+bool is_tar_header(std::string_view block) {
+  constexpr std::size_t kSumAt = 148, kSumSize = 8;
+  std::int64_t sum = 0, signed_sum = 0;  // of old tars that took chars for signed
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    const char c = i >= kSumAt && i < kSumAt + kSumSize ? ' ' : block[i];
+    sum += static_cast<unsigned char>(c);
+    signed_sum += static_cast<signed char>(c);
+  }
+  std::int64_t given = 0;
+  bool any = false;
+  for (const char c : block.substr(kSumAt, kSumSize)) {
+    if (c >= '0' && c <= '7') {
+      given = given * 8 + (c - '0');
+      any = true;
+    } else if (any || (c != ' ' && c != '\0')) {
+      if (c != ' ' && c != '\0') return false;
+      break;
+    }
+  }
+  return any && (given == sum || given == signed_sum);
+}
+
 }  // namespace
 
 std::string clean_entry_name(std::string_view name) {
@@ -62,7 +102,7 @@ struct LayerReader::Impl {
   std::string shown;
   std::stop_token stop;
   ArchiveReader raw, tar;
-  BackgroundHash hash;
+  std::optional<BackgroundHash> hash;
   bool started = false;  ///< the raw reader has found its one entry
   bool raw_ended = false;
   std::exception_ptr error;  ///< from within a callback, which may not throw through C
@@ -95,7 +135,7 @@ struct LayerReader::Impl {
         fail(raw.error());
       if (size == 0) continue;
       const std::string_view bytes(static_cast<const char*>(data), size);
-      hash.update(bytes);
+      if (hash) hash->update(bytes);
       return bytes;
     }
     return {};
@@ -169,6 +209,12 @@ LayerReader::LayerReader(int fd, Filters filters, std::string shown, std::stop_t
   archive* raw = impl_->raw.handle;
   archive_read_support_format_raw(raw);
   archive_read_support_format_empty(raw);
+  if (filters == Filters::OfArchives) {
+    if (const int filter = archive_filter_of(fd)) archive_read_append_filter(raw, filter);
+    if (archive_read_open_fd(raw, fd, kBlock) < ARCHIVE_WARN) impl_->fail(impl_->raw.error());
+    return;
+  }
+  impl_->hash.emplace();
   archive_read_support_filter_gzip(raw);
   archive_read_support_filter_zstd(raw);
   if (filters == Filters::All) {
@@ -182,6 +228,19 @@ LayerReader::LayerReader(int fd, Filters filters, std::string shown, std::stop_t
 }
 
 LayerReader::~LayerReader() = default;
+
+bool LayerReader::starts_as_tar(int fd) {
+  constexpr std::size_t kHeader = 512;
+  const ArchiveReader raw;
+  archive_read_support_format_raw(raw.handle);
+  if (const int filter = archive_filter_of(fd)) archive_read_append_filter(raw.handle, filter);
+  archive_entry* ignored = nullptr;
+  char header[kHeader];
+  return archive_read_open_fd(raw.handle, fd, kBlock) >= ARCHIVE_WARN &&
+         archive_read_next_header(raw.handle, &ignored) >= ARCHIVE_WARN &&
+         archive_read_data(raw.handle, header, kHeader) == kHeader &&
+         is_tar_header(std::string_view(header, kHeader));
+}
 
 const LayerEntry* LayerReader::next() {
   const ArchiveLocale locale("C");
@@ -223,7 +282,7 @@ void LayerReader::write_bytes(int fd) {
 Digest LayerReader::finish() {
   while (!impl_->pull().empty()) {
   }
-  return impl_->hash.finish();
+  return impl_->hash.value().finish();
 }
 
 }  // namespace slipway

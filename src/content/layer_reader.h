@@ -19,9 +19,12 @@ std::string clean_entry_name(std::string_view name);
 class LayerReader {
  public:
   enum class Filters {
-    OfLayers,  ///< none, gzip (of any number of members), zstd
-    All,       ///< also bzip2, xz, lz4, compress
+    OfLayers,    ///< none, gzip (of any number of members), zstd
+    All,         ///< also bzip2, xz, lz4, compress
+    OfArchives,  ///< none, or one of gzip, bzip2, xz and zstd; no digest is made
   };
+  /// Whether the file, by one of OfArchives' filters, begins with a tar's entry. Moves the file's position.
+  static bool starts_as_tar(int fd);
   /// `shown` names the archive in messages. The descriptor is the caller's.
   LayerReader(int fd, Filters filters, std::string shown, std::stop_token stop);
   ~LayerReader();

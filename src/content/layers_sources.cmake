@@ -1,4 +1,5 @@
 set(CONTENT_LAYER_SOURCES
+  archive_unpack.cc
   background_hash.cc
   chunk_compressor.cc
   content_digest.cc

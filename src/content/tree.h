@@ -49,6 +49,9 @@ struct CopyOptions {
   std::optional<unsigned> mode;             ///< also of directories made on the way, without its upper bits
   const ModeChange* mode_change = nullptr;  ///< instead of `mode`; not of directories made on the way
   bool create_dest_path = true;
+  /// A source that is an archive (archive_unpack.h) is unpacked into the directory `dest` instead: with its
+  /// own modes, and its owners unless `uid` and `gid` say others.
+  bool attempt_unpack = false;
   /// For directories made on the way (create_dest_path); absent: now.
   std::optional<std::int64_t> made_mtime;
 };

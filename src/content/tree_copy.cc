@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "content/archive_unpack.h"
 #include "content/copy_metadata.h"
 #include "content/file_bytes.h"
 #include "content/kept_xattrs.h"
@@ -58,11 +59,7 @@ class TreeCopy {
     return status && S_ISDIR(status->st_mode);
   }
 
-  UniqueFd make_directories(const std::string& path) {
-    // Setting the upper bits for what a mode means to a file would be a surprise; BuildKit leaves them out
-    // too.
-    const RootedDir::NewDirectory how{
-        .mode = options_.mode.value_or(0755) & 0777, .uid = options_.uid, .gid = options_.gid, .mtime = {}};
+  UniqueFd make_directories(const std::string& path, const RootedDir::NewDirectory& how) {
     // Without links, also those that lead to nothing yet.
     const std::string real = real_path_in(target_, path, /*follow_last=*/true);
     std::string so_far;
@@ -76,6 +73,13 @@ class TreeCopy {
       if (e.error_number() != ENOTDIR) throw;
       throw InvalidInput(concat("the destination's directory \"/", real, "\": a part of it is no directory"));
     }
+  }
+
+  void make_directories(const std::string& path) {
+    // As BuildKit does, the mode is for these too, but for its upper bits.
+    make_directories(
+        path,
+        {.mode = options_.mode.value_or(0755) & 0777, .uid = options_.uid, .gid = options_.gid, .mtime = {}});
   }
 
   /// Last, because what was put into them has changed their times.
@@ -109,6 +113,7 @@ class TreeCopy {
   void copy_source(const SelectedSource& source) {
     const auto status = selection_.tree->stat(source.real, /*follow=*/false);
     if (!status) throw NotFound(concat("\"/", source.named, "\": not found"));
+    if (options_.attempt_unpack && S_ISREG(status->st_mode) && unpack(source)) return;
     const std::string dest = place_for(source, S_ISDIR(status->st_mode));
     const std::vector<std::string> parts = path_components(dest);
     const std::string parent = parent_path(dest);
@@ -119,6 +124,15 @@ class TreeCopy {
     const TreeVisitor visitor{.enter = [this](const TreeEntry& entry) { return copy_entry(entry), true; },
                               .leave = [this](const TreeEntry& entry) { leave(entry); }};
     walk_source(selection_, source, visitor, stop_);
+  }
+
+  bool unpack(const SelectedSource& source) {
+    const UniqueFd file = selection_.tree->open(source.real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!is_archive(file.get())) return false;
+    const RootedDir::NewDirectory how{.mode = 0755, .uid = options_.uid, .gid = options_.gid, .mtime = {}};
+    const RootedDir into(make_directories(options_.dest, how), "");
+    unpack_archive(file.get(), into, {.uid = options_.uid, .gid = options_.gid}, "/" + source.named, stop_);
+    return true;
   }
 
   void copy_entry(const TreeEntry& entry) {

@@ -35,6 +35,7 @@ ResolvedUser owner_in(const RootedDir& target, const std::optional<Owner>& owner
 void copy(const CopyAction& action, const RootedDir& target, const SourceTree& from, std::stop_token stop) {
   const CopyPatterns patterns(action);
   CopyOptions options{.dest = action.dest, .mode = action.mode, .create_dest_path = action.create_dest_path};
+  options.attempt_unpack = action.attempt_unpack;
   ModeChange change;
   if (!action.mode_change.empty()) {
     change = ModeChange::parse(action.mode_change);

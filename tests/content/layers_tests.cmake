@@ -1,4 +1,5 @@
 set(CONTENT_LAYER_TESTS
+  archive_unpack_test.cc
   import_test.cc
   layer_hostile_test.cc
   layer_pack_test.cc
