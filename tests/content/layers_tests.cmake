@@ -7,6 +7,7 @@ set(CONTENT_LAYER_TESTS
   patterns_test.cc
   selection_test.cc
   sparse_test.cc
+  tar_extract_test.cc
   tree_copy_test.cc
   tree_digest_test.cc
   tree_support.cc)
