@@ -11,6 +11,7 @@ import concurrent.futures
 import difflib
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -58,8 +59,8 @@ class Bench:
         return engine.build(prepared, self.bases.diff_ids())
 
 
-def differences(expected, actual, name):
-    return "".join(difflib.unified_diff(expected.splitlines(True), actual.splitlines(True), name + " expected", name + " built", n=1))
+def differences(one, other, name, of_one="expected", of_other="built"):
+    return "".join(difflib.unified_diff(one.splitlines(True), other.splitlines(True), name + " " + of_one, name + " " + of_other, n=1))
 
 
 def compare(case, outcome):
@@ -158,7 +159,7 @@ def main():
         return SKIP
     began = time.time()
     with Bench(options.keep) as bench, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        engine = Buildx(options.docker) if options.docker else Slipway(os.path.join(bench.directory, "store"))
+        engine = Buildx(shlex.split(options.docker)) if options.docker else Slipway(os.path.join(bench.directory, "store"))
         failures = report(pool.map(Run(bench, engine, options.accept).one, cases), options.verbose)
     print("%d cases, %d failed, %.0f s" % (len(cases), failures, time.time() - began))
     return 1 if failures or not cases else 0
