@@ -1,8 +1,8 @@
 #include "dockerfile/ignore_file.h"
 
 #include "base/strings.h"
-#include "dockerfile/logical_lines.h"
 #include "dockerfile/paths.h"
+#include "dockerfile/spaces.h"
 
 namespace slipway::dockerfile {
 
@@ -13,10 +13,10 @@ std::vector<std::string> read_ignore_file(std::string_view text) {
   for (const std::string& line : split(text, '\n')) {
     // Looked at before trimming: " # x" is a pattern.
     if (line.starts_with('#')) continue;
-    std::string_view pattern = trim_blanks(line);
+    std::string_view pattern = trim_spaces(line);
     if (pattern.empty()) continue;
     const bool negated = pattern.front() == '!';
-    if (negated) pattern = trim_blanks(pattern.substr(1));
+    if (negated) pattern = trim_spaces(pattern.substr(1));
     std::string cleaned;
     if (!pattern.empty()) {
       cleaned = clean_path(pattern);

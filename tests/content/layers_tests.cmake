@@ -4,6 +4,7 @@ set(CONTENT_LAYER_TESTS
   layer_hostile_test.cc
   layer_pack_test.cc
   layer_unpack_test.cc
+  patterns_property_test.cc
   patterns_test.cc
   selection_test.cc
   sparse_test.cc

@@ -133,6 +133,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"Maintainer", "FROM alpine\nONBUILD \\\n  maintainer me\n", 3, 3, "MAINTAINER may not follow"},
         Bad{"Unknown", "FROM alpine\nONBUILD RNU x\n", 2, 9, "unknown instruction: RNU", "RUN"},
         Bad{"Arguments", "FROM alpine\nONBUILD COPY a\n", 2, 14, "at least two"},
+        Bad{"OnlyAFlag", "FROM alpine\nONBUILD --x=<<E\n", 2, 9, "unknown flag --x"},
         Bad{"Flags", "FROM alpine\nONBUILD RUN --netwrk=none x\n", 2, 13, "--netwrk", "--network"},
         Bad{"HeredocNoEnd", "FROM alpine\nONBUILD RUN <<EOF\nx\n", 2, 13, "only \"EOF\""}),
     [](const auto& row) { return row.param.name; });

@@ -50,6 +50,10 @@ TEST(Parser, ContinuationAtTheEndOfTheFileIsHarmless) {
   EXPECT_EQ(parse_text("FROM \\").instructions[0].text, "");
 }
 
+TEST(Parser, LinesThatEndAContinuationBelongToIt) {
+  EXPECT_EQ(parse_text("FROM a \\\n\n# b\n").instructions[0].last_line, 3);
+}
+
 TEST(Parser, HashInsideALineIsText) {
   EXPECT_EQ(parse_text("FROM a\nRUN echo # x\n").instructions[1].text, "echo # x");
 }
