@@ -5,11 +5,11 @@
 // nothing in it. That is unlike a shell, and like the Dockerfile language.
 #include "dockerfile/expand.h"
 
+#include <cctype>
 #include <utility>
 
 #include "base/strings.h"
 #include "dockerfile/logical_lines.h"
-#include "dockerfile/names.h"
 #include "dockerfile/shell_pattern.h"
 
 namespace slipway::dockerfile {
@@ -155,7 +155,15 @@ class Expander {
 
   std::string_view read_name() {
     const std::size_t start = at_;
-    at_ += name_length(word_, at_);
+    if (at_end()) return {};
+    const auto is_digit = [this] { return !at_end() && std::isdigit(static_cast<unsigned char>(peek())); };
+    if (is_digit()) {
+      while (is_digit()) ++at_;
+    } else if (std::string_view("@*#?-$!").find(peek()) != std::string_view::npos) {
+      ++at_;
+    } else {
+      while (!at_end() && (std::isalnum(static_cast<unsigned char>(peek())) || peek() == '_')) ++at_;
+    }
     return word_.substr(start, at_ - start);
   }
 
