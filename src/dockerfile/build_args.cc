@@ -12,8 +12,8 @@ namespace {
 constexpr std::array<std::string_view, 5> kProxyNames = {"http_proxy", "https_proxy", "ftp_proxy", "no_proxy",
                                                          "all_proxy"};
 constexpr std::array<std::string_view, 11> kPlatformNames = {
-    "BUILDPLATFORM",  "BUILDOS",  "BUILDARCH",  "BUILDVARIANT",  "BUILDOSVERSION", "TARGETPLATFORM",
-    "TARGETOS",       "TARGETARCH", "TARGETVARIANT", "TARGETOSVERSION", "TARGETSTAGE"};
+    "BUILDPLATFORM", "BUILDOS",    "BUILDARCH",     "BUILDVARIANT",    "BUILDOSVERSION", "TARGETPLATFORM",
+    "TARGETOS",      "TARGETARCH", "TARGETVARIANT", "TARGETOSVERSION", "TARGETSTAGE"};
 
 bool is_predefined(std::string_view name) {
   return is_proxy_arg(name) || name == "SOURCE_DATE_EPOCH" || name.starts_with("BUILDKIT_") ||
@@ -64,11 +64,12 @@ ArgMap platform_args(const Platform& target, const Platform& build, std::string_
   return out;
 }
 
-ArgMap global_args(const Dockerfile& file, const Program& program, const LowerOptions& options, ArgMap platform,
-                   TextBudget& budget) {
+ArgMap global_args(const Dockerfile& file, const Program& program, const LowerOptions& options,
+                   ArgMap platform, TextBudget& budget) {
   ArgMap out = std::move(platform);
   for (auto& [name, value] : out)
-    if (const auto given = options.build_args.find(name); given != options.build_args.end()) value = given->second;
+    if (const auto given = options.build_args.find(name); given != options.build_args.end())
+      value = given->second;
   const Lookup lookup = [&out](std::string_view name) -> std::optional<std::string_view> {
     const auto known = out.find(name);
     if (known == out.end()) return std::nullopt;

@@ -1,5 +1,6 @@
 #pragma once
-// Build arguments: what the builder itself defines, what stands before the first FROM, and what the caller gave.
+// Build arguments: what the builder itself defines, what stands before the first FROM, and what the caller
+// gave.
 #include <map>
 #include <optional>
 #include <string>
@@ -28,8 +29,8 @@ std::optional<ProxyEnv> proxy_of(const LowerOptions& options);
 ArgMap platform_args(const Platform& target, const Platform& build, std::string_view stage_name);
 
 /// platform_args with the ARGs before the first FROM; the caller's values win. Throws InvalidInput.
-ArgMap global_args(const Dockerfile& file, const Program& program, const LowerOptions& options, ArgMap platform,
-                   TextBudget& budget);
+ArgMap global_args(const Dockerfile& file, const Program& program, const LowerOptions& options,
+                   ArgMap platform, TextBudget& budget);
 
 /// A line for each build argument that no ARG of the file, or of the triggers that were run, takes.
 std::vector<std::string> unused_arg_warnings(const Program& program, const Triggers& triggers,

@@ -31,9 +31,12 @@ BaseImage BuildState::ask_for(const ImageRef& ref, const std::string& name, cons
   } catch (const Error& error) {
     // A name that is near a stage's is a mistake, whatever is optional.
     if (!options.images_optional || closest_match(name, names.names())) throw;
-    lint.note(concat("the image ", name, " cannot be read, so variables of its environment are not known and none is "
-                     "told as undefined: ", error.what()));
-    ImageConfig nothing{.platform = platform, .created = {}, .author = {}, .config = {}, .diff_ids = {}, .history = {}};
+    lint.note(concat("the image ", name,
+                     " cannot be read, so variables of its environment are not known and none is "
+                     "told as undefined: ",
+                     error.what()));
+    ImageConfig nothing{
+        .platform = platform, .created = {}, .author = {}, .config = {}, .diff_ids = {}, .history = {}};
     return {.pinned = ref, .config = std::move(nothing), .known = false};
   }
 }
@@ -52,10 +55,12 @@ const BaseImage& BuildState::resolve(const std::string& name, const Platform& pl
   } catch (const NotFound& error) {
     refuse_image(*this, name, error.what(), stage, where);
   } catch (Error& error) {
-    // A mistyped stage is the Dockerfile's fault, whatever a registry (or the way to it) says of such an image.
+    // A mistyped stage is the Dockerfile's fault, whatever a registry (or the way to it) says of such an
+    // image.
     if (closest_match(name, names.names()))
       refuse_image(*this, name,
-                   concat("\"", name, "\" is no stage, nor an image that can be had: ", error.what()), stage, where);
+                   concat("\"", name, "\" is no stage, nor an image that can be had: ", error.what()), stage,
+                   where);
     error.add_context(concat(where.file, ":", where.line, ": resolving ", name, " for ", platform.str()));
     throw;
   }

@@ -44,8 +44,8 @@ struct BuildState {
     if (lane == options.platforms.front()) args.push_back(std::move(use));
   }
 
-  /// The image for one platform. What the Dockerfile is to blame for becomes InvalidInput at `where`, with a hint if
-  /// the name is that of a stage or nearly so.
+  /// The image for one platform. What the Dockerfile is to blame for becomes InvalidInput at `where`, with a
+  /// hint if the name is that of a stage or nearly so.
   const BaseImage& resolve(const std::string& name, const Platform& platform, const Stage& stage,
                            const SourceLocation& where);
 

@@ -43,7 +43,8 @@ bool prints(char32_t rune) {
                                                                              {0xFFF0, 0xFFFB},
                                                                              {0xFFFE, 0xFFFF},
                                                                              {0xE0000, 0x10FFFF}}};
-  return std::ranges::none_of(kUnseen, [rune](const auto& range) { return rune >= range.first && rune <= range.second; });
+  return std::ranges::none_of(
+      kUnseen, [rune](const auto& range) { return rune >= range.first && rune <= range.second; });
 }
 
 void append_hex(std::string& out, const char* format, unsigned value) {
@@ -92,7 +93,8 @@ std::string go_list(const std::vector<std::string>& list) { return concat("[", j
 std::string go_duration(std::int64_t nanoseconds) {
   if (nanoseconds == 0) return "0s";
   const std::string sign = nanoseconds < 0 ? "-" : "";
-  std::uint64_t left = nanoseconds < 0 ? ~static_cast<std::uint64_t>(nanoseconds) + 1 : static_cast<std::uint64_t>(nanoseconds);
+  std::uint64_t left = nanoseconds < 0 ? ~static_cast<std::uint64_t>(nanoseconds) + 1
+                                       : static_cast<std::uint64_t>(nanoseconds);
   // `left` in units of `unit`, with a fraction that has no zeros at its end.
   const auto with_fraction = [&left](std::uint64_t unit) {
     std::string out = std::to_string(left / unit);

@@ -13,10 +13,12 @@ namespace slipway::dockerfile {
 namespace {
 
 LoweredLane finish(StageState state, const BuildState& build, const Platform& target) {
-  LoweredLane out{target, std::move(state.result), std::move(state.config), state.base_layers, state.base_history};
+  LoweredLane out{target, std::move(state.result), std::move(state.config), state.base_layers,
+                  state.base_history};
   out.config.config.env = state.env.strings();
   out.config.platform = target;
-  for (const auto& [name, value] : build.options.labels) out.config.config.labels.insert_or_assign(name, value);
+  for (const auto& [name, value] : build.options.labels)
+    out.config.config.labels.insert_or_assign(name, value);
   return out;
 }
 
@@ -36,20 +38,23 @@ LoweredLane lower_lane(BuildState& build, const Platform& platform, int target) 
   }
   StageState& result = *lane.done[static_cast<std::size_t>(target)];
   if (result.platform != platform)
-    build.warn(*last.from, concat("the stage to build is for ", result.platform.str(), ", whatever platform is asked for; "
-                                  "the image for ", platform.str(), " gets its files"));
+    build.warn(*last.from, concat("the stage to build is for ", result.platform.str(),
+                                  ", whatever platform is asked for; "
+                                  "the image for ",
+                                  platform.str(), " gets its files"));
   return finish(std::move(result), build, platform);
 }
 
 }  // namespace
 
-Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver, std::stop_token stop) {
+Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver,
+              std::stop_token stop) {
   LintReport unread;
   return lower(file, options, resolver, unread, stop);
 }
 
-Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver, LintReport& report,
-              std::stop_token stop) {
+Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver,
+              LintReport& report, std::stop_token stop) {
   if (options.platforms.empty()) throw UsageError("no platform to build for");
   report.configure(file, options.build_args);
   lint_syntax(file, report);

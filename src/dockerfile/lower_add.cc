@@ -6,7 +6,9 @@
 namespace slipway::dockerfile {
 namespace {
 
-bool is_http(std::string_view source) { return source.starts_with("http://") || source.starts_with("https://"); }
+bool is_http(std::string_view source) {
+  return source.starts_with("http://") || source.starts_with("https://");
+}
 
 /// The last part of the URL's path, percent signs undone.
 std::string file_name_of(std::string_view url) {
@@ -18,7 +20,8 @@ std::string file_name_of(std::string_view url) {
   std::string decoded;
   for (std::size_t i = 0; i < path.size(); ++i) {
     const std::string hex(path.substr(i, 3));
-    if (path[i] == '%' && hex.size() == 3 && hex.find_first_not_of("0123456789abcdefABCDEF", 1) == std::string::npos) {
+    if (path[i] == '%' && hex.size() == 3 &&
+        hex.find_first_not_of("0123456789abcdefABCDEF", 1) == std::string::npos) {
       decoded += static_cast<char>(std::stoi(hex.substr(1), nullptr, 16));
       i += 2;
     } else {
@@ -56,10 +59,13 @@ void StageLowering::add_git(Copying& copying, GitUrl url) {
   if (command.keep_git_dir) url.keep_git_dir = true;
   if (!copying.checksum.empty()) {
     if (!url.checksum.empty() && url.checksum != to_lower(copying.checksum))
-      fail(*command.checksum, concat("--checksum=", copying.checksum, " is not what the URL says: ", url.checksum));
-    if (copying.checksum.size() > 64 || copying.checksum.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
-      fail(*command.checksum, concat("--checksum of a git repository is a commit's id or the beginning of it, not \"",
-                                     copying.checksum, "\""));
+      fail(*command.checksum,
+           concat("--checksum=", copying.checksum, " is not what the URL says: ", url.checksum));
+    if (copying.checksum.size() > 64 ||
+        copying.checksum.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
+      fail(*command.checksum,
+           concat("--checksum of a git repository is a commit's id or the beginning of it, not \"",
+                  copying.checksum, "\""));
     url.checksum = to_lower(copying.checksum);
   }
   Op op;
@@ -79,7 +85,8 @@ void StageLowering::add_url(Copying& copying, const std::string& url) {
     try {
       source.attrs[kAttrHttpChecksum] = Digest::parse(copying.checksum).str();
     } catch (const Error&) {
-      fail(*command.checksum, concat("--checksum of a URL is \"sha256:\" and 64 hex digits, not \"", copying.checksum, "\""));
+      fail(*command.checksum,
+           concat("--checksum of a URL is \"sha256:\" and 64 hex digits, not \"", copying.checksum, "\""));
     }
   }
   Op op;
@@ -96,7 +103,8 @@ bool StageLowering::add_remote(Copying& copying, const std::string& source, std:
   std::optional<GitUrl> git = git_url(source, offset);
   if (!git && !is_http(source)) {
     if (!copying.checksum.empty())
-      fail(*copying.command.checksum, concat("--checksum is for URLs and git repositories; \"", source, "\" is neither"));
+      fail(*copying.command.checksum,
+           concat("--checksum is for URLs and git repositories; \"", source, "\" is neither"));
     return false;
   }
   if (!copying.command.add) {

@@ -14,9 +14,9 @@ namespace {
 bool is_signal(std::string_view text) {
   if (const std::optional<std::uint64_t> number = parse_unsigned(text)) return *number >= 1 && *number <= 64;
   static const std::set<std::string_view> kNames = {
-      "ABRT", "ALRM", "BUS",  "CHLD", "CLD",  "CONT", "FPE",  "HUP",  "ILL",  "INT",    "IO",   "IOT",
-      "KILL", "PIPE", "POLL", "PROF", "PWR",  "QUIT", "SEGV", "STKFLT", "STOP", "SYS",  "TERM", "TRAP",
-      "TSTP", "TTIN", "TTOU", "URG",  "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX"};
+      "ABRT", "ALRM", "BUS",  "CHLD", "CLD",  "CONT", "FPE",    "HUP",    "ILL",  "INT",  "IO",    "IOT",
+      "KILL", "PIPE", "POLL", "PROF", "PWR",  "QUIT", "SEGV",   "STKFLT", "STOP", "SYS",  "TERM",  "TRAP",
+      "TSTP", "TTIN", "TTOU", "URG",  "USR1", "USR2", "VTALRM", "WINCH",  "XCPU", "XFSZ", "RTMIN", "RTMAX"};
   std::string name = to_upper(text);
   if (name.starts_with("SIG")) name.erase(0, 3);
   if (kNames.contains(name)) return true;
@@ -94,7 +94,8 @@ void StageLowering::operator()(const LabelCommand& command) {
 
 void StageLowering::operator()(const WorkdirCommand& command) {
   const std::string written = expand(command.path);
-  if (written.empty()) build_.warn(shown_at(), "WORKDIR is empty once its variables have their values: it changes nothing");
+  if (written.empty())
+    build_.warn(shown_at(), "WORKDIR is empty once its variables have their values: it changes nothing");
   lint().workdir(written, !state_.workdir_set);
   state_.workdir_set = true;
   std::string& working_dir = state_.config.config.working_dir;
@@ -119,7 +120,8 @@ void StageLowering::operator()(const WorkdirCommand& command) {
 
 void StageLowering::operator()(const UserCommand& command) {
   std::string user = expand(command.user);
-  if (user.empty()) build_.warn(shown_at(), "USER is empty once its variables have their values: that is root");
+  if (user.empty())
+    build_.warn(shown_at(), "USER is empty once its variables have their values: that is root");
   remember(concat("USER ", user), false);
   state_.config.config.user = std::move(user);
 }
@@ -131,12 +133,13 @@ void StageLowering::operator()(const ExposeCommand& command) {
   std::ranges::stable_sort(words, {}, [](const Word* word) -> const std::string& { return word->text; });
   std::vector<std::string> named;
   for (const Word* word : words) {
-    const std::vector<std::string> texts =
-        placed(word->offset, [&] { return expand_words(word->text, lookup(), build_.file.escape, build_.budget); });
+    const std::vector<std::string> texts = placed(
+        word->offset, [&] { return expand_words(word->text, lookup(), build_.file.escape, build_.budget); });
     for (const std::string& text : texts) {
       lint().port(text, word->offset);
       const std::optional<ExposedPorts> ports = parse_exposed_ports(text);
-      if (!ports) fail(word->offset, concat("\"", text, "\" is no port: EXPOSE takes PORT[-PORT][/tcp|udp|sctp]"));
+      if (!ports)
+        fail(word->offset, concat("\"", text, "\" is no port: EXPOSE takes PORT[-PORT][/tcp|udp|sctp]"));
       placed(word->offset, [&] { build_.budget.spend((ports->last - ports->first + 1) * 64); });
       for (unsigned port = ports->first; port <= ports->last; ++port)
         named.push_back(concat(port, "/", ports->protocol));
@@ -166,7 +169,9 @@ void StageLowering::operator()(const VolumeCommand& command) {
 
 void StageLowering::operator()(const StopSignalCommand& command) {
   std::string signal = expand(command.signal);
-  if (!is_signal(signal)) fail(command.signal.offset, concat("\"", signal, "\" is no signal: a name like SIGTERM or a number from 1 to 64"));
+  if (!is_signal(signal))
+    fail(command.signal.offset,
+         concat("\"", signal, "\" is no signal: a name like SIGTERM or a number from 1 to 64"));
   remember(concat("STOPSIGNAL ", signal), false);
   state_.config.config.stop_signal = std::move(signal);
 }
@@ -206,10 +211,11 @@ void StageLowering::operator()(const HealthcheckCommand& command) {
   lint().last_one_counts();
   state_.config.config.healthcheck = command.check;
   const HealthCheck& check = command.check;
-  remember(concat("HEALTHCHECK {Test:", go_list(check.test), " Interval:", go_duration(check.interval_ns),
-                  " Timeout:", go_duration(check.timeout_ns), " StartPeriod:", go_duration(check.start_period_ns),
-                  " StartInterval:", go_duration(check.start_interval_ns), " Retries:", check.retries, "}"),
-           false);
+  remember(
+      concat("HEALTHCHECK {Test:", go_list(check.test), " Interval:", go_duration(check.interval_ns),
+             " Timeout:", go_duration(check.timeout_ns), " StartPeriod:", go_duration(check.start_period_ns),
+             " StartInterval:", go_duration(check.start_interval_ns), " Retries:", check.retries, "}"),
+      false);
 }
 
 void StageLowering::operator()(const OnbuildCommand& command) {

@@ -34,10 +34,12 @@ bool is_local(const StageSource& source) {
 std::string StageLowering::copy_dest(const CopyCommand& command, std::string& written) {
   written = expand(command.dest);
   if (written.empty())
-    build_.warn(shown_at(), "the destination is empty once its variables have their values: it is the working directory");
+    build_.warn(shown_at(),
+                "the destination is empty once its variables have their values: it is the working directory");
   if (command.sources.size() + command.inline_files.size() > 1 && !names_directory(written))
-    fail(command.dest.offset,
-         concat(at_->keyword, " of more than one source needs a directory as destination: end it with \"/\""));
+    fail(
+        command.dest.offset,
+        concat(at_->keyword, " of more than one source needs a directory as destination: end it with \"/\""));
   std::string dest = resolve_path(working_dir(), written);
   if (names_directory(written) && dest != "/") dest += '/';
   return dest;
@@ -56,7 +58,8 @@ void StageLowering::set_owner(Copying& copying) {
   if (owner.user.empty()) owner.user = "0";
   if (text.ends_with(':')) owner.group = "0";
   if (copying.linked && !(is_number(owner.user) && is_number(owner.group))) {
-    InvalidInput error(concat("--chown=", text, " with --link: names cannot be looked up, as the files are copied into a "
+    InvalidInput error(concat("--chown=", text,
+                              " with --link: names cannot be looked up, as the files are copied into a "
                               "layer of their own, where there is no /etc/passwd"),
                        source().at(*flag));
     error.set_hint("give the numbers: --chown=UID:GID");
@@ -71,8 +74,9 @@ void StageLowering::set_mode(Copying& copying, const std::string& text) {
   copying.action.mode = parse_octal_mode(text);
   if (!copying.action.mode) {
     if (!is_symbolic_mode(text)) {
-      InvalidInput error(concat("--chmod takes an octal mode of at most 07777, or symbols, not \"", text, "\""),
-                         source().at(*copying.command.chmod));
+      InvalidInput error(
+          concat("--chmod takes an octal mode of at most 07777, or symbols, not \"", text, "\""),
+          source().at(*copying.command.chmod));
       error.set_hint("such as --chmod=0644 or --chmod=u=rwX,go=rX");
       throw error;
     }
@@ -106,29 +110,34 @@ void StageLowering::add_inline_file(Copying& copying, const Heredoc& heredoc) {
   file.data = heredoc.body;
   if (heredoc.expand) {
     const Lookup values = lookup();
-    file.data = placed(0, [&] { return expand_text(heredoc.body, values, '\\', build_.budget, {Quotes::Ordinary, false}); });
+    file.data = placed(0, [&] {
+      return expand_text(heredoc.body, values, '\\', build_.budget, {Quotes::Ordinary, false});
+    });
   }
   CopyAction action = copying.action;
   action.src = file.path;
   action.follow_symlink = action.copy_dir_contents = action.allow_wildcard = false;
   FileOpBuilder document(std::nullopt);
   document.add(std::move(file));
-  action.from = copying.builder.input(add_internal(std::move(document).op(), "[internal] preparing inline document"));
+  action.from =
+      copying.builder.input(add_internal(std::move(document).op(), "[internal] preparing inline document"));
   copying.builder.add(std::move(action));
 }
 
 void StageLowering::operator()(const CopyCommand& command) {
   const StageSource from = copy_source(build_, source(), stage_, command, lane_.target);
-  const std::string mode = command.chmod != nullptr ? expand(*command.chmod, command.chmod->value) : std::string();
+  const std::string mode =
+      command.chmod != nullptr ? expand(*command.chmod, command.chmod->value) : std::string();
   // As elsewhere, --link counts for nothing beside --chmod.
   const bool linked = command.link && mode.empty();
-  Copying copying{.command = command,
-                  .from = from,
-                  .builder = FileOpBuilder(linked ? std::nullopt : state_.result),
-                  .linked = linked,
-                  .checksum = command.checksum != nullptr ? expand(*command.checksum, command.checksum->value) : "",
-                  .action = {},
-                  .written = at_->keyword};
+  Copying copying{
+      .command = command,
+      .from = from,
+      .builder = FileOpBuilder(linked ? std::nullopt : state_.result),
+      .linked = linked,
+      .checksum = command.checksum != nullptr ? expand(*command.checksum, command.checksum->value) : "",
+      .action = {},
+      .written = at_->keyword};
   std::string written_dest;
   copying.action.dest = copy_dest(command, written_dest);
   for (const Flag* flag : command.exclude) copying.action.exclude.push_back(flag->value);
@@ -140,7 +149,8 @@ void StageLowering::operator()(const CopyCommand& command) {
     const std::string text = expand(word);
     copying.written += concat(" ", text);
     if (text.empty())
-      build_.warn(shown_at(), concat("the source \"", word.text, "\" is empty once its variables have their values: it is all there is"));
+      build_.warn(shown_at(), concat("the source \"", word.text,
+                                     "\" is empty once its variables have their values: it is all there is"));
     if (add_remote(copying, text, word.offset)) continue;
     if (from.kind == StageSource::Kind::Context)
       lint().copied(text, word.offset, build_.options.ignore_patterns, build_.options.ignored);

@@ -19,11 +19,13 @@ bool has_layers(const ImageConfig& config) {
 }  // namespace
 
 std::string pattern_list(const std::vector<std::string>& patterns) {
-  // File names are bytes; what is no UTF-8 cannot be written as JSON and is kept out with a replacement character.
+  // File names are bytes; what is no UTF-8 cannot be written as JSON and is kept out with a replacement
+  // character.
   return nlohmann::json(patterns).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::optional<Digest> StageLowering::image_vertex(const BaseImage& image, const Platform& platform, VertexInfo info) {
+std::optional<Digest> StageLowering::image_vertex(const BaseImage& image, const Platform& platform,
+                                                  VertexInfo info) {
   if (!has_layers(image.config)) return std::nullopt;
   Op op;
   op.what = SourceOp{concat("docker-image://", image.pinned.str()), {}};
@@ -44,7 +46,8 @@ StageLowering::Tree StageLowering::tree_of(const StageSource& source, const Flag
   switch (source.kind) {
     case StageSource::Kind::Context:
       if (!lane_.context)
-        lane_.context = local_vertex("context", build_.options.ignore_patterns, "[internal] load build context");
+        lane_.context =
+            local_vertex("context", build_.options.ignore_patterns, "[internal] load build context");
       return {lane_.context, true};
     case StageSource::Kind::Local:
       return {local_vertex(source.named.context->value, source.named.context->ignore_patterns,
@@ -60,7 +63,8 @@ StageLowering::Tree StageLowering::tree_of(const StageSource& source, const Flag
     case StageSource::Kind::Image:
       break;
   }
-  // An image that is only read from is the target's, whatever the stage runs on: its files are for the result.
+  // An image that is only read from is the target's, whatever the stage runs on: its files are for the
+  // result.
   const BaseImage& image = build_.resolve(source.image, lane_.target, stage_, source_place(flag));
   const std::string platform = shows_platform(lane_.target) ? concat(lane_.target.str(), " ") : std::string();
   std::string name = source.named.name != nullptr
@@ -71,7 +75,8 @@ StageLowering::Tree StageLowering::tree_of(const StageSource& source, const Flag
 
 StageState StageLowering::empty_state() const {
   const Platform platform = plan_.platform.value_or(lane_.target);
-  ImageConfig config{.platform = platform, .created = {}, .author = {}, .config = {}, .diff_ids = {}, .history = {}};
+  ImageConfig config{
+      .platform = platform, .created = {}, .author = {}, .config = {}, .diff_ids = {}, .history = {}};
   config.config.working_dir = "/";
   return {platform, std::nullopt, std::move(config), 0, 0, {}, {}};
 }
@@ -81,9 +86,15 @@ StageState StageLowering::begin_from_image() {
   const Platform platform = plan_.platform.value_or(lane_.target);
   const BaseImage& image = build_.resolve(plan_.base.image, platform, stage_, source_place(nullptr));
   stage_lint_.base_platform(stage_, plan_.base.image, platform, image.config.platform);
-  placed(0, [&] { build_.budget.spend((image.config.history.size() + image.config.config.env.size()) * 64); });
-  StageState out{platform, std::nullopt, image.config, image.config.diff_ids.size(), image.config.history.size(),
-                 EnvList(image.config.config.env), {}};
+  placed(0,
+         [&] { build_.budget.spend((image.config.history.size() + image.config.config.env.size()) * 64); });
+  StageState out{platform,
+                 std::nullopt,
+                 image.config,
+                 image.config.diff_ids.size(),
+                 image.config.history.size(),
+                 EnvList(image.config.config.env),
+                 {}};
   RuntimeConfig& config = out.config.config;
   config.env.clear();
   config.on_build.clear();  // they were for this stage and are done with it
@@ -92,8 +103,9 @@ StageState StageLowering::begin_from_image() {
   out.env_known = image.known;
   out.config.platform = platform;
   std::string name = next_prefix(platform, true);
-  name += plan_.base.named.name != nullptr ? concat("FROM ", *plan_.base.named.name, " = ", image.pinned.str())
-                                           : concat("FROM ", image.pinned.str());
+  name += plan_.base.named.name != nullptr
+              ? concat("FROM ", *plan_.base.named.name, " = ", image.pinned.str())
+              : concat("FROM ", image.pinned.str());
   out.result = image_vertex(image, platform, {std::move(name), build_.file.at(*at_), false});
   return out;
 }
@@ -105,7 +117,9 @@ StageState StageLowering::begin_from_stage() {
     build_.warn(*stage_.from, concat("--platform is ignored: the stage that this one is built on is for ",
                                      base->platform.str()));
   // A copy; charged, so that long chains of stages cannot make it quadratic.
-  placed(0, [&] { build_.budget.spend(base->config.history.size() * 64 + base->env.bytes() + base->args.bytes()); });
+  placed(0, [&] {
+    build_.budget.spend(base->config.history.size() * 64 + base->env.bytes() + base->args.bytes());
+  });
   StageState out = *base;
   out.config.config.on_build.clear();
   // A context of the caller's stands for an image; ARGs are no part of one.
@@ -124,7 +138,8 @@ StageState StageLowering::begin_from_directory() {
   copy.owner = Owner{"0", "0"};
   copy.allow_wildcard = false;
   builder.add(std::move(copy));
-  out.result = add(std::move(builder).op(), concat(next_prefix(out.platform, true), "FROM ", *plan_.base.named.name));
+  out.result =
+      add(std::move(builder).op(), concat(next_prefix(out.platform, true), "FROM ", *plan_.base.named.name));
   return out;
 }
 

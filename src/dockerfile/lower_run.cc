@@ -38,7 +38,8 @@ std::vector<std::string> StageLowering::run_environment() const {
     out.push_back(concat(entry.name, "=", arg ? *arg : std::string_view(entry.value)));
   }
   for (const StageArg& arg : state_.args.entries())
-    if (arg.value && arg.in_env && !state_.env.find(arg.name)) out.push_back(concat(arg.name, "=", *arg.value));
+    if (arg.value && arg.in_env && !state_.env.find(arg.name))
+      out.push_back(concat(arg.name, "=", *arg.value));
   return out;
 }
 
@@ -49,7 +50,8 @@ std::string StageLowering::run_history(const std::vector<std::string>& args) con
     out += concat("|", state_.args.entries().size(), " ");
     for (const StageArg& arg : state_.args.entries()) {
       const std::optional<std::string_view> seen = state_.find(arg.name);
-      out += concat(arg.name, "=", seen ? *seen : std::string_view(arg.value ? *arg.value : std::string_view{}), " ");
+      out += concat(arg.name, "=",
+                    seen ? *seen : std::string_view(arg.value ? *arg.value : std::string_view{}), " ");
     }
   }
   return concat(out, join(args, " "), " # slipway");
@@ -58,7 +60,8 @@ std::string StageLowering::run_history(const std::vector<std::string>& args) con
 std::string StageLowering::heredoc_file_name(const Heredoc& heredoc) const {
   std::string name = base_name(heredoc.name);
   if (name != heredoc.name || name == "." || name == "..")
-    throw InvalidInput(concat("the here-document \"", heredoc.name, "\" becomes a file of that name, so it may not have a \"/\" "
+    throw InvalidInput(concat("the here-document \"", heredoc.name,
+                              "\" becomes a file of that name, so it may not have a \"/\" "
                               "in it, nor be \".\" or \"..\""),
                        source().at(*at_, 0));
   return name;
@@ -78,7 +81,8 @@ void StageLowering::add_script(const Heredoc& heredoc, Running& running) {
   running.exec.mounts.push_back(std::move(mount));
 }
 
-std::vector<std::string> StageLowering::run_args(const RunCommand& command, Running& running, std::string& shown) {
+std::vector<std::string> StageLowering::run_args(const RunCommand& command, Running& running,
+                                                 std::string& shown) {
   if (!command.line.shell) return command.line.args;
   std::string text = join(command.line.args, " ");
   const std::vector<Heredoc>& heredocs = at_->heredocs;
@@ -128,7 +132,9 @@ void StageLowering::operator()(const RunCommand& command) {
   exec.args = run_args(command, running, shown);
   for (const MountSpec& spec : command.mounts) add_mount(spec, running);
   // A mount below another one comes after it. Files come last, whatever they are in.
-  const auto is_file = [](const Mount& mount) { return mount.type == MountType::Secret || mount.type == MountType::Ssh; };
+  const auto is_file = [](const Mount& mount) {
+    return mount.type == MountType::Secret || mount.type == MountType::Ssh;
+  };
   std::stable_sort(exec.mounts.begin() + 1, exec.mounts.end(), [&](const Mount& a, const Mount& b) {
     if (is_file(a) != is_file(b)) return is_file(b);
     return !is_file(a) && a.dest < b.dest;

@@ -1,5 +1,6 @@
-// RUN --mount. A directory of the caller's is never mounted itself: what the mount needs of it is copied first, as
-// COPY would, so that ignored files stay out, owners are root's, and the step's key is of what is read.
+// RUN --mount. A directory of the caller's is never mounted itself: what the mount needs of it is copied
+// first, as COPY would, so that ignored files stay out, owners are root's, and the step's key is of what is
+// read.
 #include <algorithm>
 
 #include "base/strings.h"
@@ -14,17 +15,20 @@ constexpr const char* kCacheRoot = "/cache";
 }  // namespace
 
 std::string StageLowering::mount_target(const MountSpec& spec) {
-  std::string target = resolve_path(working_dir(), spec.target ? expand(*spec.flag, *spec.target) : std::string());
+  std::string target =
+      resolve_path(working_dir(), spec.target ? expand(*spec.flag, *spec.target) : std::string());
   if (target == "/") fail(*spec.flag, "--mount: the target may not be the root directory");
   return target;
 }
 
-/// The id that is given, as it is. Without one, a cache belongs to its target as written and to the platform that the
-/// step runs on: what programs of different platforms keep in one directory (objects, modules, wheels) does not mix.
+/// The id that is given, as it is. Without one, a cache belongs to its target as written and to the platform
+/// that the step runs on: what programs of different platforms keep in one directory (objects, modules,
+/// wheels) does not mix.
 std::string StageLowering::cache_id(const std::string& given, const std::string& target) const {
   const auto scope = build_.options.build_args.find("BUILDKIT_CACHE_MOUNT_NS");
-  const std::string prefix =
-      scope == build_.options.build_args.end() || scope->second.empty() ? std::string() : concat(scope->second, "/");
+  const std::string prefix = scope == build_.options.build_args.end() || scope->second.empty()
+                                 ? std::string()
+                                 : concat(scope->second, "/");
   if (!given.empty()) return concat(prefix, given);
   return concat(prefix, target, "@", state_.platform.str());
 }
@@ -43,7 +47,8 @@ void StageLowering::add_tree_mount(const MountSpec& spec, Mount mount, Running& 
     copy.allow_wildcard = false;
     copy.copy_dir_contents = path == "/";
     builder.add(std::move(copy));
-    vertex = add_internal(std::move(builder).op(), concat("[internal] copy ", path, " of the build context for mounts"));
+    vertex = add_internal(std::move(builder).op(),
+                          concat("[internal] copy ", path, " of the build context for mounts"));
     if (path != "/") mount.selector = concat("/", base_name(path));
   } else if (path != "/") {
     mount.selector = path;
@@ -74,8 +79,8 @@ void StageLowering::add_secret(const MountSpec& spec, Running& running) {
   mount.type = MountType::Secret;
   mount.dest = target ? resolve_path(working_dir(), *target) : concat("/run/secrets/", base_name(id));
   if (mount.dest == "/") fail(*spec.flag, "--mount=type=secret: the target may not be the root directory");
-  mount.secret = SecretMount{std::move(id), spec.uid.value_or(0), spec.gid.value_or(0), spec.mode.value_or(0400),
-                             !spec.required};
+  mount.secret = SecretMount{std::move(id), spec.uid.value_or(0), spec.gid.value_or(0),
+                             spec.mode.value_or(0400), !spec.required};
   running.exec.mounts.push_back(std::move(mount));
 }
 
@@ -86,7 +91,8 @@ void StageLowering::add_ssh(const MountSpec& spec, Running& running) {
   const std::string id = spec.id ? expand(*spec.flag, *spec.id) : std::string();
   Mount mount;
   mount.type = MountType::Ssh;
-  mount.dest = target.empty() ? concat("/run/buildkit/ssh_agent.", sockets) : resolve_path(working_dir(), target);
+  mount.dest =
+      target.empty() ? concat("/run/buildkit/ssh_agent.", sockets) : resolve_path(working_dir(), target);
   if (mount.dest == "/") fail(*spec.flag, "--mount=type=ssh: the target may not be the root directory");
   mount.ssh = SshMount{id.empty() ? "default" : id, spec.uid.value_or(0), spec.gid.value_or(0),
                        spec.mode.value_or(0600), !spec.required};

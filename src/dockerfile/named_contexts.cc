@@ -31,7 +31,8 @@ NamedContexts::NamedContexts(const std::map<std::string, NamedContext>& contexts
   }
 }
 
-std::optional<NamedContexts::Found> NamedContexts::find(std::string_view name, const Platform& platform) const {
+std::optional<NamedContexts::Found> NamedContexts::find(std::string_view name,
+                                                        const Platform& platform) const {
   if (by_key_.empty() || name == "scratch" || name == "context") return std::nullopt;
   const std::string common = common_name(name);
   auto known = by_key_.find(concat(common, "::", platform.str()));

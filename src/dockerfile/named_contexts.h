@@ -1,6 +1,6 @@
 #pragma once
-// What --build-context gave names to: found by the name as written in the Dockerfile or by any other way to write the
-// same image ("alpine", "alpine:latest", "docker.io/library/alpine"), for one platform or for all.
+// What --build-context gave names to: found by the name as written in the Dockerfile or by any other way to
+// write the same image ("alpine", "alpine:latest", "docker.io/library/alpine"), for one platform or for all.
 #include <map>
 #include <optional>
 #include <string>
@@ -17,7 +17,8 @@ class NamedContexts {
     const NamedContext* context = nullptr;
   };
 
-  /// Keys are NAME or NAME::PLATFORM. `contexts` must outlive this. Throws UsageError for a platform that is none.
+  /// Keys are NAME or NAME::PLATFORM. `contexts` must outlive this. Throws UsageError for a platform that is
+  /// none.
   explicit NamedContexts(const std::map<std::string, NamedContext>& contexts);
 
   /// The one for `platform` if there is such, else the one for all. "scratch" and "context" are never found.

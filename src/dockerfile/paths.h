@@ -5,7 +5,8 @@
 
 namespace slipway::dockerfile {
 
-/// Lexically shortest form: no empty or "." parts, ".." resolved; ".." at the root is the root. "" becomes ".".
+/// Lexically shortest form: no empty or "." parts, ".." resolved; ".." at the root is the root. "" becomes
+/// ".".
 std::string clean_path(std::string_view path);
 /// clean_path of "/" + path: what `path` names when it cannot leave the root.
 std::string clean_absolute(std::string_view path);

@@ -20,7 +20,8 @@ std::optional<unsigned> parse_port(std::string_view text) {
 std::optional<Range> parse_range(std::string_view text) {
   const std::size_t dash = text.find('-');
   const std::optional<unsigned> first = parse_port(text.substr(0, dash));
-  const std::optional<unsigned> last = dash == std::string_view::npos ? first : parse_port(text.substr(dash + 1));
+  const std::optional<unsigned> last =
+      dash == std::string_view::npos ? first : parse_port(text.substr(dash + 1));
   if (!first || !last || *last < *first) return std::nullopt;
   return Range{*first, *last};
 }
@@ -29,7 +30,8 @@ bool is_address(std::string_view text) {
   if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
   in6_addr address{};
   const std::string zeroed(text);
-  return inet_pton(AF_INET, zeroed.c_str(), &address) == 1 || inet_pton(AF_INET6, zeroed.c_str(), &address) == 1;
+  return inet_pton(AF_INET, zeroed.c_str(), &address) == 1 ||
+         inet_pton(AF_INET6, zeroed.c_str(), &address) == 1;
 }
 
 /// [IP:]HOST, of which the ports must be as many as the container's, if those are more than one.
@@ -53,7 +55,8 @@ std::optional<ExposedPorts> parse_exposed_ports(std::string_view text) {
   if (!range) return std::nullopt;
   if (colon != std::string_view::npos && !is_host_part(text.substr(0, colon), *range)) return std::nullopt;
   ExposedPorts out{range->first, range->second, "tcp"};
-  if (slash != std::string_view::npos && slash + 1 < container.size()) out.protocol = to_lower(container.substr(slash + 1));
+  if (slash != std::string_view::npos && slash + 1 < container.size())
+    out.protocol = to_lower(container.substr(slash + 1));
   if (out.protocol != "tcp" && out.protocol != "udp" && out.protocol != "sctp") return std::nullopt;
   return out;
 }

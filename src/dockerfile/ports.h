@@ -8,7 +8,7 @@ namespace slipway::dockerfile {
 
 struct ExposedPorts {
   unsigned first = 0, last = 0;
-  std::string protocol;        ///< "tcp", "udp" or "sctp"
+  std::string protocol;  ///< "tcp", "udp" or "sctp"
 };
 
 /// Nothing if `text` is none of that.

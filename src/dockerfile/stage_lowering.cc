@@ -75,13 +75,15 @@ std::string StageLowering::expand(const Word& word) {
   const Lookup values = checked_lookup([&](std::string_view name, const std::vector<std::string>& known) {
     lint().undefined(name, word.offset, known);
   });
-  return placed(word.offset, [&] { return expand_word(word.text, values, build_.file.escape, build_.budget); });
+  return placed(word.offset,
+                [&] { return expand_word(word.text, values, build_.file.escape, build_.budget); });
 }
 
 std::string StageLowering::expand(const Flag& flag, const std::string& value) {
   if (is_plain(value, build_.file.escape)) return value;
-  const Lookup values = checked_lookup(
-      [&](std::string_view name, const std::vector<std::string>& known) { lint().undefined(name, flag, known); });
+  const Lookup values = checked_lookup([&](std::string_view name, const std::vector<std::string>& known) {
+    lint().undefined(name, flag, known);
+  });
   try {
     return expand_word(value, values, build_.file.escape, build_.budget);
   } catch (const TextError& error) {
@@ -96,14 +98,16 @@ bool StageLowering::shows_platform(const Platform& platform) const {
 /// "->arm64" where a stage that runs on one platform says that it makes something for another.
 std::string StageLowering::cross_target(const Platform& platform) const {
   const auto whole = state_.find("TARGETPLATFORM");
-  const auto os = state_.find("TARGETOS"), architecture = state_.find("TARGETARCH"), variant = state_.find("TARGETVARIANT");
+  const auto os = state_.find("TARGETOS"), architecture = state_.find("TARGETARCH"),
+             variant = state_.find("TARGETVARIANT");
   if (!whole && !os && !architecture && !variant) return {};
   try {
     const Platform target =
         whole ? Platform::parse(*whole)
-              : Platform::from_fields(os && !os->empty() ? *os : platform.os(),
-                                      architecture && !architecture->empty() ? *architecture : platform.architecture(),
-                                      variant.value_or(""));
+              : Platform::from_fields(
+                    os && !os->empty() ? *os : platform.os(),
+                    architecture && !architecture->empty() ? *architecture : platform.architecture(),
+                    variant.value_or(""));
     if (target.os() != platform.os()) return concat("->", target.str());
     if (target.architecture() == platform.architecture()) return {};
     return concat("->", target.architecture(), target.variant().empty() ? "" : "/", target.variant());
@@ -114,7 +118,8 @@ std::string StageLowering::cross_target(const Platform& platform) const {
 
 std::string StageLowering::next_prefix(const Platform& platform, bool from) {
   std::string out = "[";
-  if (shows_platform(platform)) out += concat(platform.str(), from ? std::string() : cross_target(platform), " ");
+  if (shows_platform(platform))
+    out += concat(platform.str(), from ? std::string() : cross_target(platform), " ");
   if (build_.program.stages.size() > 1)
     out += stage_.name.empty() ? concat("stage-", stage_.index, " ") : concat(stage_.name, " ");
   const std::string total = std::to_string(steps_);
@@ -128,7 +133,8 @@ std::string StageLowering::next_prefix(const Platform& platform, bool from) {
 std::string StageLowering::shown_instruction(const Lookup& lookup, Quotes quotes) {
   std::string text = concat(at_->keyword, " ", written_flags(*at_), at_->text);
   const char escape = build_.file.escape;
-  if (is_plain(text, escape) || (quotes == Quotes::Keep && text.find_first_of({'$', escape}) == std::string::npos))
+  if (is_plain(text, escape) ||
+      (quotes == Quotes::Keep && text.find_first_of({'$', escape}) == std::string::npos))
     return text;
   try {
     return expand_text(text, lookup, escape, build_.budget, {quotes, quotes == Quotes::Keep});
@@ -186,7 +192,8 @@ StageState StageLowering::begin() {
   build_.lowered_stages.insert(stage_.index);
   const auto& no_cache = build_.options.no_cache_stages;
   ignore_cache_ = build_.options.no_cache;
-  for (const std::string& name : no_cache) ignore_cache_ |= !stage_.name.empty() && to_lower(name) == stage_.name;
+  for (const std::string& name : no_cache)
+    ignore_cache_ |= !stage_.name.empty() && to_lower(name) == stage_.name;
   for (const Trigger* trigger : plan_.triggers) steps_ += makes_step(trigger->command().what) ? 1 : 0;
   for (const StageCommand& command : stage_.commands) steps_ += makes_step(command.what) ? 1 : 0;
   switch (plan_.base.kind) {
@@ -209,7 +216,8 @@ Owner parse_owner(std::string_view text) {
 
 std::string written_flags(const Instruction& instruction) {
   std::string out;
-  for (const Flag& flag : instruction.flags) out += concat("--", flag.name, flag.has_value ? "=" : "", flag.value, " ");
+  for (const Flag& flag : instruction.flags)
+    out += concat("--", flag.name, flag.has_value ? "=" : "", flag.value, " ");
   return out;
 }
 

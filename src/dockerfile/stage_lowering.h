@@ -63,12 +63,14 @@ class StageLowering {
     bool local = false;            ///< a directory of the caller's: only copies read it
   };
   Tree tree_of(const StageSource& source, const Flag* flag);
-  Digest local_vertex(const std::string& name, const std::vector<std::string>& ignore_patterns, std::string shown);
+  Digest local_vertex(const std::string& name, const std::vector<std::string>& ignore_patterns,
+                      std::string shown);
 
   // Expansion with the stage's variables; errors get their place.
   Lookup lookup() const;
   /// The same, and calls `undefined` with each name that nothing defines.
-  Lookup checked_lookup(std::function<void(std::string_view name, const std::vector<std::string>& known)> undefined) const;
+  Lookup checked_lookup(
+      std::function<void(std::string_view name, const std::vector<std::string>& known)> undefined) const;
   std::string expand(const Word& word);
   std::string expand(const Flag& flag, const std::string& value);
   /// Runs `work`; a TextError out of it is thrown on with the place of the word or of the instruction.

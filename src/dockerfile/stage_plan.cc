@@ -21,7 +21,10 @@ struct Expanded {
 class StagePlanner {
  public:
   StagePlanner(BuildState& build, const Platform& target_platform, const ArgMap& globals)
-      : build_(build), target_platform_(target_platform), globals_(globals), uses_(build.program.stages.size()) {}
+      : build_(build),
+        target_platform_(target_platform),
+        globals_(globals),
+        uses_(build.program.stages.size()) {}
 
   StagePlan plan(int target) {
     StagePlan out;
@@ -42,7 +45,8 @@ class StagePlanner {
   }
 
  private:
-  Expanded expand(std::string_view text, const SourceLocation& whole, const Instruction* at, std::size_t offset) {
+  Expanded expand(std::string_view text, const SourceLocation& whole, const Instruction* at,
+                  std::size_t offset) {
     std::string unset;
     const Lookup lookup = [&](std::string_view name) -> std::optional<std::string_view> {
       const auto known = globals_.find(name);
@@ -54,7 +58,8 @@ class StagePlanner {
     try {
       out.text = expand_word(text, lookup, build_.file.escape, build_.budget);
     } catch (const TextError& error) {
-      throw InvalidInput(error.message(), at != nullptr ? build_.file.at(*at, offset + error.offset()) : whole);
+      throw InvalidInput(error.message(),
+                         at != nullptr ? build_.file.at(*at, offset + error.offset()) : whole);
     }
     if (unset.empty()) return out;
     std::vector<std::string> names;
@@ -70,7 +75,8 @@ class StagePlanner {
     const Expanded text = expand(stage.platform->value, where, nullptr, 0);
     try {
       if (text.text.empty())
-        throw UsageError(concat("--platform=", stage.platform->value, " is empty once its variables have their values"));
+        throw UsageError(
+            concat("--platform=", stage.platform->value, " is empty once its variables have their values"));
       return Platform::parse(text.text);
     } catch (const UsageError& error) {
       InvalidInput out(error.message(), where);
@@ -93,12 +99,14 @@ class StagePlanner {
       }
     const Expanded name = expand(stage.base.text, {}, stage.from, stage.base.offset);
     if (name.text.empty()) {
-      InvalidInput error(concat("the image name \"", stage.base.text, "\" is empty once its variables have their values"),
-                         build_.file.at(*stage.from, stage.base.offset));
+      InvalidInput error(
+          concat("the image name \"", stage.base.text, "\" is empty once its variables have their values"),
+          build_.file.at(*stage.from, stage.base.offset));
       error.set_hint(!name.hint.empty() ? name.hint : kGlobalArgHint);
       throw error;
     }
-    out.base = find_source(build_.names, build_.contexts, {build_.file, stage, nullptr, "FROM"}, name.text, platform);
+    out.base = find_source(build_.names, build_.contexts, {build_.file, stage, nullptr, "FROM"}, name.text,
+                           platform);
     use(stage, out.base);
     if (out.base.kind == Kind::Image) {
       const BaseImage& image = resolve_base(stage, out.base, platform, name.hint);
@@ -147,8 +155,8 @@ class StagePlanner {
     if (source.kind == Kind::Stage) uses_[static_cast<std::size_t>(stage.index)].push_back(source.stage);
   }
 
-  /// In the file's order, but for stages that a context of the caller's refers to: they come before those that use
-  /// them. Depth first with a stack of its own, as chains of stages may be long.
+  /// In the file's order, but for stages that a context of the caller's refers to: they come before those
+  /// that use them. Depth first with a stack of its own, as chains of stages may be long.
   std::vector<int> order_of(const StagePlan& plan) {
     enum class Mark { New, Open, Done };
     std::vector<Mark> marks(plan.stages.size(), Mark::New);
@@ -186,10 +194,12 @@ class StagePlanner {
     std::size_t first = path.size();
     while (path[first - 1] != used) --first;
     std::string chain;
-    for (std::size_t i = first - 1; i < path.size() && i < first + 20; ++i) chain += concat(shown(path[i]), " -> ");
+    for (std::size_t i = first - 1; i < path.size() && i < first + 20; ++i)
+      chain += concat(shown(path[i]), " -> ");
     const Stage& stage = build_.program.stages[static_cast<std::size_t>(used)];
-    throw InvalidInput(concat("with the build contexts that were given, stages need each other: ", chain, shown(used)),
-                       build_.file.at(*stage.from));
+    throw InvalidInput(
+        concat("with the build contexts that were given, stages need each other: ", chain, shown(used)),
+        build_.file.at(*stage.from));
   }
 
   BuildState& build_;
@@ -204,24 +214,28 @@ StagePlan plan_stages(BuildState& build, const Platform& target_platform, const 
   return StagePlanner(build, target_platform, globals).plan(target);
 }
 
-StageSource copy_source(const BuildState& build, const Dockerfile& file, const Stage& stage, const CopyCommand& copy,
-                        const Platform& target_platform) {
+StageSource copy_source(const BuildState& build, const Dockerfile& file, const Stage& stage,
+                        const CopyCommand& copy, const Platform& target_platform) {
   if (copy.from == nullptr) return {};
   const std::string& name = copy.from->value;
   if (name.empty()) throw InvalidInput("--from needs a stage or an image", file.at(*copy.from));
   if (name.find('$') != std::string::npos) {
     InvalidInput error("variables do not work in COPY --from", file.at(*copy.from));
-    error.set_hint("give the image a stage of its own (FROM $IMAGE AS name, with the ARG before the first FROM) and copy "
-                   "from that");
+    error.set_hint(
+        "give the image a stage of its own (FROM $IMAGE AS name, with the ARG before the first FROM) and "
+        "copy "
+        "from that");
     throw error;
   }
-  return find_source(build.names, build.contexts, {file, stage, copy.from, "COPY --from"}, name, target_platform);
+  return find_source(build.names, build.contexts, {file, stage, copy.from, "COPY --from"}, name,
+                     target_platform);
 }
 
-StageSource mount_source(const BuildState& build, const Dockerfile& file, const Stage& stage, const MountSpec& mount,
-                         const Platform& target_platform) {
+StageSource mount_source(const BuildState& build, const Dockerfile& file, const Stage& stage,
+                         const MountSpec& mount, const Platform& target_platform) {
   if (mount.type != MountType::Bind && mount.type != MountType::Cache) return {Kind::Scratch, 0, {}, {}};
-  if (!mount.from || mount.from->empty()) return {mount.type == MountType::Bind ? Kind::Context : Kind::Scratch, 0, {}, {}};
+  if (!mount.from || mount.from->empty())
+    return {mount.type == MountType::Bind ? Kind::Context : Kind::Scratch, 0, {}, {}};
   return find_source(build.names, build.contexts, {file, stage, mount.flag, "RUN --mount=from"}, *mount.from,
                      target_platform);
 }

@@ -12,7 +12,7 @@ namespace slipway::dockerfile {
 struct PlannedStage {
   StageSource base;
   std::optional<Platform> platform;  ///< of --platform
-  bool replaced = false;             ///< the caller gave a context of the stage's name: its commands do not count
+  bool replaced = false;  ///< the caller gave a context of the stage's name: its commands do not count
   std::vector<const Trigger*> triggers;  ///< ONBUILD of the base, run before the stage's own commands
 };
 
@@ -21,15 +21,15 @@ struct StagePlan {
   std::vector<int> order;                           ///< the needed ones, each after all that it uses
 };
 
-/// Resolves the images that needed stages are FROM (their triggers may need more stages), and no others. Throws
-/// InvalidInput with the place in the Dockerfile, and what resolving throws.
-/// With options.all_stages every stage up to the target counts as needed.
+/// Resolves the images that needed stages are FROM (their triggers may need more stages), and no others.
+/// Throws InvalidInput with the place in the Dockerfile, and what resolving throws. With options.all_stages
+/// every stage up to the target counts as needed.
 StagePlan plan_stages(BuildState& build, const Platform& target_platform, const ArgMap& globals, int target);
 
 /// What COPY --from or a mount's from means in `stage`. Throws InvalidInput at the flag, for variables too.
-StageSource copy_source(const BuildState& build, const Dockerfile& file, const Stage& stage, const CopyCommand& copy,
-                        const Platform& target_platform);
-StageSource mount_source(const BuildState& build, const Dockerfile& file, const Stage& stage, const MountSpec& mount,
-                         const Platform& target_platform);
+StageSource copy_source(const BuildState& build, const Dockerfile& file, const Stage& stage,
+                        const CopyCommand& copy, const Platform& target_platform);
+StageSource mount_source(const BuildState& build, const Dockerfile& file, const Stage& stage,
+                         const MountSpec& mount, const Platform& target_platform);
 
 }  // namespace slipway::dockerfile

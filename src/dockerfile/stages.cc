@@ -35,8 +35,9 @@ SourceLocation place_of(const Reference& reference) {
 
 [[noreturn]] void refuse_later(const Reference& reference, const std::string& name, int stage) {
   if (stage == reference.stage.index)
-    throw InvalidInput(concat(reference.what, "=", name, " names its own stage: a stage cannot depend on itself"),
-                       place_of(reference));
+    throw InvalidInput(
+        concat(reference.what, "=", name, " names its own stage: a stage cannot depend on itself"),
+        place_of(reference));
   throw InvalidInput(
       concat(reference.what, "=", name, " names a stage that comes later; move that stage before this one"),
       place_of(reference));
@@ -73,7 +74,8 @@ int find_target(const StageNames& names, std::string_view target) {
   if (target.empty()) return names.count() - 1;
   if (const auto found = any_stage(names, target)) return *found;
   InvalidInput error(concat("there is no stage \"", target, "\" to build; ", list_of(names.names())));
-  if (const auto near = closest_match(target, names.names())) error.set_hint(concat("did you mean ", *near, "?"));
+  if (const auto near = closest_match(target, names.names()))
+    error.set_hint(concat("did you mean ", *near, "?"));
   throw error;
 }
 

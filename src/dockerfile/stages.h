@@ -21,8 +21,8 @@ struct StageSource {
     Local,  ///< a directory that the caller named
   };
   Kind kind = Kind::Context;
-  int stage = 0;              ///< if Stage
-  std::string image;          ///< if Image, as written
+  int stage = 0;               ///< if Stage
+  std::string image;           ///< if Image, as written
   NamedContexts::Found named;  ///< what the caller put in this name's place, if that is so
 };
 
@@ -43,13 +43,14 @@ class StageNames {
   int count_ = 0;
 };
 
-/// Index of the stage to build: a name, an index, or the last if empty. Throws InvalidInput naming the stages.
+/// Index of the stage to build: a name, an index, or the last if empty. Throws InvalidInput naming the
+/// stages.
 int find_target(const StageNames& names, std::string_view target);
 
 /// Who refers to a stage or image, for messages.
 struct Reference {
-  const Dockerfile& file;  ///< that `flag` is of
-  const Stage& stage;      ///< that refers
+  const Dockerfile& file;      ///< that `flag` is of
+  const Stage& stage;          ///< that refers
   const Flag* flag = nullptr;  ///< --from or --mount; null: FROM itself
   std::string_view what;       ///< "COPY --from"
 };

@@ -24,8 +24,8 @@ void rethrow_for_trigger(const InvalidInput& error, const std::string& text, con
   constexpr std::size_t kShown = 100;
   std::string shown = text.substr(0, text.find('\n'));
   if (shown.size() > kShown || shown.size() < text.size()) shown = concat(shown.substr(0, kShown), "…");
-  InvalidInput out(concat(stage.base.text, " has the instruction \"ONBUILD ", shown, "\" for images built on it: ",
-                          error.message()),
+  InvalidInput out(concat(stage.base.text, " has the instruction \"ONBUILD ", shown,
+                          "\" for images built on it: ", error.message()),
                    file.at(*stage.from, stage.base.offset));
   out.set_hint(error.hint());
   throw out;

@@ -15,7 +15,8 @@ struct Trigger {
   const StageCommand& command() const { return program.stages.front().commands.front(); }
 };
 
-/// Each text is read once, whatever the number of stages and platforms. What it returns lives as long as this.
+/// Each text is read once, whatever the number of stages and platforms. What it returns lives as long as
+/// this.
 class Triggers {
  public:
   /// Throws InvalidInput whose place means nothing to people: see rethrow_for_trigger().

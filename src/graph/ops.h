@@ -136,12 +136,13 @@ struct CopyAction {
   bool create_dest_path = true;
   bool allow_wildcard = true;
   bool allow_empty_wildcard = false;
-  bool attempt_unpack = false;       ///< ADD: what is a local archive is unpacked at dest, the rest is copied
-  /// --parents: src is the directory that the kept part of the paths begins at (the root, or what stands before
-  /// "/./"), include what follows, as a pattern ("**" is any depth) below src; what it selects goes to dest with its
-  /// path below src. required repeats it if it has no wildcard: then it must exist.
-  std::vector<std::string> include;  ///< relative to src; empty: everything
-  std::vector<std::string> exclude;  ///< relative to src
+  bool attempt_unpack = false;  ///< ADD: what is a local archive is unpacked at dest, the rest is copied
+  /// --parents: src is the directory that the kept part of the paths begins at (the root, or what stands
+  /// before
+  /// "/./"), include what follows, as a pattern ("**" is any depth) below src; what it selects goes to dest
+  /// with its path below src. required repeats it if it has no wildcard: then it must exist.
+  std::vector<std::string> include;   ///< relative to src; empty: everything
+  std::vector<std::string> exclude;   ///< relative to src
   std::vector<std::string> required;  ///< relative to src: each must select something
   bool operator==(const CopyAction&) const = default;
 };

@@ -13,14 +13,16 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-std::vector<std::string> run_env(std::string_view text, const dockerfile::LowerOptions& options = options_for({"linux/amd64"})) {
+std::vector<std::string> run_env(std::string_view text,
+                                 const dockerfile::LowerOptions& options = options_for({"linux/amd64"})) {
   return ops_of<ExecOp>(lower_text(text, options)).back().env;
 }
 
 TEST(LowerArgs, DefaultsAndGivenValues) {
   auto options = options_for({"linux/amd64"});
   options.build_args = {{"B", "given"}};
-  EXPECT_THAT(run_env("FROM alpine\nARG A=1 B=2 C\nRUN x\n", options), ElementsAre("PATH=/usr/bin:/bin", "A=1", "B=given"));
+  EXPECT_THAT(run_env("FROM alpine\nARG A=1 B=2 C\nRUN x\n", options),
+              ElementsAre("PATH=/usr/bin:/bin", "A=1", "B=given"));
 }
 
 TEST(LowerArgs, HoldFromTheirLineOn) {
@@ -28,11 +30,13 @@ TEST(LowerArgs, HoldFromTheirLineOn) {
 }
 
 TEST(LowerArgs, OfAnotherStageAreUnknown) {
-  EXPECT_THAT(run_env("FROM alpine AS a\nARG A=1\nFROM alpine\nCOPY --from=a / /\nRUN x\n"), Not(Contains("A=1")));
+  EXPECT_THAT(run_env("FROM alpine AS a\nARG A=1\nFROM alpine\nCOPY --from=a / /\nRUN x\n"),
+              Not(Contains("A=1")));
 }
 
 TEST(LowerArgs, GlobalsReachAStageThatDeclaresThem) {
-  EXPECT_THAT(run_env("ARG V=3\nARG W=$V.1\nFROM alpine\nARG W\nRUN x\n"), ElementsAre("PATH=/usr/bin:/bin", "W=3.1"));
+  EXPECT_THAT(run_env("ARG V=3\nARG W=$V.1\nFROM alpine\nARG W\nRUN x\n"),
+              ElementsAre("PATH=/usr/bin:/bin", "W=3.1"));
 }
 
 TEST(LowerArgs, GlobalsNameTheBase) {
@@ -44,15 +48,22 @@ TEST(LowerArgs, GlobalsNameTheBase) {
   EXPECT_THAT(images.asked, ElementsAre("golang:latest linux/amd64"));
 }
 
-TEST(LowerArgs, EnvBeatsArg) {
+TEST(LowerArgs, TheLaterOfEnvAndArgHolds) {
   auto options = options_for({"linux/amd64"});
   options.build_args = {{"A", "arg"}};
-  EXPECT_THAT(run_env("FROM alpine\nENV A=env\nARG A\nRUN x\n", options), ElementsAre("PATH=/usr/bin:/bin", "A=env"));
-  EXPECT_THAT(run_env("FROM alpine\nARG A\nENV A=env-$A\nRUN x\n", options), ElementsAre("PATH=/usr/bin:/bin", "A=env-arg"));
+  EXPECT_THAT(run_env("FROM alpine\nARG A\nENV A=env\nRUN x\n", options),
+              ElementsAre("PATH=/usr/bin:/bin", "A=env"));
+  EXPECT_THAT(run_env("FROM alpine\nENV A=env\nARG A\nRUN x\n", options),
+              ElementsAre("PATH=/usr/bin:/bin", "A=arg"));
+  EXPECT_THAT(run_env("FROM alpine\nENV A=env\nARG A\nENV A=new\nARG A\nRUN x\n"),
+              ElementsAre("PATH=/usr/bin:/bin", "A=new"));
+  EXPECT_THAT(run_env("FROM alpine\nARG A\nENV A=env-$A\nRUN x\n", options),
+              ElementsAre("PATH=/usr/bin:/bin", "A=env-arg"));
 }
 
 TEST(LowerArgs, ValuesAreExpanded) {
-  EXPECT_THAT(run_env("FROM alpine\nENV E=1\nARG A=\"$E 2\"\nARG B=${A:+x}\nRUN x\n"), ElementsAre("PATH=/usr/bin:/bin", "E=1", "A=1 2", "B=x"));
+  EXPECT_THAT(run_env("FROM alpine\nENV E=1\nARG A=\"$E 2\"\nARG B=${A:+x}\nRUN x\n"),
+              ElementsAre("PATH=/usr/bin:/bin", "E=1", "A=1 2", "B=x"));
 }
 
 TEST(LowerArgs, OneEnvInstructionSubstitutesOnce) {
@@ -65,26 +76,32 @@ TEST(LowerArgs, LegacyEnvTakesTheRest) {
 }
 
 TEST(LowerArgs, PlatformArgsMustBeDeclared) {
-  EXPECT_THAT(run_env("FROM alpine\nRUN x\n", options_for({"linux/arm64"})), ElementsAre("PATH=/usr/bin:/bin"));
+  EXPECT_THAT(run_env("FROM alpine\nRUN x\n", options_for({"linux/arm64"})),
+              ElementsAre("PATH=/usr/bin:/bin"));
   FakeImageResolver images;
   images.add("alpine", {"linux/arm/v7"});
-  const auto lowered = lower_text("FROM alpine\nARG TARGETPLATFORM TARGETOS TARGETARCH TARGETVARIANT BUILDPLATFORM BUILDOS BUILDARCH BUILDVARIANT TARGETSTAGE\nRUN x\n",
-                                  options_for({"linux/arm/v7"}), images);
+  const auto lowered = lower_text(
+      "FROM alpine\nARG TARGETPLATFORM TARGETOS TARGETARCH TARGETVARIANT BUILDPLATFORM BUILDOS BUILDARCH "
+      "BUILDVARIANT TARGETSTAGE\nRUN x\n",
+      options_for({"linux/arm/v7"}), images);
   EXPECT_THAT(ops_of<ExecOp>(lowered).back().env,
-              ElementsAre(StartsWith("PATH="), "TARGETPLATFORM=linux/arm/v7", "TARGETOS=linux", "TARGETARCH=arm", "TARGETVARIANT=v7",
-                          "BUILDPLATFORM=linux/amd64", "BUILDOS=linux", "BUILDARCH=amd64", "BUILDVARIANT=", "TARGETSTAGE=default"));
+              ElementsAre(StartsWith("PATH="), "TARGETPLATFORM=linux/arm/v7", "TARGETOS=linux",
+                          "TARGETARCH=arm", "TARGETVARIANT=v7", "BUILDPLATFORM=linux/amd64", "BUILDOS=linux",
+                          "BUILDARCH=amd64", "BUILDVARIANT=", "TARGETSTAGE=default"));
 }
 
 TEST(LowerArgs, ProxyReachesStepsUndeclaredAndStaysOutOfHistory) {
   auto options = options_for({"linux/amd64"});
-  options.build_args = {{"HTTP_PROXY", "http://upper"}, {"http_proxy", "http://p:1"}, {"NO_PROXY", "localhost"}};
+  options.build_args = {
+      {"HTTP_PROXY", "http://upper"}, {"http_proxy", "http://p:1"}, {"NO_PROXY", "localhost"}};
   const auto lowered = lower_text("FROM alpine\nRUN x\n", options);
   const ExecOp run = ops_of<ExecOp>(lowered).back();
   ASSERT_TRUE(run.proxy);
   EXPECT_EQ(run.proxy->http_proxy, "http://p:1");
   EXPECT_EQ(run.proxy->no_proxy, "localhost");
   EXPECT_EQ(run.env, std::vector<std::string>{"PATH=/usr/bin:/bin"});
-  EXPECT_THAT(history_of(lowered.lanes[0].config), ElementsAre("ADD rootfs.tar", "RUN /bin/sh -c x # slipway"));
+  EXPECT_THAT(history_of(lowered.lanes[0].config),
+              ElementsAre("ADD rootfs.tar", "RUN /bin/sh -c x # slipway"));
   EXPECT_THAT(lowered.warnings, IsEmpty());
 }
 
@@ -102,9 +119,11 @@ TEST(LowerArgs, CallersProxyIsUsed) {
 
 TEST(LowerArgs, UnusedOnesAreTold) {
   auto options = options_for({"linux/amd64"});
-  options.build_args = {{"VERSOIN", "1"}, {"SOURCE_DATE_EPOCH", "0"}, {"TARGETARCH", "x"}, {"https_proxy", "p"}, {"USED", "1"}};
+  options.build_args = {
+      {"VERSOIN", "1"}, {"SOURCE_DATE_EPOCH", "0"}, {"TARGETARCH", "x"}, {"https_proxy", "p"}, {"USED", "1"}};
   EXPECT_THAT(lower_text("FROM alpine AS other\nARG USED\nFROM alpine\nARG VERSION\n", options).warnings,
-              ElementsAre("build argument VERSOIN is not used: no ARG in the Dockerfile declares it (did you mean VERSION?)"));
+              ElementsAre("build argument VERSOIN is not used: no ARG in the Dockerfile declares it (did you "
+                          "mean VERSION?)"));
 }
 
 TEST(LowerArgs, DoublingVariablesIsStopped) {

@@ -14,7 +14,8 @@ TEST(LowerConfig, CommandsInBothForms) {
   const ImageConfig config = config_of("FROM alpine\nENTRYPOINT [\"/e\", \"a b\"]\nCMD run $X\n");
   EXPECT_EQ(config.config.entrypoint, (Words{"/e", "a b"}));
   EXPECT_EQ(config.config.cmd, (Words{"/bin/sh", "-c", "run $X"}));
-  EXPECT_THAT(history_of(config), ElementsAre("ADD rootfs.tar", "ENTRYPOINT [\"/e\" \"a b\"]", "CMD [\"/bin/sh\" \"-c\" \"run $X\"]"));
+  EXPECT_THAT(history_of(config), ElementsAre("ADD rootfs.tar", "ENTRYPOINT [\"/e\" \"a b\"]",
+                                              "CMD [\"/bin/sh\" \"-c\" \"run $X\"]"));
   EXPECT_TRUE(config.history[1].empty_layer);
 }
 
@@ -36,15 +37,18 @@ TEST(LowerConfig, LabelsOfTheCallerWin) {
   options.labels = {{"a", "caller"}};
   const auto lowered = lower_text("FROM alpine\nENV V=1\nLABEL a=b \"c d\"=\"e $V\" f.$V=g\n", options);
   EXPECT_THAT(lowered.lanes[0].config.config.labels,
-              ElementsAre(std::pair<const std::string, std::string>("a", "caller"), std::pair<const std::string, std::string>("c d", "e 1"),
+              ElementsAre(std::pair<const std::string, std::string>("a", "caller"),
+                          std::pair<const std::string, std::string>("c d", "e 1"),
                           std::pair<const std::string, std::string>("f.1", "g")));
 }
 
 TEST(LowerConfig, WorkdirChainsAndMakesALayer) {
-  const auto lowered = lower_text("FROM alpine\nWORKDIR /a\nWORKDIR b/../c\nWORKDIR /\nUSER app:staff\nWORKDIR d\n");
+  const auto lowered =
+      lower_text("FROM alpine\nWORKDIR /a\nWORKDIR b/../c\nWORKDIR /\nUSER app:staff\nWORKDIR d\n");
   const ImageConfig& config = lowered.lanes[0].config;
   EXPECT_EQ(config.config.working_dir, "/d");
-  EXPECT_THAT(history_of(config), ElementsAre("ADD rootfs.tar", "WORKDIR /a", "WORKDIR /a/c", "WORKDIR /", "USER app:staff", "WORKDIR /d"));
+  EXPECT_THAT(history_of(config), ElementsAre("ADD rootfs.tar", "WORKDIR /a", "WORKDIR /a/c", "WORKDIR /",
+                                              "USER app:staff", "WORKDIR /d"));
   EXPECT_FALSE(config.history[2].empty_layer);
   EXPECT_TRUE(config.history[3].empty_layer);
   const auto ops = ops_of<FileOp>(lowered);
@@ -59,13 +63,16 @@ TEST(LowerConfig, WorkdirChainsAndMakesALayer) {
 
 TEST(LowerConfig, PortsAreNormalised) {
   const ImageConfig config = config_of("FROM alpine\nENV P=\"80 53/UDP\"\nEXPOSE $P 8000-8002 80\n");
-  EXPECT_THAT(config.config.exposed_ports, ElementsAre("53/udp", "80/tcp", "8000/tcp", "8001/tcp", "8002/tcp"));
+  EXPECT_THAT(config.config.exposed_ports,
+              ElementsAre("53/udp", "80/tcp", "8000/tcp", "8001/tcp", "8002/tcp"));
   const auto lowered = lower_text("FROM alpine\nEXPOSE 127.0.0.1:80:8080\n");
   EXPECT_THAT(lowered.lanes[0].config.config.exposed_ports, ElementsAre("8080/tcp"));
 }
 
 TEST(LowerConfig, TheSmallOnes) {
-  const ImageConfig config = config_of("FROM alpine\nMAINTAINER A B <a@b>\nSTOPSIGNAL sigint\nVOLUME /a $PATH\nVOLUME [\"/a\", \"/c d\"]\nUSER 1000:1000\n");
+  const ImageConfig config = config_of(
+      "FROM alpine\nMAINTAINER A B <a@b>\nSTOPSIGNAL sigint\nVOLUME /a $PATH\nVOLUME [\"/a\", \"/c "
+      "d\"]\nUSER 1000:1000\n");
   EXPECT_EQ(config.author, "A B <a@b>");
   EXPECT_EQ(config.config.stop_signal, "sigint");
   EXPECT_THAT(config.config.volumes, ElementsAre("/a", "/usr/bin:/bin", "/c d"));
@@ -74,7 +81,8 @@ TEST(LowerConfig, TheSmallOnes) {
 
 TEST(LowerConfig, Healthchecks) {
   const ImageConfig config = config_of(
-      "FROM alpine\nHEALTHCHECK --interval=1m30s --timeout=1.5s --start-period=500ms --start-interval=2s --retries=4 \\\n  CMD curl localhost\n");
+      "FROM alpine\nHEALTHCHECK --interval=1m30s --timeout=1.5s --start-period=500ms --start-interval=2s "
+      "--retries=4 \\\n  CMD curl localhost\n");
   ASSERT_TRUE(config.config.healthcheck);
   const HealthCheck& check = *config.config.healthcheck;
   EXPECT_EQ(check.test, (Words{"CMD-SHELL", "curl localhost"}));
@@ -83,7 +91,8 @@ TEST(LowerConfig, Healthchecks) {
   EXPECT_EQ(check.start_period_ns, 500'000'000);
   EXPECT_EQ(check.start_interval_ns, 2'000'000'000);
   EXPECT_EQ(check.retries, 4);
-  EXPECT_EQ(config_of("FROM alpine\nHEALTHCHECK CMD [\"a\", \"b\"]\n").config.healthcheck->test, (Words{"CMD", "a", "b"}));
+  EXPECT_EQ(config_of("FROM alpine\nHEALTHCHECK CMD [\"a\", \"b\"]\n").config.healthcheck->test,
+            (Words{"CMD", "a", "b"}));
   EXPECT_EQ(config_of("FROM alpine\nHEALTHCHECK none\n").config.healthcheck->test, Words{"NONE"});
 }
 
@@ -99,14 +108,6 @@ TEST(LowerConfig, ABaseWithoutPathGetsOne) {
   images.add("bare", {"linux/amd64"});
   EXPECT_THAT(lower_text("FROM bare\n", options_for({"linux/amd64"}), images).lanes[0].config.config.env,
               ElementsAre("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
-}
-
-TEST(LowerConfig, OnbuildOfTheBaseIsRefused) {
-  FakeImageResolver images;
-  RuntimeConfig config;
-  config.on_build = {"RUN x"};
-  images.add("trigger", {"linux/amd64"}, config);
-  EXPECT_THAT(refusal_of("FROM trigger\n", options_for({"linux/amd64"}), images).what(), HasSubstr("ONBUILD"));
 }
 
 }  // namespace

@@ -9,8 +9,8 @@ namespace slipway::testing {
 namespace {
 
 using dockerfile::Lowered;
-using ::testing::ElementsAre;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 const char* const kCross =
@@ -26,8 +26,9 @@ const char* const kCross =
     "COPY --from=cross /src/app /app\n";
 
 std::size_t shared_by(const Lowered& lowered, std::size_t lanes) {
-  return static_cast<std::size_t>(std::count_if(lowered.graph.vertices().begin(), lowered.graph.vertices().end(),
-                                                [&](const Vertex& vertex) { return vertex.lanes.size() == lanes; }));
+  return static_cast<std::size_t>(
+      std::count_if(lowered.graph.vertices().begin(), lowered.graph.vertices().end(),
+                    [&](const Vertex& vertex) { return vertex.lanes.size() == lanes; }));
 }
 
 TEST(LowerStages, BuildPlatformStagesAreOneForAllLanes) {
@@ -35,24 +36,28 @@ TEST(LowerStages, BuildPlatformStagesAreOneForAllLanes) {
   // Shared: FROM golang, WORKDIR, context, COPY, RUN make docs. Per lane: go build, FROM alpine, two COPYs.
   EXPECT_EQ(shared_by(lowered, 2), 5U);
   EXPECT_EQ(shared_by(lowered, 1), 8U);
-  EXPECT_THAT(names_of(lowered), ElementsAre(HasSubstr("[linux/amd64 build 1/4] FROM docker.io/library/golang:latest@sha256:"), "[linux/amd64 build 2/4] WORKDIR /src", "[internal] load build context",
-                                             "[linux/amd64 build 3/4] COPY . .", "[linux/amd64 build 4/4] RUN make docs",
-                                             "[linux/amd64 cross 1/1] RUN GOARCH=$TARGETARCH go build",
-                                             HasSubstr("[linux/amd64 stage-2 1/3] FROM docker.io/library/alpine:latest@sha256:"),
-                                             "[linux/amd64 stage-2 2/3] COPY --from=build /src/docs /docs",
-                                             "[linux/amd64 stage-2 3/3] COPY --from=cross /src/app /app",
-                                             "[linux/amd64 cross 1/1] RUN GOARCH=$TARGETARCH go build",
-                                             HasSubstr("[linux/arm64 stage-2 1/3] FROM docker.io/library/alpine:latest@sha256:"),
-                                             "[linux/arm64 stage-2 2/3] COPY --from=build /src/docs /docs",
-                                             "[linux/arm64 stage-2 3/3] COPY --from=cross /src/app /app"));
+  EXPECT_THAT(names_of(lowered),
+              ElementsAre(HasSubstr("[linux/amd64 build 1/4] FROM docker.io/library/golang:latest@sha256:"),
+                          "[linux/amd64 build 2/4] WORKDIR /src", "[internal] load build context",
+                          "[linux/amd64 build 3/4] COPY . .", "[linux/amd64 build 4/4] RUN make docs",
+                          "[linux/amd64 cross 1/1] RUN GOARCH=amd64 go build",
+                          HasSubstr("[linux/amd64 stage-2 1/3] FROM docker.io/library/alpine:latest@sha256:"),
+                          "[linux/amd64 stage-2 2/3] COPY --from=build /src/docs /docs",
+                          "[linux/amd64 stage-2 3/3] COPY --from=cross /src/app /app",
+                          "[linux/amd64->arm64 cross 1/1] RUN GOARCH=arm64 go build",
+                          HasSubstr("[linux/arm64 stage-2 1/3] FROM docker.io/library/alpine:latest@sha256:"),
+                          "[linux/arm64 stage-2 2/3] COPY --from=build /src/docs /docs",
+                          "[linux/arm64 stage-2 3/3] COPY --from=cross /src/app /app"));
   ASSERT_EQ(lowered.lanes.size(), 2U);
   EXPECT_EQ(lowered.lanes[1].config.platform.str(), "linux/arm64");
   EXPECT_NE(lowered.lanes[0].result, lowered.lanes[1].result);
 }
 
 TEST(LowerStages, TargetPlatformDeclaredInASharedStageSplitsIt) {
-  const Lowered lowered = lower_text("FROM --platform=$BUILDPLATFORM golang AS b\nARG TARGETPLATFORM\nRUN a\nFROM scratch\nCOPY --from=b /x /x\n",
-                                     options_for({"linux/amd64", "linux/arm64"}));
+  const Lowered lowered = lower_text(
+      "FROM --platform=$BUILDPLATFORM golang AS b\nARG TARGETPLATFORM\nRUN a\nFROM scratch\nCOPY --from=b /x "
+      "/x\n",
+      options_for({"linux/amd64", "linux/arm64"}));
   const auto runs = ops_of<ExecOp>(lowered);
   ASSERT_EQ(runs.size(), 2U);
   EXPECT_THAT(runs[0].env, Contains("TARGETPLATFORM=linux/amd64"));
@@ -60,7 +65,8 @@ TEST(LowerStages, TargetPlatformDeclaredInASharedStageSplitsIt) {
 }
 
 TEST(LowerStages, FilesFromTheContextIntoNothingAreShared) {
-  const Lowered lowered = lower_text("FROM scratch\nCOPY a /a\n", options_for({"linux/amd64", "linux/arm64"}));
+  const Lowered lowered =
+      lower_text("FROM scratch\nCOPY a /a\n", options_for({"linux/amd64", "linux/arm64"}));
   EXPECT_EQ(lowered.graph.vertices().size(), 2U);
   EXPECT_EQ(lowered.lanes[0].result, lowered.lanes[1].result);
   EXPECT_EQ(lowered.lanes[1].config.platform.str(), "linux/arm64");
@@ -69,7 +75,8 @@ TEST(LowerStages, FilesFromTheContextIntoNothingAreShared) {
 TEST(LowerStages, OnlyWhatTheTargetNeedsIsResolvedAndLowered) {
   FakeImageResolver images = usual_images();
   const auto file = dockerfile::parse("Dockerfile",
-                                      "FROM golang AS unused\nRUN x\nFROM nowhere AS broken\nFROM alpine AS a\nRUN a\nFROM a AS b\nRUN b\nFROM golang\n");
+                                      "FROM golang AS unused\nRUN x\nFROM nowhere AS broken\nFROM alpine AS "
+                                      "a\nRUN a\nFROM a AS b\nRUN b\nFROM golang\n");
   auto options = options_for({"linux/amd64"});
   options.target = "B";
   const Lowered lowered = dockerfile::lower(file, options, images, {});
@@ -86,13 +93,15 @@ TEST(LowerStages, TargetMayBeAnIndex) {
 
 TEST(LowerStages, EachImageIsResolvedOncePerPlatform) {
   FakeImageResolver images = usual_images();
-  const auto file = dockerfile::parse("Dockerfile", "FROM alpine AS a\nFROM alpine:latest AS b\nCOPY --from=a / /\nCOPY --from=alpine / /\n");
+  const auto file = dockerfile::parse(
+      "Dockerfile", "FROM alpine AS a\nFROM alpine:latest AS b\nCOPY --from=a / /\nCOPY --from=alpine / /\n");
   dockerfile::lower(file, options_for({"linux/amd64", "linux/arm64"}), images, {});
   EXPECT_THAT(images.asked, ElementsAre("alpine:latest linux/amd64", "alpine:latest linux/arm64"));
 }
 
 TEST(LowerStages, NamesHaveThePlatformOnlyWhenItMatters) {
-  EXPECT_THAT(names_of(lower_text("FROM alpine\nRUN a\n")), ElementsAre(HasSubstr("[1/2] FROM "), "[2/2] RUN a"));
+  EXPECT_THAT(names_of(lower_text("FROM alpine\nRUN a\n")),
+              ElementsAre(HasSubstr("[1/2] FROM "), "[2/2] RUN a"));
   EXPECT_THAT(names_of(lower_text("FROM alpine\nRUN a\n", options_for({"linux/arm64"}))),
               ElementsAre(HasSubstr("[linux/arm64 1/2] FROM "), "[linux/arm64 2/2] RUN a"));
 }
@@ -109,19 +118,21 @@ TEST(LowerStages, ImageSourcesArePinnedAndHaveTheirPlatform) {
   const Lowered lowered = lower_text("FROM alpine\n", options_for({"linux/arm64"}));
   const Vertex& vertex = lowered.graph.vertices().front();
   EXPECT_EQ(vertex.op.platform->str(), "linux/arm64");
-  EXPECT_THAT(std::get<SourceOp>(vertex.op.what).identifier, ::testing::StartsWith("docker-image://docker.io/library/alpine:latest@sha256:"));
+  EXPECT_THAT(std::get<SourceOp>(vertex.op.what).identifier,
+              ::testing::StartsWith("docker-image://docker.io/library/alpine:latest@sha256:"));
   EXPECT_EQ(lowered.lanes[0].result, vertex.digest);
 }
 
 TEST(LowerStages, AStageOnAStageInheritsConfigHistoryAndArgs) {
-  const Lowered lowered = lower_text(
-      "FROM alpine AS a\nARG X=1\nENV E=2\nUSER me\nWORKDIR /w\nRUN a\nFROM a\nRUN echo $X\n");
+  const Lowered lowered =
+      lower_text("FROM alpine AS a\nARG X=1\nENV E=2\nUSER me\nWORKDIR /w\nRUN a\nFROM a\nRUN echo $X\n");
   const ImageConfig& config = lowered.lanes[0].config;
   EXPECT_EQ(config.config.user, "me");
   EXPECT_EQ(config.config.working_dir, "/w");
   EXPECT_THAT(config.config.env, ElementsAre("PATH=/usr/bin:/bin", "E=2"));
-  EXPECT_THAT(history_of(config), ElementsAre("ADD rootfs.tar", "ARG X=1", "ENV E=2", "USER me", "WORKDIR /w",
-                                              "RUN |1 X=1 /bin/sh -c a # slipway", "RUN |1 X=1 /bin/sh -c echo $X # slipway"));
+  EXPECT_THAT(history_of(config),
+              ElementsAre("ADD rootfs.tar", "ARG X=1", "ENV E=2", "USER me", "WORKDIR /w",
+                          "RUN |1 X=1 /bin/sh -c a # slipway", "RUN |1 X=1 /bin/sh -c echo $X # slipway"));
   EXPECT_EQ(lowered.lanes[0].base_layers, 1U);
   EXPECT_EQ(lowered.lanes[0].base_history, 1U);
   EXPECT_THAT(ops_of<ExecOp>(lowered).back().env, Contains("X=1"));
@@ -145,13 +156,14 @@ TEST(LowerStages, PlatformOnAStageReferenceIsIgnoredWithAWarning) {
 TEST(LowerStages, AFinalStageForAnotherPlatformIsTold) {
   const Lowered lowered = lower_text("FROM --platform=linux/amd64 alpine\n", options_for({"linux/arm64"}));
   EXPECT_EQ(lowered.lanes[0].platform.str(), "linux/arm64");
-  EXPECT_EQ(lowered.lanes[0].config.platform.str(), "linux/amd64");
+  EXPECT_EQ(lowered.lanes[0].config.platform.str(), "linux/arm64");
   EXPECT_EQ(lowered.warnings.size(), 1U);
 }
 
 TEST(LowerStages, ImagesCopiedFromAreTheTargets) {
   FakeImageResolver images = usual_images();
-  const auto file = dockerfile::parse("Dockerfile", "FROM --platform=$BUILDPLATFORM golang\nCOPY --from=alpine /a /b\n");
+  const auto file =
+      dockerfile::parse("Dockerfile", "FROM --platform=$BUILDPLATFORM golang\nCOPY --from=alpine /a /b\n");
   dockerfile::lower(file, options_for({"linux/arm64"}), images, {});
   EXPECT_THAT(images.asked, ElementsAre("golang:latest linux/amd64", "alpine:latest linux/arm64"));
 }
@@ -167,14 +179,17 @@ TEST(LowerStages, NoCacheMarksStepsOnly) {
   options.no_cache = true;
   const Lowered lowered = lower_text("FROM alpine\nCOPY a /a\nRUN x\n", options);
   for (const Vertex& vertex : lowered.graph.vertices())
-    EXPECT_EQ(vertex.info.ignore_cache, !std::holds_alternative<SourceOp>(vertex.op.what)) << vertex.info.name;
+    EXPECT_EQ(vertex.info.ignore_cache, !std::holds_alternative<SourceOp>(vertex.op.what))
+        << vertex.info.name;
 }
 
 TEST(LowerStages, StopIsHeard) {
   FakeImageResolver images = usual_images();
   std::stop_source source;
   source.request_stop();
-  EXPECT_THROW(dockerfile::lower(dockerfile::parse("Dockerfile", "FROM alpine\n"), options_for({"linux/amd64"}), images, source.get_token()), Cancelled);
+  EXPECT_THROW(dockerfile::lower(dockerfile::parse("Dockerfile", "FROM alpine\n"),
+                                 options_for({"linux/amd64"}), images, source.get_token()),
+               Cancelled);
 }
 
 }  // namespace
