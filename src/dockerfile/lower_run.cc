@@ -20,6 +20,17 @@ bool is_only_heredoc(std::string_view text, const std::vector<Heredoc>& heredocs
   return text.find('<') == std::string_view::npos && split_words(text, escape).size() == 1;
 }
 
+/// The body with the tabs that "<<-" took off: the shell takes them off itself.
+std::string written_body(const Dockerfile& file, const Heredoc& heredoc) {
+  if (!heredoc.strip_tabs) return heredoc.body;
+  const auto first = static_cast<std::size_t>(heredoc.first_line) - 1;
+  const auto count = static_cast<std::size_t>(std::ranges::count(heredoc.body, '\n'));
+  if (first + count > file.lines.size()) return heredoc.body;
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) out += concat(file.lines[first + i], "\n");
+  return out;
+}
+
 /// The first line, for a step's name.
 std::string summary_of(std::string_view body) {
   body = trim(body);
@@ -95,7 +106,7 @@ std::vector<std::string> StageLowering::run_args(const RunCommand& command, Runn
     return with_shell(concat(kScriptDirectory, "/", script.name));
   }
   // The shell reads them itself.
-  for (const Heredoc& heredoc : heredocs) text += concat("\n", heredoc.body, heredoc.name);
+  for (const Heredoc& heredoc : heredocs) text += concat("\n", written_body(source(), heredoc), heredoc.name);
   return with_shell(std::move(text));
 }
 

@@ -31,13 +31,15 @@ TEST(LowerErrors, AMisspeltStageIsSuggested) {
 }
 
 TEST(LowerErrors, AStageDefinedLaterIsNamed) {
-  EXPECT_THAT(refusal_of("FROM base\nFROM alpine AS base\nCOPY --from=0 / /\n").hint(), HasSubstr("defined later, on line 2"));
+  EXPECT_THAT(refusal_of("FROM base\nFROM alpine AS base\nCOPY --from=0 / /\n").hint(),
+              HasSubstr("defined later, on line 2"));
 }
 
 TEST(LowerErrors, AMissingPlatformKeepsTheResolversText) {
   const InvalidInput error = refusal_of("FROM alpine\n", options_for({"linux/s390x"}));
   expect_at(error, 1, 6);
-  EXPECT_STREQ(error.what(), "docker.io/library/alpine:latest has no linux/s390x; it has linux/amd64, linux/arm64");
+  EXPECT_STREQ(error.what(),
+               "docker.io/library/alpine:latest has no linux/s390x; it has linux/amd64, linux/arm64");
 }
 
 TEST(LowerErrors, ABadReferenceIsShownInPlace) { expect_at(refusal_of("FROM alpine:\n"), 1, 6); }
@@ -49,12 +51,15 @@ TEST(LowerErrors, DeniedStaysDenied) {
     lower_text("FROM private\n", options_for({"linux/amd64"}), images);
     FAIL();
   } catch (const Denied& error) {
-    EXPECT_STREQ(error.what(), "Dockerfile:1: resolving private for linux/amd64: access to docker.io/library/private:latest denied");
+    EXPECT_STREQ(
+        error.what(),
+        "Dockerfile:1: resolving private for linux/amd64: access to docker.io/library/private:latest denied");
   }
 }
 
 TEST(LowerErrors, CopyFromLaterSelfAndNowhere) {
-  const InvalidInput later = refusal_of("FROM alpine\nCOPY --from=b / /\nFROM alpine AS b\nCOPY --from=0 / /\n");
+  const InvalidInput later =
+      refusal_of("FROM alpine\nCOPY --from=b / /\nFROM alpine AS b\nCOPY --from=0 / /\n");
   expect_at(later, 2, 6);
   EXPECT_THAT(later.what(), HasSubstr("comes later"));
   EXPECT_THAT(refusal_of("FROM alpine AS a\nCOPY --from=a / /\n").what(), HasSubstr("itself"));

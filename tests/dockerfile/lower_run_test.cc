@@ -12,12 +12,15 @@ using ::testing::Not;
 ExecOp run_of(std::string_view text) { return ops_of<ExecOp>(lower_text(text)).back(); }
 
 TEST(LowerRun, ShellFormRunsUnderTheShell) {
-  EXPECT_THAT(run_of("FROM alpine\nRUN echo \"$HOME\"  x\n").args, ElementsAre("/bin/sh", "-c", "echo \"$HOME\"  x"));
+  EXPECT_THAT(run_of("FROM alpine\nRUN echo \"$HOME\"  x\n").args,
+              ElementsAre("/bin/sh", "-c", "echo \"$HOME\"  x"));
   EXPECT_THAT(run_of("FROM alpine\nSHELL [\"/bin/bash\", \"-eo\", \"pipefail\", \"-c\"]\nRUN a | b\n").args,
               ElementsAre("/bin/bash", "-eo", "pipefail", "-c", "a | b"));
 }
 
-TEST(LowerRun, ExecFormRunsAsItIs) { EXPECT_THAT(run_of("FROM alpine\nRUN [\"a\", \"$b\"]\n").args, ElementsAre("a", "$b")); }
+TEST(LowerRun, ExecFormRunsAsItIs) {
+  EXPECT_THAT(run_of("FROM alpine\nRUN [\"a\", \"$b\"]\n").args, ElementsAre("a", "$b"));
+}
 
 TEST(LowerRun, HasRootMountAndPlatform) {
   const auto lowered = lower_text("FROM alpine\nUSER me\nWORKDIR /w\nRUN x\n");
@@ -52,18 +55,23 @@ TEST(LowerRun, SecretHasDefaults) {
   ASSERT_EQ(run.mounts.size(), 2U);
   EXPECT_EQ(run.mounts[1].type, MountType::Secret);
   EXPECT_EQ(run.mounts[1].dest, "/run/secrets/token");
-  EXPECT_EQ(run.mounts[1].secret, (SecretMount{.id = "dir/token", .uid = 0, .gid = 0, .mode = 0400, .optional = true}));
+  EXPECT_EQ(run.mounts[1].secret,
+            (SecretMount{.id = "dir/token", .uid = 0, .gid = 0, .mode = 0400, .optional = true}));
   EXPECT_TRUE(run.secret_env.empty());
 }
 
 TEST(LowerRun, SecretTakesItsOptions) {
-  const ExecOp run = run_of("FROM alpine\nARG N=k\nWORKDIR /w\nRUN --mount=type=secret,id=$N,dst=etc/$N,required,mode=0440,uid=5,gid=6 x\n");
+  const ExecOp run = run_of(
+      "FROM alpine\nARG N=k\nWORKDIR /w\nRUN "
+      "--mount=type=secret,id=$N,dst=etc/$N,required,mode=0440,uid=5,gid=6 x\n");
   EXPECT_EQ(run.mounts[1].dest, "/w/etc/k");
-  EXPECT_EQ(run.mounts[1].secret, (SecretMount{.id = "k", .uid = 5, .gid = 6, .mode = 0440, .optional = false}));
+  EXPECT_EQ(run.mounts[1].secret,
+            (SecretMount{.id = "k", .uid = 5, .gid = 6, .mode = 0440, .optional = false}));
 }
 
 TEST(LowerRun, SecretIdComesFromTheTarget) {
-  EXPECT_EQ(run_of("FROM alpine\nRUN --mount=type=secret,target=/root/.npmrc x\n").mounts[1].secret->id, ".npmrc");
+  EXPECT_EQ(run_of("FROM alpine\nRUN --mount=type=secret,target=/root/.npmrc x\n").mounts[1].secret->id,
+            ".npmrc");
 }
 
 TEST(LowerRun, SecretForTheEnvironment) {
@@ -81,7 +89,8 @@ TEST(LowerRun, HistoryNamesUsedArgsAndNoSecrets) {
 }
 
 TEST(LowerRun, NameIsOneLineAsWritten) {
-  EXPECT_EQ(names_of(lower_text("FROM alpine\nRUN --network=none a \\\n\tb\n")).back(), "[2/2] RUN --network=none a  b");
+  EXPECT_EQ(names_of(lower_text("FROM alpine\nRUN --network=none a \\\n\tb\n")).back(),
+            "[2/2] RUN --network=none a  b");
 }
 
 }  // namespace
