@@ -27,24 +27,26 @@ int exit_code_for(const Error& error) noexcept {
   return 1;
 }
 
+std::string position_of(const SourceLocation& at) {
+  return at.column > 0 ? concat(at.file, ":", at.line, ":", at.column) : concat(at.file, ":", at.line);
+}
+
+std::string excerpt_of(const SourceLocation& at) {
+  const std::string number = std::to_string(at.line);
+  std::string out = concat("\n  ", number, " | ", at.line_text);
+  if (at.column <= 0) return out;
+  std::string pad;
+  for (int i = 0; i + 1 < at.column && i < static_cast<int>(at.line_text.size()); ++i)
+    pad += at.line_text[static_cast<std::size_t>(i)] == '\t' ? '\t' : ' ';
+  return out + concat("\n  ", std::string(number.size(), ' '), " | ", pad, "^");
+}
+
 std::string describe(const Error& error) {
   std::string out = error.what();
   if (const auto* failed = dynamic_cast<const BuildFailed*>(&error))
     for (const std::string& line : failed->log_tail()) out += concat("\n    | ", line);
-  if (const auto* located = dynamic_cast<const LocatedError*>(&error); located && located->location()) {
-    const SourceLocation& at = *located->location();
-    std::string position = concat(at.file, ":", at.line);
-    if (at.column > 0) position += concat(":", at.column);
-    out = concat(position, ": ", out);
-    const std::string number = std::to_string(at.line);
-    out += concat("\n  ", number, " | ", at.line_text);
-    if (at.column > 0) {
-      std::string pad;
-      for (int i = 0; i + 1 < at.column && i < static_cast<int>(at.line_text.size()); ++i)
-        pad += at.line_text[static_cast<std::size_t>(i)] == '\t' ? '\t' : ' ';
-      out += concat("\n  ", std::string(number.size(), ' '), " | ", pad, "^");
-    }
-  }
+  if (const auto* located = dynamic_cast<const LocatedError*>(&error); located && located->location())
+    out = concat(position_of(*located->location()), ": ", out, excerpt_of(*located->location()));
   if (!error.hint().empty()) out += concat("\n  hint: ", error.hint());
   return out;
 }

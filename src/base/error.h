@@ -138,6 +138,11 @@ class Cancelled : public std::exception {
 /// The documented exit code for an error: 1 build, 2 usage, 3 infrastructure, 4 authentication.
 int exit_code_for(const Error& error) noexcept;
 
+/// "FILE:LINE:COLUMN", without the column if there is none.
+std::string position_of(const SourceLocation& at);
+/// The line with its number, and a caret under the column if there is one: "\n  3 | RUN x\n    |     ^".
+std::string excerpt_of(const SourceLocation& at);
+
 /// The message as printed on stderr: what, the source line with a caret, the hint. No trailing newline.
 std::string describe(const Error& error);
 

@@ -3,10 +3,13 @@
 // stream; nothing else tells a user what goes on.
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include "base/error.h"
 
 namespace slipway {
 
@@ -46,9 +49,13 @@ struct StepFinished {
   StepEnd end = StepEnd::Done;
   std::string error;  ///< one line or several, for Failed
 };
-/// Said once, loudly: a fall-back to emulation, a squashed owner, a missing limit.
+/// Said once, loudly: a fall-back to emulation, a squashed owner, a missing limit; and what a check of the Dockerfile
+/// found.
 struct Warned {
   std::string message;
+  std::string rule;                     ///< of a check, such as "UndefinedVar"; empty otherwise
+  std::string description;              ///< what that rule asks for
+  std::optional<SourceLocation> where;  ///< what a check found it at
 };
 
 struct Event {

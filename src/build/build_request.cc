@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "build/build_run.h"
+#include "build/checks.h"
 #include "build/layout_export.h"
 #include "build/local_export.h"
 #include "build/publish.h"
@@ -188,6 +189,11 @@ BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepar
 
 }  // namespace
 
+FrontendInput read_frontend_input(const BuildRequest& request) {
+  const PreparedRequest prepared = prepare(request);
+  return {prepared.dockerfile.filename().native(), prepared.dockerfile_text, lower_options(request, prepared)};
+}
+
 BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::stop_token stop) {
   // What is asked: defaults decided, files read, contradictions refused before anything happens.
   const PreparedRequest prepared = prepare(request);
@@ -196,8 +202,8 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   const dockerfile::Dockerfile file =
       dockerfile::parse(prepared.dockerfile.filename().native(), prepared.dockerfile_text);
   ImageSource images(env.store, env.registry);
-  const dockerfile::Lowered lowered = dockerfile::lower(file, lower_options(request, prepared), images, stop);
-  for (const std::string& warning : lowered.warnings) env.progress.emit(Warned{warning});
+  const dockerfile::Lowered lowered =
+      lower_and_tell(file, lower_options(request, prepared), images, env.progress, stop);
 
   // Cache keys: known for every step before any runs, as contexts are digested now.
   LocalContexts contexts(&env.store.file_digests());

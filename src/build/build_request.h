@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "build/outputs.h"
 #include "content/store.h"
+#include "dockerfile/lower.h"
 #include "manifest/image_ref.h"
 #include "manifest/oci.h"
 #include "platforms/platform.h"
@@ -66,6 +67,14 @@ struct BuildResult {
   std::vector<ImageRef> names;
   std::optional<Digest> config;  ///< of a single platform
 };
+
+/// What the frontend reads of a request, for calls that do not build. Throws UsageError.
+struct FrontendInput {
+  std::string filename;  ///< as shown in messages
+  std::string text;      ///< of the Dockerfile
+  dockerfile::LowerOptions options;
+};
+FrontendInput read_frontend_input(const BuildRequest& request);
 
 /// Blocking. Throws as the phases do; a failed step is rethrown with its place, platform and last lines.
 /// Nothing is tagged or exported unless every platform succeeded.

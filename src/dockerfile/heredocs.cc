@@ -9,6 +9,7 @@
 #include <limits>
 #include <utility>
 
+#include "dockerfile/names.h"
 #include "dockerfile/spaces.h"
 
 namespace slipway::dockerfile {
@@ -145,17 +146,7 @@ class WordReader {
 
   std::string_view read_name() {
     const std::size_t start = at_;
-    const auto is_digit = [this] { return std::isdigit(static_cast<unsigned char>(peek())) != 0; };
-    const auto is_letter = [this] {
-      return std::isalnum(static_cast<unsigned char>(peek())) != 0 || peek() == '_' || (peek() & 0x80) != 0;
-    };
-    if (is_digit()) {
-      while (is_digit()) ++at_;
-    } else if (!at_end() && std::string_view("@*#?-$!").find(peek()) != std::string_view::npos) {
-      ++at_;
-    } else {
-      while (is_letter()) ++at_;
-    }
+    at_ += name_length(text_, at_);
     return text_.substr(start, at_ - start);
   }
 

@@ -46,8 +46,8 @@ std::shared_ptr<const ContextTrees::Copy> ContextTrees::make(const std::string& 
   // A context's own root is a directory like any new one, whatever the caller's happens to be.
   if (selection.src == "/") target.make_directories("content", {.mode = 0755});
   const LocalContext& context = contexts_.at(name);
-  Selection selected = selection_of(selection, context.tree, nullptr);
-  selected.ignored = &context.ignored;
+  const CopyPatterns patterns(selection);
+  const Selection selected = patterns.select_in(context.tree, &context.ignored);
   try {
     copy_selection(selected, target, {.dest = "/content", .uid = 0, .gid = 0}, stop);
   } catch (const NotFound& missing) {

@@ -12,6 +12,7 @@
 #include "build/build_request.h"
 #include "build/metadata.h"
 #include "slipway/build_session.h"
+#include "slipway/cli_call.h"
 #include "slipway/command.h"
 #include "slipway/progress_choice.h"
 #include "slipway/summary.h"
@@ -23,9 +24,9 @@ namespace {
 
 struct BuildFlags {
   std::string context;
-  std::string file, target, progress, metadata_file, iidfile, emulation = "auto";
+  std::string file, target, progress, metadata_file, iidfile, emulation = "auto", call = "build";
   std::vector<std::string> platforms, tags, build_args, labels, outputs, secrets;
-  bool no_cache = false, push = false, keep_going = false, quiet = false;
+  bool check = false, no_cache = false, push = false, keep_going = false, quiet = false;
 };
 
 std::pair<std::string, std::string> key_value(const std::string& text, const char* flag) {
@@ -156,6 +157,8 @@ void try_to_write(CommandContext& context, const std::string& path, const std::s
 }
 
 int run(const BuildFlags& flags, CommandContext& context) {
+  const CallSpec call = parse_call(flags.check ? "check" : flags.call);
+  if (call.method != CallSpec::Method::Build) return run_call(call, request_of(flags), context);
   check_writable(flags.metadata_file, "--metadata-file");
   check_writable(flags.iidfile, "--iidfile");
   try {
@@ -219,6 +222,12 @@ void add_build_command(CLI::App& app, Chosen& chosen) {
       ->type_name("POLICY");
   build->add_flag("--keep-going", flags->keep_going,
                   "After a failure, go on with what does not depend on it");
+  CLI::Option* call =
+      build
+          ->add_option("--call", flags->call,
+                       "Look at the Dockerfile instead of building: check, outline or targets[,format=json]")
+          ->type_name("METHOD");
+  build->add_flag("--check", flags->check, "Check the Dockerfile: short for --call=check")->excludes(call);
   build->add_flag("-q,--quiet", flags->quiet, "Print only the image ID");
   build->callback([flags, &chosen] {
     chosen.confined = true;

@@ -117,7 +117,20 @@ class JsonRenderer {
   }
 
   Entry on(const Warned& warned) {
-    return {"warnings", {{"level", 1}, {"short", base64_encode(warned.message)}}};
+    if (warned.rule.empty()) return {"warnings", {{"level", 1}, {"short", base64_encode(warned.message)}}};
+    Json check{{"level", 1},
+               {"short", base64_encode(concat(warned.rule, ": ", warned.message))},
+               {"detail", Json::array({base64_encode(warned.description)})},
+               {"rule", warned.rule},
+               {"description", warned.description}};
+    if (warned.where) {
+      const Json line{{"line", warned.where->line}};
+      check["range"] = Json::array({Json{{"start", line}, {"end", line}}});
+      check["file"] = warned.where->file;
+      check["line"] = warned.where->line;
+      if (warned.where->column > 0) check["column"] = warned.where->column;
+    }
+    return {"warnings", std::move(check)};
   }
 
   std::map<std::string, Json> vertexes_;

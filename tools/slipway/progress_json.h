@@ -12,6 +12,9 @@
 //                  "started": time, "completed": time}]}
 //   {"logs": [{"vertex": id, "stream": 1 | 2, "data": base64, "timestamp": time}]}
 //   {"warnings": [{"level": 1, "short": base64}]}
+// and for a check of the Dockerfile
+//   {"warnings": [{"level": 1, "short": base64, "detail": [base64], "rule", "description", "range", "file",
+//   "line", "column"}]}
 //
 // A vertex is sent when it is planned, when it starts and when it ends, each time with all that is known of
 // it; what is not known, empty or false is left out. "lane", "mode", "how" and "end" are ours; readers of

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "base/synchronized.h"
 #include "slipway/terminal_text.h"
+#include "slipway/warning_text.h"
 
 namespace slipway {
 
@@ -41,6 +42,18 @@ class PlainRenderer {
     out_.clear();
     now_ = event.when;
     std::visit([this](const auto& what) { on(what); }, event.what);
+    return out_;
+  }
+
+  /// What is told at the end, below the steps: the checks of the Dockerfile.
+  std::string render_end() {
+    out_.clear();
+    for (const Warned& check : checks_) {
+      if (printed_) out_ += '\n';
+      printed_ = true;
+      warning(check);
+    }
+    checks_.clear();
     return out_;
   }
 
@@ -130,15 +143,24 @@ class PlainRenderer {
   }
 
   void on(const Warned& warned) {
-    std::string_view head = "WARNING: ";
-    for (const std::string& text : clean_lines(warned.message)) {
-      out_ += concat(head, text, '\n');
-      head = "         ";
+    if (!warned.rule.empty()) {
+      checks_.push_back(warned);
+      return;
     }
+    warning(warned);
     printed_ = true;
   }
 
+  void warning(const Warned& warned) {
+    std::string_view head = "WARNING: ";
+    for (const std::string& text : clean_lines(warning_text(warned))) {
+      out_ += concat(head, text, '\n');
+      head = "         ";
+    }
+  }
+
   std::map<std::string, Step> steps_;
+  std::vector<Warned> checks_;
   int last_number_ = 0;
   bool printed_ = false;
   EventTime now_;
@@ -177,6 +199,10 @@ void PlainProgress::on_event(const Event& event) noexcept {
 
 void PlainProgress::flush() noexcept {
   try {
+    {
+      auto renderer = impl_->renderer.lock();
+      impl_->writer.queue(renderer->render_end());
+    }
     impl_->writer.flush();
   } catch (...) {
   }

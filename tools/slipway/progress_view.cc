@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "slipway/warning_text.h"
 
 namespace slipway {
 
@@ -107,7 +108,7 @@ void ProgressView::on(const StepFinished& finished) {
 
 void ProgressView::on(const Warned& warned) {
   std::string_view head = "WARNING: ";
-  for (const std::string& line : clean_lines(warned.message)) {
+  for (const std::string& line : clean_lines(warning_text(warned))) {
     warnings_.push_back(concat(head, expand_tabs(line)));
     head = "         ";
   }
