@@ -170,8 +170,8 @@ std::string publish_name(const PreparedRequest& prepared) {
 }
 
 /// What came of it, for people and programs.
-BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepared, const Descriptor& published,
-                      const dockerfile::Lowered& lowered, BuildRun& run) {
+BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepared,
+                      const Descriptor& published, const dockerfile::Lowered& lowered, BuildRun& run) {
   BuildResult result{.image = published, .names = request.tags};
   for (const OutputSpec& output : prepared.outputs)
     for (const ImageRef& name : output.names)
@@ -204,6 +204,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   ImageSource images(env.store, env.registry);
   const dockerfile::Lowered lowered =
       lower_and_tell(file, lower_options(request, prepared), images, env.progress, stop);
+  check_entitlements(lowered.graph, request.allowed, DeviceRegistry(DeviceRegistry::standard_directories()));
 
   // Cache keys: known for every step before any runs, as contexts are digested now.
   LocalContexts contexts(&env.store.file_digests());
@@ -216,7 +217,8 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
                  {.host = Platform::host(),
                   .emulation = request.emulation,
                   .emulators = env.emulators,
-                  .secrets = request.secrets},
+                  .secrets = request.secrets,
+                  .ssh = request.ssh},
                  env.progress);
   Publisher publisher(env.store, env.registry, images);
   std::optional<Descriptor> published;

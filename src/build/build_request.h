@@ -13,11 +13,13 @@
 #include "base/logger.h"
 #include "base/progress.h"
 #include "base/secret.h"
+#include "build/entitlements.h"
 #include "build/outputs.h"
 #include "content/store.h"
 #include "dockerfile/lower.h"
 #include "manifest/image_ref.h"
 #include "manifest/oci.h"
+#include "nodes/ssh_agents.h"
 #include "platforms/platform.h"
 #include "qemu/emulator.h"
 #include "registry/client.h"
@@ -35,6 +37,8 @@ struct BuildRequest {
   std::map<std::string, std::string> build_args;
   std::map<std::string, std::string> labels;
   std::map<std::string, Secret> secrets;
+  std::map<std::string, SshSource> ssh;
+  Entitlements allowed;
   std::vector<OutputSpec> outputs;  ///< empty: an image in the store
   bool no_cache = false;
   bool keep_going = false;

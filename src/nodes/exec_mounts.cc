@@ -59,7 +59,8 @@ void ExecMounts::add_to(SandboxSpec& spec, const ExecOp& exec, std::stop_token s
       sources[&mount] = bind_source(mount, holds_others(exec, mount), stop);
     } else if (mount.type == MountType::Tmpfs) {
       spec.tmpfs.push_back({.dest = mount.dest,
-                            .size = static_cast<std::uint64_t>(std::max<std::int64_t>(mount.tmpfs_size, 0))});
+                            .size = static_cast<std::uint64_t>(std::max<std::int64_t>(mount.tmpfs_size, 0)),
+                            .readonly = mount.readonly});
     }
     if (const auto source = sources.find(&mount); source != sources.end())
       spec.mounts.push_back({.source = source->second, .dest = mount.dest, .readonly = mount.readonly});

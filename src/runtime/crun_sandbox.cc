@@ -227,7 +227,7 @@ class CrunRun {
   OciMount tmpfs_mount(const SandboxTmpfs& tmpfs) {
     OciMount mount{.source = {},
                    .dest = add_stub(tmpfs.dest, MountStubs::Kind::Directory),
-                   .readonly = false,
+                   .readonly = tmpfs.readonly,
                    .options = {"nosuid", "nodev", "mode=1777"}};
     if (tmpfs.size > 0) mount.options.push_back(concat("size=", tmpfs.size));
     return mount;

@@ -27,6 +27,7 @@ struct SandboxMount {
 struct SandboxTmpfs {
   std::string dest;
   std::uint64_t size = 0;  ///< bytes; 0: as much as the machine gives
+  bool readonly = false;
 };
 struct SandboxSecretFile {
   std::string dest;

@@ -15,6 +15,7 @@
 #include "slipway/cli_call.h"
 #include "slipway/command.h"
 #include "slipway/progress_choice.h"
+#include "slipway/step_flags.h"
 #include "slipway/summary.h"
 #include "slipway/tags.h"
 
@@ -25,7 +26,7 @@ namespace {
 struct BuildFlags {
   std::string context;
   std::string file, target, progress, metadata_file, iidfile, emulation = "auto", call = "build";
-  std::vector<std::string> platforms, tags, build_args, labels, outputs, secrets;
+  std::vector<std::string> platforms, tags, build_args, labels, outputs, secrets, ssh, allow;
   bool check = false, no_cache = false, push = false, keep_going = false, quiet = false;
 };
 
@@ -49,45 +50,6 @@ std::map<std::string, std::string> build_args_of(const BuildFlags& flags) {
     }
   }
   return args;
-}
-
-// id=NAME[,src=FILE|,env=VARIABLE][,type=file|env]; without either, the variable NAME or the file NAME.
-std::pair<std::string, Secret> read_secret(const std::string& text) {
-  std::string id, file, variable, type;
-  for (const std::string& field : split_csv(text)) {
-    const auto [key, value] = key_value(field, "--secret");
-    if (key == "id")
-      id = value;
-    else if (key == "src" || key == "source")
-      file = value;
-    else if (key == "env")
-      variable = value;
-    else if (key == "type")
-      type = value;
-    else
-      throw UsageError(concat("--secret: unknown key \"", key, "\" (id, src, env, type)"));
-  }
-  if (!type.empty() && type != "file" && type != "env")
-    throw UsageError(concat("--secret: type=", type, " is neither file nor env"));
-  if (type == "env" && variable.empty()) std::swap(variable, file);
-  if (id.empty()) id = file.empty() ? variable : file;
-  if (id.empty()) throw UsageError("--secret: id= is missing");
-  if (file.empty() && variable.empty()) {
-    if (std::getenv(id.c_str()) && type != "file")
-      variable = id;
-    else
-      file = id;
-  }
-  if (!variable.empty()) {
-    const char* value = std::getenv(variable.c_str());
-    if (!value) throw UsageError(concat("--secret id=", id, ": the environment has no variable ", variable));
-    return {id, Secret(value)};
-  }
-  try {
-    return {id, Secret(read_file(file, 500 * 1024))};
-  } catch (const SystemError& e) {
-    throw UsageError(concat("--secret id=", id, ": ", e.what()));
-  }
 }
 
 EmulationPolicy emulation_of(const std::string& text) {
@@ -125,6 +87,8 @@ BuildRequest request_of(const BuildFlags& flags) {
     auto [id, value] = read_secret(text);
     request.secrets.insert_or_assign(id, std::move(value));
   }
+  request.ssh = parse_ssh(flags.ssh);
+  for (const std::string& text : flags.allow) request.allowed.allow(text);
   for (const std::string& output : flags.outputs) request.outputs.push_back(parse_output(output));
   if (flags.push) push_images(request.outputs);
   request.no_cache = flags.no_cache;
@@ -215,6 +179,11 @@ void add_build_command(CLI::App& app, Chosen& chosen) {
                   "Push to the registry that the tags name: short for --output=type=registry");
   list("--secret", flags->secrets, "Give a secret to RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]",
        "SPEC");
+  list("--ssh", flags->ssh, "Give an ssh agent to RUN --mount=type=ssh: ID[=SOCKET|=KEYFILE[,KEYFILE]]",
+       "SPEC");
+  list("--allow", flags->allow,
+       "Allow what the Dockerfile may not do by itself: network.host, security.insecure, device[=NAME]",
+       "NAME");
   text("--progress", flags->progress, "auto, plain, tty, rawjson, quiet or none", "MODE");
   text("--metadata-file", flags->metadata_file, "Write the result (or the error) as JSON", "FILE");
   text("--iidfile", flags->iidfile, "Write the image ID", "FILE");
