@@ -87,7 +87,7 @@ struct HealthcheckCommand {
 struct RunCommand {
   CommandLine line;
   std::vector<MountSpec> mounts;
-  NetworkMode network = NetworkMode::Host;
+  NetworkMode network = NetworkMode::Sandbox;
   SecurityMode security = SecurityMode::Sandbox;
   std::vector<DeviceRequest> devices;
 };

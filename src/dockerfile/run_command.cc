@@ -18,7 +18,8 @@ namespace {
 
 NetworkMode read_network(const Dockerfile& file, const Instruction& instruction) {
   const Flag* flag = find_flag(instruction, "network");
-  if (flag == nullptr || flag->value == "default" || flag->value == "host") return NetworkMode::Host;
+  if (flag == nullptr || flag->value == "default") return NetworkMode::Sandbox;
+  if (flag->value == "host") return NetworkMode::Host;
   if (flag->value == "none") return NetworkMode::None;
   refuse_value(file, *flag, "default, none or host", {"default", "none", "host"});
 }

@@ -56,7 +56,7 @@ struct SandboxSpec {
   std::vector<SandboxSecretFile> secrets;
   std::vector<SandboxAgentSocket> agents;
   std::vector<std::pair<std::string, Secret>> secret_env;
-  NetworkMode network = NetworkMode::Host;
+  NetworkMode network = NetworkMode::Sandbox;  ///< the host's too, as that needs nothing of the machine
   SecurityMode security = SecurityMode::Sandbox;
   Execution execution;
   std::string hostname = "slipway";

@@ -33,7 +33,7 @@ TEST(RunFlags, NetworkSecurityAndDevices) {
   EXPECT_EQ(run.command.security, SecurityMode::Insecure);
   EXPECT_EQ(run.command.devices, (std::vector<DeviceRequest>{{"v.com/c=n", false}, {"b", true}}));
   const Read<RunCommand> plain("RUN --network=default --security=sandbox x");
-  EXPECT_EQ(plain.command.network, NetworkMode::Host);
+  EXPECT_EQ(plain.command.network, NetworkMode::Sandbox);
   EXPECT_EQ(plain.command.security, SecurityMode::Sandbox);
 }
 

@@ -34,7 +34,7 @@ TEST(LowerRun, HasRootMountAndPlatform) {
   EXPECT_EQ(run.mounts[0].output, 0);
   EXPECT_EQ(run.cwd, "/w");
   EXPECT_EQ(run.user, "me");
-  EXPECT_EQ(run.network, NetworkMode::Host);
+  EXPECT_EQ(run.network, NetworkMode::Sandbox);
   EXPECT_FALSE(run.proxy);
 }
 
@@ -47,7 +47,7 @@ TEST(LowerRun, OnScratchHasNoInput) {
 TEST(LowerRun, NetworkModes) {
   EXPECT_EQ(run_of("FROM alpine\nRUN --network=none x\n").network, NetworkMode::None);
   EXPECT_EQ(run_of("FROM alpine\nRUN --network=host x\n").network, NetworkMode::Host);
-  EXPECT_EQ(run_of("FROM alpine\nRUN --network=default x\n").network, NetworkMode::Host);
+  EXPECT_EQ(run_of("FROM alpine\nRUN --network=default x\n").network, NetworkMode::Sandbox);
 }
 
 TEST(LowerRun, SecretHasDefaults) {
