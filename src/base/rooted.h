@@ -47,6 +47,8 @@ class RootedDir {
   UniqueFd make_directories(std::string_view path, const NewDirectory& how) const;
 
   int fd() const { return root_.get(); }
+  /// The root, as messages name it.
+  const std::string& shown() const { return shown_; }
 
  private:
   UniqueFd root_;

@@ -11,8 +11,9 @@ namespace slipway {
 
 namespace {
 
-// Changing what a key covers must change this, so that results of an older slipway are not mistaken for ours.
-constexpr std::string_view kKeyFormat = "slipway.key.v1";
+// Changing what a key covers, or what steps make of the same definition, must change this, so that results of
+// an older slipway are not mistaken for ours.
+constexpr std::string_view kKeyFormat = "slipway.key.v2";
 constexpr std::string_view kLocalScheme = "local://";
 
 /// The op without what the key covers in another way (its inputs) or must not cover (proxies).

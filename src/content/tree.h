@@ -36,6 +36,11 @@ struct Selection {
 /// pattern.
 std::vector<std::string> resolve_selection(const Selection& selection);
 
+/// What a path with Go filepath.Match wildcards names, each relative to the root, sorted; nothing matches,
+/// none. Links in front of the first wildcard are followed, others are not. Throws InvalidInput for a bad
+/// pattern.
+std::vector<std::string> matching_paths(const RootedDir& tree, const std::string& pattern);
+
 /// Digest over relative names, types, modes, link targets, xattrs and bytes of what is selected, and which
 /// files are hard links of one another; owners too unless `ignore_owners` (contexts); not mtimes. `cache`
 /// (may be null) saves re-reading files whose identity (device, inode, size, mtime, ctime) it knows; a file
@@ -49,6 +54,7 @@ struct CopyOptions {
   std::optional<unsigned> mode;             ///< also of directories made on the way, without its upper bits
   const ModeChange* mode_change = nullptr;  ///< instead of `mode`; not of directories made on the way
   bool create_dest_path = true;
+  bool for_layer = true;  ///< false: names that would delete in a layer are names like any other
   /// A source that is an archive (archive_unpack.h) is unpacked into the directory `dest` instead: with its
   /// own modes, and its owners unless `uid` and `gid` say others.
   bool attempt_unpack = false;

@@ -141,7 +141,7 @@ class TreeCopy {
     const CopyPlace place{.directory = stack_.back().fd.get(),
                           .name = name,
                           .shown = concat(in.empty() ? "" : "/", in, "/", name)};
-    if (name.starts_with(".wh.")) refuse_whiteout_name(place.shown);
+    if (options_.for_layer && name.starts_with(".wh.")) refuse_whiteout_name(place.shown);
     if (entry.is_directory()) {
       enter_directory(entry, place);
       return;

@@ -1,5 +1,6 @@
 #pragma once
-// Paths within a tree, by name: what a path with links in it really is. Internal to the tree functions.
+// Paths within a tree, by name: what a path with links in it really is. For the tree functions and what
+// else resolves paths in a tree.
 #include <string>
 #include <string_view>
 #include <vector>

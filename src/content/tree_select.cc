@@ -43,18 +43,6 @@ void expand(const RootedDir& tree, const std::string& directory, const std::vect
   }
 }
 
-std::vector<std::string> matching_paths(const RootedDir& tree, const std::string& src) {
-  const std::vector<std::string> pattern = path_components(src);
-  std::size_t literal = 0;
-  while (literal < pattern.size() && !needs_glob(pattern[literal])) ++literal;
-  const std::string start = real_path_in(
-      tree, join({pattern.begin(), pattern.begin() + static_cast<std::ptrdiff_t>(literal)}, "/"), true);
-  std::vector<std::string> found;
-  expand(tree, start, pattern, literal, found);
-  std::ranges::sort(found);
-  return found;
-}
-
 bool selects_anything(const Selection& selection, const SelectedSource& source) {
   bool any = false;
   const TreeVisitor visitor{.enter = [&](const TreeEntry&) { return !(any = true); }, .leave = {}};
@@ -104,6 +92,18 @@ void check_required(const Selection& selection, const std::vector<SelectedSource
 }
 
 }  // namespace
+
+std::vector<std::string> matching_paths(const RootedDir& tree, const std::string& src) {
+  const std::vector<std::string> pattern = path_components(src);
+  std::size_t literal = 0;
+  while (literal < pattern.size() && !needs_glob(pattern[literal])) ++literal;
+  const std::string start = real_path_in(
+      tree, join({pattern.begin(), pattern.begin() + static_cast<std::ptrdiff_t>(literal)}, "/"), true);
+  std::vector<std::string> found;
+  expand(tree, start, pattern, literal, found);
+  std::ranges::sort(found);
+  return found;
+}
 
 std::vector<SelectedSource> selected_sources(const Selection& selection) {
   const RootedDir& tree = *selection.tree;

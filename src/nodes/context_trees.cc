@@ -47,9 +47,10 @@ std::shared_ptr<const ContextTrees::Copy> ContextTrees::make(const std::string& 
   if (selection.src == "/") target.make_directories("content", {.mode = 0755});
   const LocalContext& context = contexts_.at(name);
   const CopyPatterns patterns(selection);
-  const Selection selected = patterns.select_in(context.tree, &context.ignored);
+  Selection selected = patterns.select_in(context.tree, &context.ignored);
+  selected.copy_dir_contents = selection.src == "/";  // any other directory comes as it is
   try {
-    copy_selection(selected, target, {.dest = "/content", .uid = 0, .gid = 0}, stop);
+    copy_selection(selected, target, {.dest = "/content", .uid = 0, .gid = 0, .for_layer = false}, stop);
   } catch (const NotFound& missing) {
     rethrow_missing_source(missing, vertex, "the build context " + context.directory.native());
   }

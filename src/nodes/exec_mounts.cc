@@ -88,7 +88,7 @@ fs::path ExecMounts::context_source(const std::string& context, const Mount& mou
   const fs::path own = new_directory("bind");
   const RootedDir from(copy.parent_path()), to(own);
   copy_selection({.tree = &from, .src = copy.filename().native(), .allow_wildcard = false}, to,
-                 {.dest = "/content"}, stop);
+                 {.dest = "/content", .for_layer = false}, stop);
   return own / "content";
 }
 
@@ -150,8 +150,10 @@ void ExecMounts::fill_cache(const Mount& mount, const fs::path& parent, const st
   if (!fs::is_directory(fs::symlink_status(source)))
     refuse(concat("\"", mount.selector, "\" cannot be a cache mount: it is not a directory"));
   const RootedDir from(source.parent_path()), to(parent);
-  copy_selection({.tree = &from, .src = source.filename().native(), .allow_wildcard = false}, to,
-                 {.dest = "/new"}, stop);
+  // The directory itself, so that it keeps its owner and mode.
+  copy_selection(
+      {.tree = &from, .src = source.filename().native(), .allow_wildcard = false, .copy_dir_contents = false},
+      to, {.dest = "/new", .for_layer = false}, stop);
 }
 
 // --- both ------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/tree_paths.h"
 #include "runtime/users.h"
 
 namespace slipway {
@@ -28,8 +29,14 @@ Selection CopyPatterns::select_in(const RootedDir& tree, const PatternMatcher* i
 
 namespace {
 
-ResolvedUser owner_in(const RootedDir& target, const std::optional<Owner>& owner) {
-  return owner ? resolve_owner(target, owner->user, owner->group) : ResolvedUser{};
+struct OwnerIds {
+  std::optional<unsigned> uid, gid;
+};
+/// Absent without an owner: then what is made is ours, which is root's.
+OwnerIds owner_in(const RootedDir& target, const std::optional<Owner>& owner) {
+  if (!owner) return {};
+  const ResolvedUser user = resolve_owner(target, owner->user, owner->group);
+  return {.uid = user.uid, .gid = user.gid};
 }
 
 void copy(const CopyAction& action, const RootedDir& target, const SourceTree& from, std::stop_token stop) {
@@ -41,62 +48,67 @@ void copy(const CopyAction& action, const RootedDir& target, const SourceTree& f
     change = ModeChange::parse(action.mode_change);
     options.mode_change = &change;
   }
-  if (action.owner) {
-    const ResolvedUser owner = owner_in(target, action.owner);
-    options.uid = owner.uid;
-    options.gid = owner.gid;
-  }
+  const OwnerIds owner = owner_in(target, action.owner);
+  options.uid = owner.uid;
+  options.gid = owner.gid;
   copy_selection(patterns.select_in(*from.tree, from.ignored), target, options, stop);
 }
 
 void mkdir(const MkdirAction& action, const RootedDir& target) {
-  const ResolvedUser owner = owner_in(target, action.owner);
-  if (!action.make_parents) {
-    const RootedDir::Parent parent = target.open_parent(action.path);
-    struct stat status {};
-    if (::fstatat(parent.directory.get(), parent.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
-      throw InvalidInput(concat("cannot make the directory ", action.path, ": it exists"));
-  }
-  target.make_directories(action.path, {.mode = action.mode, .uid = owner.uid, .gid = owner.gid});
+  const OwnerIds owner = owner_in(target, action.owner);
+  // Without links: what they lead to is made, be it there or not.
+  const std::string path = real_path_in(target, action.path, /*follow_last=*/true);
+  const std::size_t slash = path.rfind('/');
+  const std::string parent = slash == std::string::npos ? "" : path.substr(0, slash);
+  if (!action.make_parents && !target.stat(parent, /*follow=*/false))
+    throw InvalidInput(concat("cannot make the directory ", action.path, ": /", parent, " does not exist"));
+  target.make_directories(path,
+                          {.mode = action.mode & 0777, .uid = owner.uid, .gid = owner.gid, .mtime = {}});
 }
 
+/// A file that is there keeps its mode, and its owner if none is given.
 void mkfile(const MkfileAction& action, const RootedDir& target) {
-  const ResolvedUser owner = owner_in(target, action.owner);
-  const UniqueFd fd = target.open(action.path, O_WRONLY | O_CREAT | O_TRUNC, action.mode);
+  const OwnerIds owner = owner_in(target, action.owner);
+  const bool existed = target.stat(action.path, /*follow=*/true).has_value();
+  // O_NONBLOCK: should it be a fifo, nobody waits for its reader.
+  const UniqueFd fd = target.open(action.path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, action.mode & 0777);
   write_all(fd.get(), action.data, action.path);
-  if (::fchown(fd.get(), owner.uid, owner.gid) != 0) throw SystemError(errno, "chown", action.path);
-  if (::fchmod(fd.get(), action.mode) != 0) throw SystemError(errno, "chmod", action.path);
+  if ((owner.uid || owner.gid) && ::fchown(fd.get(), *owner.uid, *owner.gid) != 0)
+    throw SystemError(errno, "chown", action.path);
+  if (!existed && ::fchmod(fd.get(), action.mode & 0777) != 0)  // past the umask
+    throw SystemError(errno, "chmod", action.path);
+}
+
+void remove(const RootedDir& target, const std::string& path, bool allow_not_found) {
+  if (path_components(path).empty()) throw InvalidInput("cannot remove the root");
+  if (!target.stat(path, /*follow=*/false)) {
+    if (allow_not_found) return;
+    throw NotFound(concat("\"", path, "\" does not exist"));
+  }
+  const RootedDir::Parent parent = target.open_parent(path);
+  remove_tree(std::filesystem::path(concat("/proc/self/fd/", parent.directory.get())) / parent.name);
 }
 
 void rm(const RmAction& action, const RootedDir& target) {
-  if (action.allow_wildcard && has_wildcards(action.path))
-    throw InvalidInput(concat("removing by wildcard (", action.path, ") is not supported"));
-  if (!target.stat(action.path, /*follow=*/false)) {
-    if (action.allow_not_found) return;
-    throw NotFound(concat("\"", action.path, "\" does not exist"));
-  }
-  const RootedDir::Parent parent = target.open_parent(action.path);
-  remove_tree(std::filesystem::path(concat("/proc/self/fd/", parent.directory.get())) / parent.name);
+  if (!action.allow_wildcard || !has_wildcards(action.path))
+    return remove(target, action.path, action.allow_not_found);
+  for (const std::string& path : matching_paths(target, action.path))
+    remove(target, path, action.allow_not_found);
 }
 
 }  // namespace
 
-void apply_file_op(const FileOp& op, std::size_t input_count, const RootedDir& target,
-                   const std::function<SourceTree(int input)>& source, std::stop_token stop) {
-  for (const FileAction& action : op.actions) {
-    if (stop.stop_requested()) throw Cancelled{};
-    if (const auto* copying = std::get_if<CopyAction>(&action)) {
-      if (copying->from >= 0 && static_cast<std::size_t>(copying->from) >= input_count)
-        throw InvalidInput(
-            "a copy from the result of an earlier action of the same operation is not supported");
-      copy(*copying, target, source(copying->from), stop);
-    } else if (const auto* making = std::get_if<MkdirAction>(&action)) {
-      mkdir(*making, target);
-    } else if (const auto* writing = std::get_if<MkfileAction>(&action)) {
-      mkfile(*writing, target);
-    } else if (const auto* removing = std::get_if<RmAction>(&action)) {
-      rm(*removing, target);
-    }
+void apply_file_action(const FileAction& action, const RootedDir& target,
+                       const std::function<SourceTree(int from)>& source, std::stop_token stop) {
+  if (stop.stop_requested()) throw Cancelled{};
+  if (const auto* copying = std::get_if<CopyAction>(&action)) {
+    copy(*copying, target, source(copying->from), stop);
+  } else if (const auto* making = std::get_if<MkdirAction>(&action)) {
+    mkdir(*making, target);
+  } else if (const auto* writing = std::get_if<MkfileAction>(&action)) {
+    mkfile(*writing, target);
+  } else if (const auto* removing = std::get_if<RmAction>(&action)) {
+    rm(*removing, target);
   }
 }
 

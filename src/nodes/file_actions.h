@@ -30,10 +30,10 @@ struct SourceTree {
   const PatternMatcher* ignored = nullptr;
 };
 
-/// Applies `op` to `target`. `source(i)` gives input i, `source(kNoInput)` an empty tree. Directories made on
-/// the way get the current time. Throws NotFound for a missing source, InvalidInput (unknown user, a file
-/// where a directory must be), SystemError, Cancelled.
-void apply_file_op(const FileOp& op, std::size_t input_count, const RootedDir& target,
-                   const std::function<SourceTree(int input)>& source, std::stop_token stop);
+/// Does `action` to `target`. `source(from)` gives the tree that a copy reads, kNoInput's being an empty one.
+/// Directories made on the way get the current time. Throws NotFound for a missing source, InvalidInput
+/// (unknown user, a file where a directory must be), SystemError, Cancelled.
+void apply_file_action(const FileAction& action, const RootedDir& target,
+                       const std::function<SourceTree(int from)>& source, std::stop_token stop);
 
 }  // namespace slipway

@@ -173,6 +173,54 @@ TEST_F(LocalNodeTest, FileActionsBecomeASnapshot) {
   EXPECT_TRUE(std::filesystem::is_directory(files(result) / "d"));
 }
 
+TEST_F(LocalNodeTest, CopyReadsTheResultOfAnEarlierAction) {
+  const SnapshotId base = testing_support::make_snapshot(*store_, {}, "base");
+  const std::size_t before = store_->snapshots().list().size();
+  const VertexResult result =
+      run(vertex_of(FileOp{{MkfileAction{.path = "/made", .data = "x"},
+                            CopyAction{.base = 0, .from = 1, .src = "/made", .dest = "/a"},
+                            CopyAction{.base = 2, .from = 1, .src = "/", .dest = "/b"}}},
+                    1),
+          {{.snapshot = base, .context = {}}});
+  EXPECT_EQ(read_file(files(result) / "a"), "x");
+  EXPECT_EQ(read_file(files(result) / "b" / "made"), "x");
+  EXPECT_THAT(store_->snapshots().chain(*result.snapshot), testing::ElementsAre(base, *result.snapshot));
+  EXPECT_EQ(store_->snapshots().list().size(), before + 1) << "the tree that was only read is gone";
+}
+
+TEST_F(LocalNodeTest, TreeIsCopiedIntoItselfAsItWas) {
+  const VertexResult result = run(vertex_of(FileOp{
+      {MkfileAction{.path = "/f", .data = "x"}, CopyAction{.base = 0, .from = 0, .src = "/", .dest = "/d"},
+       MkfileAction{.base = 1, .path = "/g", .data = "later"}}}));
+  const MountedTree tree = store_->snapshots().view(*result.snapshot);
+  EXPECT_EQ(read_file(tree.path() / "d" / "f"), "x");
+  EXPECT_FALSE(std::filesystem::exists(tree.path() / "d" / "d"));
+  EXPECT_EQ(read_file(tree.path() / "g"), "later");
+}
+
+TEST_F(LocalNodeTest, ResultThatTwoActionsChangeIsTwoTrees) {
+  const VertexResult result =
+      run(vertex_of(FileOp{{MkfileAction{.path = "/f"}, MkfileAction{.base = 0, .path = "/only-there"},
+                            CopyAction{.base = 0, .from = 1, .src = "/only-there", .dest = "/copied"}}}));
+  const MountedTree tree = store_->snapshots().view(*result.snapshot);
+  EXPECT_TRUE(std::filesystem::exists(tree.path() / "f"));
+  EXPECT_TRUE(std::filesystem::exists(tree.path() / "copied"));
+  EXPECT_FALSE(std::filesystem::exists(tree.path() / "only-there"));
+}
+
+TEST_F(LocalNodeTest, ActionsInAWrongOrderAreRefused) {
+  refusal<InvalidInput>(vertex_of(
+      FileOp{{CopyAction{.base = kNoInput, .from = 1, .src = "/", .dest = "/"}, MkdirAction{.path = "/d"}}}));
+  refusal<InvalidInput>(vertex_of(FileOp{{MkdirAction{.base = 0, .path = "/d"}}}));
+  refusal<InvalidInput>(vertex_of(FileOp{}));
+}
+
+TEST_F(LocalNodeTest, FailureAfterAResultWasKeptLeavesNothing) {
+  refusal<InvalidInput>(vertex_of(
+      FileOp{{MkfileAction{.path = "/f"}, CopyAction{.base = 0, .from = 0, .src = "/f", .dest = "/g"},
+              CopyAction{.base = 0, .from = 1, .src = "/none", .dest = "/g"}}}));
+}
+
 TEST_F(LocalNodeTest, CopyReadsAContextThroughItsIgnoreFile) {
   const TempDir context;
   write_file_atomic(context.path() / "kept", "text");
