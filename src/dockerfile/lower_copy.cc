@@ -48,10 +48,7 @@ std::string StageLowering::copy_dest(const CopyCommand& command, std::string& wr
 void StageLowering::set_owner(Copying& copying) {
   const Flag* flag = copying.command.chown;
   const std::string text = flag != nullptr ? expand(*flag, flag->value) : std::string();
-  if (text.empty()) {
-    if (is_local(copying.from)) copying.action.owner = Owner{"0", "0"};
-    return;
-  }
+  if (text.empty()) return;
   Owner owner = parse_owner(text);
   if (text == ":") fail(*flag, "--chown takes USER[:GROUP]; \":\" names neither");
   // What is left out beside a colon is root.
@@ -88,6 +85,7 @@ void StageLowering::set_mode(Copying& copying, const std::string& text) {
 /// Files and directories of a tree; wildcards may match several, or none.
 void StageLowering::add_paths(Copying& copying, const std::string& source) {
   CopyAction action = copying.action;
+  if (!action.owner && is_local(copying.from)) action.owner = Owner{"0", "0"};
   action.allow_empty_wildcard = true;
   action.attempt_unpack = copying.command.add && copying.command.unpack.value_or(true);
   std::string root = source, kept;
