@@ -31,10 +31,8 @@ BaseImage BuildState::ask_for(const ImageRef& ref, const std::string& name, cons
   } catch (const Error& error) {
     // A name that is near a stage's is a mistake, whatever is optional.
     if (!options.images_optional || closest_match(name, names.names())) throw;
-    lint.note(concat("the image ", name,
-                     " cannot be read, so variables of its environment are not known and none is "
-                     "told as undefined: ",
-                     error.what()));
+    lint.note(concat("cannot read the image ", name,
+                     ", so the stages on it are not checked for undefined variables: ", error.what()));
     ImageConfig nothing{
         .platform = platform, .created = {}, .author = {}, .config = {}, .diff_ids = {}, .history = {}};
     return {.pinned = ref, .config = std::move(nothing), .known = false};

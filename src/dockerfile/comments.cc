@@ -12,7 +12,9 @@ std::vector<std::string> read_upwards(const Dockerfile& file, const Instruction&
                                       bool over_empty_lines) {
   std::vector<std::string> out;
   const int first = file.directive_lines + 1;
-  for (int line = instruction.first_line - 1; line >= first; --line) {
+  constexpr int kMostLines = 1000;
+  const int highest = std::max(first, instruction.first_line - kMostLines);
+  for (int line = instruction.first_line - 1; line >= highest; --line) {
     const std::string_view text = trim_blanks(file.lines[static_cast<std::size_t>(line) - 1]);
     if (text.empty() && over_empty_lines) continue;
     if (!text.starts_with('#')) break;

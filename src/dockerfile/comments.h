@@ -9,8 +9,8 @@
 
 namespace slipway::dockerfile {
 
-/// The comments right above the instruction, top to bottom, without "#" and blanks around. An empty line or
-/// comment ends them; parser directives are none.
+/// The comments right above the instruction, top to bottom, without "#" and blanks around; a thousand lines
+/// at most. An empty line or comment ends them; parser directives are none.
 std::vector<std::string> comments_above(const Dockerfile& file, const Instruction& instruction);
 
 /// What a comment above says of `name`: "the build stage" of "# build the build stage". Empty if there is

@@ -1,6 +1,6 @@
 #include "dockerfile/lint_from.h"
 
-#include <algorithm>
+#include <set>
 
 #include "base/strings.h"
 #include "dockerfile/text_error.h"
@@ -24,8 +24,8 @@ class FromLint {
   FromLint(const Dockerfile& file, const Program& program, const ArgMap& globals, TextBudget& budget,
            LintReport& report)
       : file_(file), program_(program), globals_(globals), budget_(budget), report_(report) {
-    for (const auto& [name, value] : globals) declared_.push_back(name);
-    for (const GlobalArg& arg : program.global_args) declared_.push_back(arg.declaration.name.text);
+    for (const auto& [name, value] : globals) declared_.insert(name);
+    for (const GlobalArg& arg : program.global_args) declared_.insert(arg.declaration.name.text);
   }
 
   void run(const ArgMap& defaults) {
@@ -43,8 +43,8 @@ class FromLint {
   template <class Where>
   void undeclared(const Stage& stage, const TrackedText& text, Where where) {
     for (const std::string& name : text.missing) {
-      if (std::ranges::find(declared_, name) != declared_.end()) continue;
-      const auto near = closest_match(name, declared_);
+      if (declared_.contains(name) || report_.full()) continue;
+      const auto near = closest_match(name, {declared_.begin(), declared_.end()});
       report_.hit(rules::kUndefinedArgInFrom, file_, *stage.from, where(name),
                   concat("no ARG before the first FROM declares ", name,
                          near ? concat(" (did you mean ", *near, "?)") : ""));
@@ -92,7 +92,7 @@ class FromLint {
   const ArgMap& globals_;
   TextBudget& budget_;
   LintReport& report_;
-  std::vector<std::string> declared_;
+  std::set<std::string, std::less<>> declared_;
 };
 
 /// What the global ARGs are if the caller gives none.

@@ -46,7 +46,15 @@ void LintReport::hit(const LintRule& rule, const Dockerfile& file, const Instruc
     }
   }
   if (!options.wants(rule) || !told_.emplace(&rule, where.line, message).second) return;
-  hits_.push_back({&rule, std::move(message), std::move(where), at.last_line});
+  if (full()) return;
+  constexpr std::size_t kLongestExcerpt = 1000;
+  if (where.line_text.size() > kLongestExcerpt)
+    where.line_text = concat(where.line_text.substr(0, kLongestExcerpt), "…");
+  const bool inside = at.first_line <= where.line && where.line <= at.last_line;
+  const int first = inside ? at.first_line : where.line;
+  const int last = inside ? at.last_line : where.line;
+  hits_.push_back({&rule, std::move(message), std::move(where), first, last});
+  if (full()) note(concat(kMostHits, " hits of the checks are told; there may be more"));
 }
 
 void LintReport::note(std::string message) {

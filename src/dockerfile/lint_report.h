@@ -1,6 +1,7 @@
 #pragma once
 // What the checks of one Dockerfile found. Rules are looked for by lint_syntax (the text), lint_from (FROM)
 // and StageLint (stages as they are lowered); here is decided what of it is told.
+#include <cstddef>
 #include <map>
 #include <set>
 #include <string>
@@ -18,7 +19,7 @@ struct LintHit {
   const LintRule* rule = nullptr;
   std::string message;  ///< what was found, one line
   SourceLocation where;
-  int last_line = 0;  ///< of the instruction
+  int first_line = 0, last_line = 0;  ///< of the instruction
 };
 
 /// Not thread-safe.
@@ -32,6 +33,8 @@ class LintReport {
   /// whatever platforms it was found for.
   void hit(const LintRule& rule, const Dockerfile& file, const Instruction& at, SourceLocation where,
            std::string message);
+  /// True once so much was told that nothing more will be; for callers that would do much work for a hit.
+  bool full() const { return hits_.size() >= kMostHits; }
   /// Something about the checks themselves that is no hit; each text once.
   void note(std::string message);
 
@@ -42,6 +45,8 @@ class LintReport {
   void throw_if_failing() const;
 
  private:
+  static constexpr std::size_t kMostHits = 500;
+
   LintOptions options_;
   std::vector<LintHit> hits_;
   std::vector<std::string> notes_;

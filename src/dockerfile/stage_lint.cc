@@ -92,7 +92,7 @@ void StageLint::last_one_counts() {
   const Instruction*& before = seen_[at_->keyword];
   if (before != nullptr)
     report_.hit(
-        rules::kMultipleInstructionsDisallowed, file_, *before, file_.at(before->first_line, before->column),
+        rules::kMultipleInstructionsDisallowed, file_, *at_, file_.at(before->first_line, before->column),
         concat("this ", at_->keyword, " has no effect: the one on line ", at_->first_line, " replaces it"));
   before = at_;
 }

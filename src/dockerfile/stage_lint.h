@@ -44,7 +44,7 @@ class StageLint {
 
  private:
   void hit(const LintRule& rule, std::size_t offset, std::string message) {
-    report_.hit(rule, file_, *at_, file_.at(*at_, offset), std::move(message));
+    if (!report_.full()) report_.hit(rule, file_, *at_, file_.at(*at_, offset), std::move(message));
   }
   SourceLocation keyword_place() const { return file_.at(at_->first_line, at_->column); }
 

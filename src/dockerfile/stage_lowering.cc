@@ -60,7 +60,7 @@ Lookup StageLowering::checked_lookup(
     std::function<void(std::string_view name, const std::vector<std::string>& known)> undefined) const {
   return [this, undefined = std::move(undefined)](std::string_view name) {
     const std::optional<std::string_view> value = state_.find(name);
-    if (!value && state_.env_known && !state_.args.declares(name)) {
+    if (!value && state_.env_known && !build_.lint.full() && !state_.args.declares(name)) {
       std::vector<std::string> known = state_.env.names();
       for (const StageArg& arg : state_.args.entries())
         if (arg.value) known.push_back(arg.name);

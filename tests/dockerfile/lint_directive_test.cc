@@ -73,6 +73,21 @@ TEST(CheckDirective, ACommentAboveAnInstructionIsForItAlone) {
               ElementsAre("WorkdirRelativePath 4:9"));
 }
 
+TEST(CheckDirective, TheOneThatReplacesMayLetTheReplacedPass) {
+  EXPECT_THAT(
+      places_of("FROM alpine\nCMD [\"a\"]\n# check=skip=MultipleInstructionsDisallowed\nCMD [\"b\"]\n"),
+      IsEmpty());
+}
+
+TEST(CheckReport, TellsSoManyHitsAndNoMore) {
+  std::string text = "FROM alpine\nENV";
+  for (int i = 0; i < 100'000; ++i) text += concat(" A", i, "=$B", i);
+  const dockerfile::LintReport report = lint_text(text + "\n");
+  EXPECT_EQ(report.hits().size(), 500U);
+  EXPECT_LT(report.hits().front().where.line_text.size(), 1100U);
+  EXPECT_THAT(report.notes(), ElementsAre(HasSubstr("there may be more")));
+}
+
 TEST(CheckDescriptions, AreLookedAtOnlyIfAsked) {
   const std::string text =
       "# a word\nARG A=1\n# base what it is\nFROM alpine AS base\n# no word\n\nARG B\n# C and D\nARG C D\n# "

@@ -221,7 +221,7 @@ TEST(LintImages, OneThatCannotBeHadIsNotedIfThatIsAllowed) {
   options.images_optional = true;
   const dockerfile::LintReport report = lint_text("FROM nowhere\nENV A=$HOME\nCMD a\n", options);
   EXPECT_THAT(places_of(report), ElementsAre("JSONArgsRecommended 3:1"));
-  EXPECT_THAT(report.notes(), ElementsAre(HasSubstr("the image nowhere cannot be read")));
+  EXPECT_THAT(report.notes(), ElementsAre(HasSubstr("cannot read the image nowhere, so")));
 }
 
 TEST(LintImages, OneThatIsNamedLikeAStageIsAnErrorStill) {

@@ -33,6 +33,12 @@ TEST_F(RawJson, NamesThatAreNotUtf8DoNotBreakTheLine) {
             "{\"vertexes\":[{\"digest\":\"a\",\"name\":\"bad \xEF\xBF\xBD name\"}]}\n");
 }
 
+TEST_F(RawJson, ChecksSayTheirRuleAndPlace) {
+  EXPECT_EQ(line(0, Warned{"m", "R", "d", SourceLocation{"Dockerfile", 3, 5, "x"}}),
+            R"({"warnings":[{"level":1,"short":"UjogbQ==","detail":["ZA=="],"rule":"R","description":"d",)"
+            R"("range":[{"start":{"line":3},"end":{"line":3}}],"file":"Dockerfile","line":3,"column":5}]})" "\n");
+}
+
 TEST_F(RawJson, VertexIsRepeatedWithAllThatIsKnown) {
   line(0, StepPlanned{"a", "RUN make", "linux/arm64", {"b"}});
   line(1, StepStarted{"a", ExecutionMode::Emulated, "emulated by qemu-aarch64 7.2"});

@@ -64,6 +64,22 @@ TEST_F(Plain, NamesAndErrorsCannotControlTheTerminal) {
   EXPECT_EQ(output.text, "#1 RUN echo\n#1 ERROR: bad\n#1 worse\nWARNING: careful\n");
 }
 
+TEST_F(Plain, ChecksAreToldAtTheEndWithTheirLines) {
+  send(0, Warned{.message = "not defined", .rule = "UndefinedVar", .where = SourceLocation{"Dockerfile", 3, 5, "ENV $A"}});
+  send(0, Warned{"early"});
+  send(1, StepStarted{"a"});
+  send(2, StepFinished{"a", StepEnd::Done, ""});
+  EXPECT_EQ(output.text, "WARNING: early\n\n#1 a\n#1 DONE 1.0s\n");
+  output.text.clear();
+  progress.flush();
+  EXPECT_EQ(output.text,
+            "\nWARNING: Dockerfile:3:5: UndefinedVar: not defined\n"
+            "           3 | ENV $A\n"
+            "             |     ^\n");
+  progress.flush();
+  EXPECT_EQ(std::ranges::count(output.text, '^'), 1);
+}
+
 TEST_F(Plain, FailureWithoutAMessageStillSaysSo) {
   send(0, StepFinished{"a", StepEnd::Failed, ""});
   EXPECT_EQ(output.text, "#1 a\n#1 ERROR: failed\n");

@@ -82,7 +82,7 @@ std::string check_json(const CheckResult& result) {
     out["warnings"].push_back({{"ruleName", hit.rule->name},
                                {"description", hit.rule->description},
                                {"detail", hit.message},
-                               {"location", location(hit.where.line, hit.last_line)}});
+                               {"location", location(hit.first_line, hit.last_line)}});
   out["sources"].push_back(
       {{"filename", result.filename}, {"language", "Dockerfile"}, {"data", base64_encode(result.text)}});
   if (result.error) out["buildError"] = build_error(result.error);
