@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "build/build_inputs.h"
 #include "build/build_run.h"
 #include "build/checks.h"
 #include "build/layout_export.h"
@@ -13,7 +14,6 @@
 #include "build/publish.h"
 #include "build/source_date_epoch.h"
 #include "cache/cache_key.h"
-#include "dockerfile/ignore_file.h"
 #include "nodes/image_source.h"
 #include "nodes/local_contexts.h"
 #include "nodes/local_node.h"
@@ -25,32 +25,12 @@ namespace {
 namespace fs = std::filesystem;
 constexpr const char* kEpochArg = "SOURCE_DATE_EPOCH";
 
-/// The request with every default decided, and the files it names read.
+/// The request with every default decided.
 struct PreparedRequest {
   std::vector<Platform> platforms;
-  fs::path dockerfile;
-  std::string dockerfile_text;
-  std::vector<std::string> ignore_patterns;
   std::vector<OutputSpec> outputs;
   AssembleOptions assemble;
 };
-
-std::string read_dockerfile(const fs::path& path) {
-  try {
-    return read_file(path, std::size_t{16} << 20);
-  } catch (const SystemError& e) {
-    UsageError missing(concat("cannot read the Dockerfile ", path.native(), ": ",
-                              e.error_number() == ENOENT ? "no such file" : std::string(e.what())));
-    missing.set_hint("give its place with -f FILE");
-    throw missing;
-  }
-}
-
-std::vector<std::string> ignore_patterns_for(const fs::path& dockerfile, const fs::path& context) {
-  auto text = read_file_if_exists(dockerfile.native() + ".dockerignore");
-  if (!text) text = read_file_if_exists(context / ".dockerignore");
-  return text ? dockerfile::read_ignore_file(*text) : std::vector<std::string>{};
-}
 
 std::optional<std::int64_t> source_date_epoch(const std::map<std::string, std::string>& build_args) {
   const auto found = build_args.find(kEpochArg);
@@ -92,13 +72,7 @@ void check_destination(const OutputSpec& output) {
 
 PreparedRequest prepare(const BuildRequest& request) {
   PreparedRequest prepared;
-  std::error_code unreadable;
-  if (!fs::is_directory(request.context, unreadable))
-    throw UsageError(concat("the build context ", request.context.native(), " is not a directory"));
   prepared.platforms = request.platforms.empty() ? std::vector{Platform::host()} : request.platforms;
-  prepared.dockerfile = request.dockerfile.empty() ? request.context / "Dockerfile" : request.dockerfile;
-  prepared.dockerfile_text = read_dockerfile(prepared.dockerfile);
-  prepared.ignore_patterns = ignore_patterns_for(prepared.dockerfile, request.context);
   prepared.outputs = request.outputs.empty() ? std::vector{OutputSpec{}} : request.outputs;
   for (OutputSpec& output : prepared.outputs) {
     output.names.insert(output.names.begin(), request.tags.begin(), request.tags.end());
@@ -110,16 +84,6 @@ PreparedRequest prepare(const BuildRequest& request) {
   prepared.assemble.epoch = source_date_epoch(request.build_args);
   prepared.assemble.layers = layer_options(prepared.outputs, prepared.assemble.epoch);
   return prepared;
-}
-
-dockerfile::LowerOptions lower_options(const BuildRequest& request, const PreparedRequest& prepared) {
-  return {.platforms = prepared.platforms,
-          .build_platform = Platform::host(),
-          .target = request.target,
-          .build_args = request.build_args,
-          .labels = request.labels,
-          .ignore_patterns = prepared.ignore_patterns,
-          .no_cache = request.no_cache};
 }
 
 /// The names of all image outputs (of those that are pushed), each once.
@@ -189,38 +153,37 @@ BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepar
 
 }  // namespace
 
-FrontendInput read_frontend_input(const BuildRequest& request) {
-  const PreparedRequest prepared = prepare(request);
-  return {prepared.dockerfile.filename().native(), prepared.dockerfile_text, lower_options(request, prepared)};
-}
-
 BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::stop_token stop) {
-  // What is asked: defaults decided, files read, contradictions refused before anything happens.
+  // What is asked: defaults decided, contradictions refused before anything happens.
   const PreparedRequest prepared = prepare(request);
+
+  // Contexts: found on this machine or fetched from others, with the Dockerfile among them.
+  BuildInputs inputs(request, env.store, env.registry, env.progress);
+  inputs.load(stop);
 
   // Frontend: the Dockerfile becomes one graph for all platforms. Base images are resolved, not yet fetched.
-  const dockerfile::Dockerfile file =
-      dockerfile::parse(prepared.dockerfile.filename().native(), prepared.dockerfile_text);
-  ImageSource images(env.store, env.registry);
+  const DockerfileFile& text = inputs.contexts().dockerfile();
+  const dockerfile::Dockerfile file = dockerfile::parse(text.name, text.text);
   const dockerfile::Lowered lowered =
-      lower_and_tell(file, lower_options(request, prepared), images, env.progress, stop);
+      lower_and_tell(file, inputs.lower_options(), inputs.images(), env.progress, stop);
   check_entitlements(lowered.graph, request.allowed, DeviceRegistry(DeviceRegistry::standard_directories()));
 
-  // Cache keys: known for every step before any runs, as contexts are digested now.
+  // Cache keys: known for every step before any runs: contexts are digested, remote sources asked now.
   LocalContexts contexts(&env.store.file_digests());
-  contexts.add("context", request.context, prepared.ignore_patterns);
-  std::map<Digest, Digest> keys = cache_keys(lowered.graph, contexts, stop);
+  inputs.contexts().add_to(contexts);
+  std::map<Digest, Digest> keys = cache_keys(lowered.graph, contexts, inputs.remote(), stop);
 
   // Solve: steps with results are left out; the rest run where they can, then each platform is assembled and,
   // if it is to be pushed, uploaded while others still build; publishing comes last and at once.
-  LocalNode node(env.store, env.sandbox, images, contexts,
+  LocalNode node(env.store, env.sandbox, inputs.images(), contexts,
                  {.host = Platform::host(),
                   .emulation = request.emulation,
                   .emulators = env.emulators,
                   .secrets = request.secrets,
-                  .ssh = request.ssh},
+                  .ssh = request.ssh,
+                  .remote = &inputs.remote()},
                  env.progress);
-  Publisher publisher(env.store, env.registry, images);
+  Publisher publisher(env.store, env.registry, inputs.images());
   std::optional<Descriptor> published;
   RunHooks hooks{.on_image = {},
                  .publish =

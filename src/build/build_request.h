@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -16,7 +17,6 @@
 #include "build/entitlements.h"
 #include "build/outputs.h"
 #include "content/store.h"
-#include "dockerfile/lower.h"
 #include "manifest/image_ref.h"
 #include "manifest/oci.h"
 #include "nodes/ssh_agents.h"
@@ -29,8 +29,9 @@
 namespace slipway {
 
 struct BuildRequest {
-  std::filesystem::path context;
-  std::filesystem::path dockerfile;  ///< empty: context/Dockerfile
+  std::filesystem::path context;     ///< a directory, "-" (stdin), a git or http(s) URL: contexts.h
+  std::filesystem::path dockerfile;  ///< empty: context/Dockerfile; "-": stdin
+  std::map<std::string, std::string> named_contexts;  ///< --build-context NAME=VALUE
   std::vector<Platform> platforms;   ///< empty: the host's
   std::vector<ImageRef> tags;
   std::string target;
@@ -41,8 +42,12 @@ struct BuildRequest {
   Entitlements allowed;
   std::vector<OutputSpec> outputs;  ///< empty: an image in the store
   bool no_cache = false;
+  std::set<std::string> no_cache_stages;
   bool keep_going = false;
   EmulationPolicy emulation = EmulationPolicy::Auto;
+  std::string ssh_auth_sock;          ///< of the agent that git may ask; empty: none
+  std::filesystem::path known_hosts;  ///< whose servers git over ssh knows; empty: none
+  int input = 0;                      ///< what "-" reads
 };
 
 /// What a build works with; all of it outlives the build.
@@ -71,14 +76,6 @@ struct BuildResult {
   std::vector<ImageRef> names;
   std::optional<Digest> config;  ///< of a single platform
 };
-
-/// What the frontend reads of a request, for calls that do not build. Throws UsageError.
-struct FrontendInput {
-  std::string filename;  ///< as shown in messages
-  std::string text;      ///< of the Dockerfile
-  dockerfile::LowerOptions options;
-};
-FrontendInput read_frontend_input(const BuildRequest& request);
 
 /// Blocking. Throws as the phases do; a failed step is rethrown with its place, platform and last lines.
 /// Nothing is tagged or exported unless every platform succeeded.

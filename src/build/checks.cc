@@ -45,17 +45,17 @@ dockerfile::Lowered lower_and_tell(const dockerfile::Dockerfile& file, dockerfil
   return std::move(*lowered);
 }
 
-CheckResult check_dockerfile(const BuildRequest& request, dockerfile::ImageResolver& images,
-                             std::stop_token stop) {
-  FrontendInput input = read_frontend_input(request);
-  CheckResult result{.filename = input.filename, .text = input.text};
+CheckResult check_dockerfile(BuildInputs& inputs, std::stop_token stop) {
+  const DockerfileFile& input = inputs.contexts().dockerfile();
+  CheckResult result{.filename = input.name, .text = input.text};
   dockerfile::LintReport report;
   try {
-    const dockerfile::Dockerfile file = dockerfile::parse(input.filename, input.text);
-    input.options.images_optional = true;
-    input.options.all_stages = request.target.empty();
-    add_ignore_check(input.options);
-    result.notes = dockerfile::lower(file, input.options, images, report, stop).warnings;
+    const dockerfile::Dockerfile file = dockerfile::parse(input.name, input.text);
+    dockerfile::LowerOptions options = inputs.lower_options();
+    options.images_optional = true;
+    options.all_stages = options.target.empty();
+    add_ignore_check(options);
+    result.notes = dockerfile::lower(file, options, inputs.images(), report, stop).warnings;
   } catch (const Error&) {
     result.error = std::current_exception();
   }
@@ -64,16 +64,15 @@ CheckResult check_dockerfile(const BuildRequest& request, dockerfile::ImageResol
   return result;
 }
 
-OutlineResult outline_dockerfile(const BuildRequest& request, dockerfile::ImageResolver& images,
-                                 std::stop_token stop) {
-  FrontendInput input = read_frontend_input(request);
-  input.options.images_optional = true;
-  const dockerfile::Dockerfile file = dockerfile::parse(input.filename, input.text);
+OutlineResult outline_dockerfile(BuildInputs& inputs, std::stop_token stop) {
+  const DockerfileFile& input = inputs.contexts().dockerfile();
+  dockerfile::LowerOptions options = inputs.lower_options();
+  options.images_optional = true;
+  const dockerfile::Dockerfile file = dockerfile::parse(input.name, input.text);
   dockerfile::LintReport report;
-  const dockerfile::Lowered lowered = dockerfile::lower(file, input.options, images, report, stop);
-  return {.text = input.text,
-          .outline = dockerfile::outline_of(file, input.options, lowered),
-          .notes = report.notes()};
+  const dockerfile::Lowered lowered = dockerfile::lower(file, options, inputs.images(), report, stop);
+  return {
+      .text = input.text, .outline = dockerfile::outline_of(file, options, lowered), .notes = report.notes()};
 }
 
 }  // namespace slipway

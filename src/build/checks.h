@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/progress.h"
-#include "build/build_request.h"
+#include "build/build_inputs.h"
 #include "dockerfile/lint_report.h"
 #include "dockerfile/lower.h"
 #include "dockerfile/outline.h"
@@ -28,10 +28,9 @@ struct CheckResult {
   bool clean() const { return hits.empty() && !error; }
 };
 
-/// Checks all stages, or those that the request's target needs. An image that cannot be had is noted. Throws
-/// what reading the files throws; what is wrong in the Dockerfile is in the result.
-CheckResult check_dockerfile(const BuildRequest& request, dockerfile::ImageResolver& images,
-                             std::stop_token stop);
+/// Checks all stages, or those that the request's target needs. An image that cannot be had is noted. The
+/// inputs are loaded; what is wrong in the Dockerfile is in the result.
+CheckResult check_dockerfile(BuildInputs& inputs, std::stop_token stop);
 
 struct OutlineResult {
   std::string text;  ///< of the Dockerfile
@@ -39,7 +38,6 @@ struct OutlineResult {
   std::vector<std::string> notes;
 };
 /// Throws as lowering does, but for images that cannot be had.
-OutlineResult outline_dockerfile(const BuildRequest& request, dockerfile::ImageResolver& images,
-                                 std::stop_token stop);
+OutlineResult outline_dockerfile(BuildInputs& inputs, std::stop_token stop);
 
 }  // namespace slipway

@@ -52,7 +52,7 @@ std::shared_ptr<const ContextTrees::Copy> ContextTrees::make(const std::string& 
   try {
     copy_selection(selected, target, {.dest = "/content", .uid = 0, .gid = 0, .for_layer = false}, stop);
   } catch (const NotFound& missing) {
-    rethrow_missing_source(missing, vertex, "the build context " + context.directory.native());
+    rethrow_missing_source(missing, vertex, "the build context " + context.shown);
   }
   Digest content = contexts_.digest_now(name, selection, vertex, stop);
   return std::make_shared<const Copy>(

@@ -22,6 +22,15 @@ std::string platforms_of(const Index& index) {
 
 }  // namespace
 
+void ImageSource::add_layout(const ImageRef& name, OciLayout layout, const Descriptor& image) {
+  layouts_.insert_or_assign(name.name(), LayoutImage{.layout = std::move(layout), .image = image});
+}
+
+const ImageSource::LayoutImage* ImageSource::find_layout(const ImageRef& ref) const {
+  const auto found = layouts_.find(ref.name());
+  return found == layouts_.end() ? nullptr : &found->second;
+}
+
 dockerfile::BaseImage ImageSource::resolve(const ImageRef& ref, const Platform& platform,
                                            std::stop_token stop) {
   const auto key = std::pair(ref, platform);
@@ -35,8 +44,11 @@ dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platfo
                                                std::stop_token stop) {
   Descriptor descriptor{.digest = Digest::of("")};
   std::string bytes;
-  if (const auto stored = store_.images().find(ref);
-      stored && (!ref.digest() || *ref.digest() == stored->descriptor.digest)) {
+  if (const LayoutImage* layout = find_layout(ref)) {
+    descriptor = layout->image;
+    bytes = document(ref, descriptor, stop);
+  } else if (const auto stored = store_.images().find(ref);
+             stored && (!ref.digest() || *ref.digest() == stored->descriptor.digest)) {
     descriptor = stored->descriptor;
     bytes = document(ref, descriptor, stop);
   } else {
@@ -70,6 +82,7 @@ dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platfo
 }
 
 std::string ImageSource::document(const ImageRef& ref, const Descriptor& descriptor, std::stop_token stop) {
+  if (const LayoutImage* layout = find_layout(ref)) layout->layout.copy_blob(descriptor.digest, store_, stop);
   if (store_.blobs().has(descriptor.digest)) return store_.blobs().read(descriptor.digest);
   FetchedManifest fetched = registry_.fetch_manifest(ref.with_digest(descriptor.digest), stop);
   store_.blobs().put(fetched.bytes);
@@ -83,6 +96,7 @@ std::string ImageSource::config_bytes(const ImageRef& ref, const Descriptor& con
 
 void ImageSource::fetch_blob(const ImageRef& ref, const Descriptor& blob, const ItemProgress& progress,
                              std::stop_token stop) {
+  if (const LayoutImage* layout = find_layout(ref)) layout->layout.copy_blob(blob.digest, store_, stop);
   if (store_.blobs().has(blob.digest)) return;
   BlobWriter writer = store_.blobs().create();
   const BlobSink sink{.write = [&](std::string_view bytes) { writer.write(bytes); },

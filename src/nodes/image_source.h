@@ -12,6 +12,7 @@
 #include "content/store.h"
 #include "dockerfile/lower.h"
 #include "manifest/image_ref.h"
+#include "nodes/oci_layout.h"
 #include "registry/client.h"
 
 namespace slipway {
@@ -27,6 +28,10 @@ class ImageSource final : public dockerfile::ImageResolver {
   /// The store's own image of that name wins over the registry. Manifests and configs are kept in the store.
   /// Throws as the interface says; an image without the platform is InvalidInput that lists those it has.
   dockerfile::BaseImage resolve(const ImageRef& ref, const Platform& platform, std::stop_token stop) override;
+
+  /// From now on what is asked for as `name`, and all that belongs to it, comes from `layout`, where it is
+  /// `image`. Call before resolving.
+  void add_layout(const ImageRef& name, OciLayout layout, const Descriptor& image);
 
   /// The unpacked root of a "docker-image://" source that resolve() pinned; nothing for an image without
   /// layers.
@@ -47,8 +52,16 @@ class ImageSource final : public dockerfile::ImageResolver {
   void fetch_blob(const ImageRef& ref, const Descriptor& blob, const ItemProgress& progress,
                   std::stop_token stop);
 
+  struct LayoutImage {
+    OciLayout layout;
+    Descriptor image;
+  };
+  /// Null if the name is of no layout.
+  const LayoutImage* find_layout(const ImageRef& ref) const;
+
   Store& store_;
   RegistryClient& registry_;
+  std::map<std::string, LayoutImage> layouts_;  ///< by name without tag; fixed once resolving begins
   Synchronized<std::map<std::pair<ImageRef, Platform>, dockerfile::BaseImage>> resolved_;
   Synchronized<std::multimap<Digest, ImageRef>> homes_;
 };

@@ -9,8 +9,8 @@
 namespace slipway {
 
 void LocalContexts::add(const std::string& name, const std::filesystem::path& directory,
-                        const std::vector<std::string>& ignore_patterns) {
-  contexts_.emplace(name, LocalContext{.directory = directory,
+                        const std::vector<std::string>& ignore_patterns, const std::string& shown) {
+  contexts_.emplace(name, LocalContext{.shown = shown.empty() ? directory.native() : shown,
                                        .tree = RootedDir(directory),
                                        .ignored = PatternMatcher(ignore_patterns)});
 }
@@ -73,13 +73,13 @@ Digest LocalContexts::digest_now(const std::string& name, const CopyAction& copy
     return digest_selection(patterns.select_in(context.tree, &context.ignored), /*ignore_owners=*/true,
                             digests_, stop);
   } catch (const NotFound& missing) {
-    rethrow_missing_source(missing, vertex, concat("the build context ", context.directory.native()));
+    rethrow_missing_source(missing, vertex, concat("the build context ", context.shown));
   } catch (InvalidInput& invalid) {
     if (!invalid.location() && vertex.info.location) invalid.set_location(*vertex.info.location);
     throw;
   } catch (const SystemError& e) {
     if (e.error_number() != EACCES && e.error_number() != EPERM) throw;
-    InvalidInput unreadable(concat(e.what(), " (in the build context ", context.directory.native(), ")"));
+    InvalidInput unreadable(concat(e.what(), " (in the build context ", context.shown, ")"));
     if (vertex.info.location) unreadable.set_location(*vertex.info.location);
     throw unreadable;
   }

@@ -15,7 +15,7 @@
 namespace slipway {
 
 struct LocalContext {
-  std::filesystem::path directory;
+  std::string shown;  ///< for messages: the directory, or where it was fetched from
   RootedDir tree;
   PatternMatcher ignored;
 };
@@ -25,8 +25,9 @@ class LocalContexts final : public LocalContent {
  public:
   explicit LocalContexts(FileDigests* digests) : digests_(digests) {}
   /// Throws SystemError if the directory cannot be opened, InvalidInput for a bad pattern.
+  /// `shown` is what messages call it, if the directory would say nothing to a user.
   void add(const std::string& name, const std::filesystem::path& directory,
-           const std::vector<std::string>& ignore_patterns);
+           const std::vector<std::string>& ignore_patterns, const std::string& shown = {});
   const LocalContext& at(const std::string& name) const;
 
   /// Remembers what it said, for check_unchanged().

@@ -19,7 +19,7 @@ SourceTree SourceTrees::open(int input) {
   const VertexResult& result = inputs_.at(static_cast<std::size_t>(input));
   if (!result.context.empty()) {
     const LocalContext& context = contexts_.at(result.context);
-    last_opened_ = concat("the build context ", context.directory.native());
+    last_opened_ = concat("the build context ", context.shown);
     return {.tree = &context.tree, .ignored = &context.ignored};
   }
   last_opened_ = "the file system of that stage or image";

@@ -181,8 +181,9 @@ class SlipwayCase(unittest.TestCase):
         command = [SLIPWAY, *(["--root", root] if root else []), *args]
         if self.user is not None:
             options.update(user=self.user, group=self.user, extra_groups=[])
-        return subprocess.Popen(command, cwd=self.dir, env=self.environment(env), stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", **options)
+        options.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen(command, cwd=self.dir, env=self.environment(env), stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, errors="replace", **options)
 
     def slipway(self, *args, expect=0, **options):
         process = self.start(*args, **options)

@@ -26,7 +26,8 @@ namespace {
 struct BuildFlags {
   std::string context;
   std::string file, target, progress, metadata_file, iidfile, emulation = "auto", call = "build";
-  std::vector<std::string> platforms, tags, build_args, labels, outputs, secrets, ssh, allow;
+  std::vector<std::string> platforms, tags, build_args, build_contexts, no_cache_filter, labels, outputs,
+      secrets, ssh, allow;
   bool check = false, no_cache = false, push = false, keep_going = false, quiet = false;
 };
 
@@ -52,6 +53,17 @@ std::map<std::string, std::string> build_args_of(const BuildFlags& flags) {
   return args;
 }
 
+// NAME=VALUE; a later one of the same name wins.
+std::map<std::string, std::string> named_contexts_of(const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> contexts;
+  for (const std::string& text : texts) {
+    const auto [name, value] = key_value(text, "--build-context");
+    if (value.empty()) throw UsageError(concat("--build-context ", text, ": expected NAME=VALUE"));
+    contexts.insert_or_assign(name, value);
+  }
+  return contexts;
+}
+
 EmulationPolicy emulation_of(const std::string& text) {
   if (text == "auto") return EmulationPolicy::Auto;
   if (text == "qemu") return EmulationPolicy::Qemu;
@@ -71,8 +83,10 @@ void push_images(std::vector<OutputSpec>& outputs) {
 
 BuildRequest request_of(const BuildFlags& flags) {
   BuildRequest request{.context = flags.context, .dockerfile = flags.file, .target = flags.target};
-  if (flags.context == "-" || flags.context.find("://") != std::string::npos || flags.file == "-")
-    throw UsageError("contexts on stdin and from URLs are not supported yet; give a directory");
+  request.named_contexts = named_contexts_of(flags.build_contexts);
+  if (const char* socket = std::getenv("SSH_AUTH_SOCK")) request.ssh_auth_sock = socket;
+  if (const char* home = std::getenv("HOME"))
+    request.known_hosts = std::filesystem::path(home) / ".ssh/known_hosts";
   for (const std::string& list : flags.platforms)
     for (const Platform& platform : parse_platform_list(list))
       if (std::ranges::find(request.platforms, platform) == request.platforms.end())
@@ -92,6 +106,8 @@ BuildRequest request_of(const BuildFlags& flags) {
   for (const std::string& output : flags.outputs) request.outputs.push_back(parse_output(output));
   if (flags.push) push_images(request.outputs);
   request.no_cache = flags.no_cache;
+  for (const std::string& names : flags.no_cache_filter)
+    for (const std::string& name : split_csv(names)) request.no_cache_stages.insert(to_lower(name));
   request.keep_going = flags.keep_going;
   request.emulation = emulation_of(flags.emulation);
   return request;
@@ -154,7 +170,9 @@ int run(const BuildFlags& flags, CommandContext& context) {
 void add_build_command(CLI::App& app, Chosen& chosen) {
   auto flags = std::make_shared<BuildFlags>();
   CLI::App* build = app.add_subcommand("build", "Build a Dockerfile for one or many platforms");
-  build->add_option("context", flags->context, "The build context: a directory")
+  build
+      ->add_option("context", flags->context,
+                   "The build context: a directory, - (a tar or a Dockerfile on stdin), a git or http(s) URL")
       ->required()
       ->type_name("PATH");
   const auto text = [&](const char* name, std::string& value, const char* help, const char* type) {
@@ -167,12 +185,17 @@ void add_build_command(CLI::App& app, Chosen& chosen) {
   list("--platform", flags->platforms,
        "Target platforms, e.g. linux/amd64,linux/arm64 (default: this machine's)", "LIST");
   list("-t,--tag", flags->tags, "Name of the image: [registry/]repository[:tag]; may be repeated", "NAME");
-  text("-f,--file", flags->file, "The Dockerfile (default: PATH/Dockerfile)", "FILE");
+  text("-f,--file", flags->file, "The Dockerfile (default: PATH/Dockerfile); - reads it from stdin", "FILE");
   text("--target", flags->target, "The stage to build (default: the last)", "STAGE");
   list("--build-arg", flags->build_args,
        "Set a build-time variable; NAME alone takes it from the environment", "NAME=VALUE");
+  list("--build-context", flags->build_contexts,
+       "Another context: a directory, docker-image://REF, oci-layout://DIR[:TAG], target:STAGE or a URL",
+       "NAME=VALUE");
   list("--label", flags->labels, "Set metadata of the image", "KEY=VALUE");
   build->add_flag("--no-cache", flags->no_cache, "Run every step, whatever is known");
+  list("--no-cache-filter", flags->no_cache_filter, "Run every step of these stages, whatever is known",
+       "STAGES");
   list("-o,--output", flags->outputs,
        "Where the result goes: type=image|registry|oci|local[,dest=PATH][,...]", "SPEC");
   build->add_flag("--push", flags->push,

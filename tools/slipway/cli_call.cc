@@ -11,7 +11,6 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "build/checks.h"
-#include "nodes/image_source.h"
 #include "registry/client.h"
 #include "slipway/call_output.h"
 #include "slipway/terminal_text.h"
@@ -26,16 +25,19 @@ bool parse_yes_no(const std::string& key, const std::string& value) {
   throw UsageError(concat("--call: ", key, " is true or false, not \"", value, "\""));
 }
 
-/// Base images for calls: a look at what may well be out of reach must not take long.
-struct CallImages {
-  explicit CallImages(CommandContext& context)
+/// What calls read. A look at images that may well be out of reach must not take long.
+struct CallInputs {
+  CallInputs(const BuildRequest& request, CommandContext& context)
       : store(Store::open(context.store_root, context.logger)),
         registry({.plain_http = {}, .attempts = 2, .connect_timeout_seconds = 5}, docker_config_credentials(),
                  context.logger),
-        source(*store, registry) {}
+        inputs(request, *store, registry, progress) {
+    inputs.load(context.stop);
+  }
   std::unique_ptr<Store> store;
   RegistryClient registry;
-  ImageSource source;
+  NullProgress progress;
+  BuildInputs inputs;
 };
 
 void print(const std::string& text) { write_all(STDOUT_FILENO, text, "stdout"); }
@@ -45,8 +47,8 @@ void print_notes(const std::vector<std::string>& notes) {
 }
 
 int run_check(const CallSpec& call, const BuildRequest& request, CommandContext& context) {
-  CallImages images(context);
-  const CheckResult result = check_dockerfile(request, images.source, context.stop);
+  CallInputs call_inputs(request, context);
+  const CheckResult result = check_dockerfile(call_inputs.inputs, context.stop);
   print_notes(result.notes);
   print(call.json ? check_json(result) : check_text(result));
   if (call.ignore_status) return 0;
@@ -55,16 +57,17 @@ int run_check(const CallSpec& call, const BuildRequest& request, CommandContext&
 }
 
 int run_outline(const CallSpec& call, const BuildRequest& request, CommandContext& context) {
-  CallImages images(context);
-  const OutlineResult result = outline_dockerfile(request, images.source, context.stop);
+  CallInputs call_inputs(request, context);
+  const OutlineResult result = outline_dockerfile(call_inputs.inputs, context.stop);
   print_notes(result.notes);
   print(call.json ? outline_json(result.outline, result.text) : outline_text(result.outline));
   return 0;
 }
 
-int run_targets(const CallSpec& call, const BuildRequest& request) {
-  const FrontendInput input = read_frontend_input(request);
-  const auto targets = dockerfile::list_targets(dockerfile::parse(input.filename, input.text));
+int run_targets(const CallSpec& call, const BuildRequest& request, CommandContext& context) {
+  CallInputs call_inputs(request, context);
+  const DockerfileFile& input = call_inputs.inputs.contexts().dockerfile();
+  const auto targets = dockerfile::list_targets(dockerfile::parse(input.name, input.text));
   print(call.json ? targets_json(targets, input.text) : targets_text(targets));
   return 0;
 }
@@ -112,7 +115,7 @@ int run_call(const CallSpec& call, const BuildRequest& request, CommandContext& 
     case CallSpec::Method::Outline:
       return run_outline(call, request, context);
     case CallSpec::Method::Targets:
-      return run_targets(call, request);
+      return run_targets(call, request, context);
     case CallSpec::Method::Build:
       break;
   }

@@ -1,0 +1,31 @@
+#include "build/build_inputs.h"
+
+namespace slipway {
+
+BuildInputs::BuildInputs(const BuildRequest& request, Store& store, RegistryClient& registry,
+                         ProgressSink& progress)
+    : request_(request),
+      downloader_({}, store.logger()),
+      http_(store, downloader_, request.secrets),
+      git_(store, {.secrets = request.secrets,
+                   .ssh_auth_sock = request.ssh_auth_sock,
+                   .known_hosts = request.known_hosts}),
+      remote_(store, git_, http_, progress),
+      images_(store, registry),
+      contexts_(store, remote_, images_) {}
+
+void BuildInputs::load(std::stop_token stop) { contexts_.load(request_, stop); }
+
+dockerfile::LowerOptions BuildInputs::lower_options() const {
+  return {.platforms = request_.platforms.empty() ? std::vector{Platform::host()} : request_.platforms,
+          .build_platform = Platform::host(),
+          .target = request_.target,
+          .build_args = request_.build_args,
+          .labels = request_.labels,
+          .ignore_patterns = contexts_.dockerfile().ignore_patterns,
+          .contexts = contexts_.named(),
+          .no_cache = request_.no_cache,
+          .no_cache_stages = request_.no_cache_stages};
+}
+
+}  // namespace slipway
