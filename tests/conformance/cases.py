@@ -1,4 +1,5 @@
 """A case: a directory of data, read and made ready to be built. README.md says what each file is for."""
+import fnmatch
 import glob
 import json
 import os
@@ -56,6 +57,19 @@ class Case:
         """[(platform, name of the tree, name of the configuration)]; the first platform's have the plain names."""
         return [(p, "tree", "config.json") if i == 0 else (p, "tree." + p.split("/")[1], "config.%s.json" % p.split("/")[1])
                 for i, p in enumerate(self.platforms)]
+
+
+class KnownDifference:
+    """What known_differences.toml says of a case: `ours` if slipway means to differ from BuildKit, not just from docker's old one."""
+
+    def __init__(self, entry):
+        self.pattern, self.reason, self.ours = entry["case"], entry["reason"], entry.get("ours", False)
+
+
+def known_differences(case):
+    with open(os.path.join(HERE, "known_differences.toml"), "rb") as file:
+        entries = map(KnownDifference, tomllib.load(file)["difference"])
+    return [entry for entry in entries if fnmatch.fnmatchcase(case.name, entry.pattern)]
 
 
 def load_all(patterns=()):
