@@ -63,13 +63,13 @@ class KnownDifference:
     """What known_differences.toml says of a case: `ours` if slipway means to differ from BuildKit, not just from docker's old one."""
 
     def __init__(self, entry):
-        self.pattern, self.reason, self.ours = entry["case"], entry["reason"], entry.get("ours", False)
+        self.patterns, self.reason, self.ours = entry["cases"], entry["reason"], entry.get("ours", False)
 
 
 def known_differences(case):
     with open(os.path.join(HERE, "known_differences.toml"), "rb") as file:
         entries = map(KnownDifference, tomllib.load(file)["difference"])
-    return [entry for entry in entries if fnmatch.fnmatchcase(case.name, entry.pattern)]
+    return [entry for entry in entries if any(fnmatch.fnmatchcase(case.name, p) for p in entry.patterns)]
 
 
 def load_all(patterns=()):
