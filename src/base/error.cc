@@ -27,18 +27,58 @@ int exit_code_for(const Error& error) noexcept {
   return 1;
 }
 
+namespace {
+
+constexpr std::size_t kExcerptBytes = 200;
+
+bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+struct CutLine {
+  std::string text, caret;
+};
+
+/// The line, or what is around the column of a long one, and blanks up to a caret. Control characters, which
+/// could play tricks on a terminal, are shown as "?".
+CutLine cut_line(const SourceLocation& at) {
+  std::string_view line = at.line_text;
+  std::size_t column = at.column > 0 ? std::min(static_cast<std::size_t>(at.column) - 1, line.size()) : 0;
+  CutLine out;
+  bool cut_end = false;
+  if (line.size() > kExcerptBytes) {
+    std::size_t start = column > kExcerptBytes / 2 ? column - kExcerptBytes / 2 : 0;
+    while (start > 0 && continues_character(line[start])) --start;
+    std::size_t end = std::min(start + kExcerptBytes, line.size());
+    while (end < line.size() && continues_character(line[end])) --end;
+    cut_end = end < line.size();
+    line = line.substr(start, end - start);
+    column -= start;
+    if (start > 0) {
+      out.text = "…";
+      out.caret = " ";
+    }
+  }
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const auto c = static_cast<unsigned char>(line[i]);
+    out.text += (c < ' ' && c != '\t') || c == 0x7F ? '?' : line[i];
+    if (i < column && !continues_character(line[i])) out.caret += c == '\t' ? '\t' : ' ';
+  }
+  if (cut_end) out.text += "…";
+  out.caret += '^';
+  return out;
+}
+
+}  // namespace
+
 std::string position_of(const SourceLocation& at) {
   return at.column > 0 ? concat(at.file, ":", at.line, ":", at.column) : concat(at.file, ":", at.line);
 }
 
 std::string excerpt_of(const SourceLocation& at) {
   const std::string number = std::to_string(at.line);
-  std::string out = concat("\n  ", number, " | ", at.line_text);
-  if (at.column <= 0) return out;
-  std::string pad;
-  for (int i = 0; i + 1 < at.column && i < static_cast<int>(at.line_text.size()); ++i)
-    pad += at.line_text[static_cast<std::size_t>(i)] == '\t' ? '\t' : ' ';
-  return out + concat("\n  ", std::string(number.size(), ' '), " | ", pad, "^");
+  const auto [text, caret] = cut_line(at);
+  std::string out = concat("\n  ", number, " | ", text);
+  if (at.column > 0) out += concat("\n  ", std::string(number.size(), ' '), " | ", caret);
+  return out;
 }
 
 std::string describe(const Error& error) {

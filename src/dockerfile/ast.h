@@ -54,8 +54,8 @@ struct Dockerfile {
   std::shared_ptr<const std::string> text;  ///< of all copies of this Dockerfile: `lines` points into it
   std::vector<std::string_view> lines;      ///< without their ends
   char escape = '\\';
-  std::string syntax;  ///< of "# syntax=", noted only
-  std::string check;   ///< of "# check=", as written
+  std::string syntax;                    ///< of "# syntax=", noted only
+  std::string check;                     ///< of "# check=", as written
   int check_line = 0, check_column = 0;  ///< of that value
   int directive_lines = 0;               ///< how many lines at the top are parser directives
   std::vector<Instruction> instructions;
@@ -72,7 +72,9 @@ struct Dockerfile {
 };
 
 /// Throws InvalidInput with file, line, column and excerpt; an unknown instruction names the nearest known
-/// one. Lines may end in CRLF; a byte order mark is skipped. Text over 10 MiB or with NUL bytes is refused.
+/// one. Lines may end in CRLF; a byte order mark is skipped. Text over 10 MiB or with NUL bytes is
+/// refused, as are an instruction over 1 MiB (a here-document's body does not count) and more than 100,000 of
+/// them.
 Dockerfile parse(std::string filename, std::string_view text);
 
 }  // namespace slipway::dockerfile

@@ -11,7 +11,10 @@
 namespace slipway::dockerfile {
 namespace {
 
+// Far more than people write, and little enough for all that follows to be quick.
 constexpr std::size_t kMaxBytes = std::size_t{10} << 20;
+constexpr std::size_t kMaxInstructions = 100'000;
+constexpr std::size_t kMaxInstructionBytes = std::size_t{1} << 20;
 
 std::vector<std::string_view> split_lines(std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
@@ -35,6 +38,17 @@ void refuse_nul_bytes(const Dockerfile& file) {
       throw InvalidInput("a Dockerfile is text; this line holds a NUL byte",
                          file.at(static_cast<int>(i) + 1, static_cast<int>(at) + 1));
   }
+}
+
+void check_limits(const Dockerfile& file, const LogicalLine& line) {
+  if (line.text.size() > kMaxInstructionBytes)
+    throw InvalidInput(
+        concat("an instruction may have 1 MiB at most; this one has ", human_bytes(line.text.size())),
+        file.at(line.first_line, 1));
+  if (file.instructions.size() == kMaxInstructions)
+    throw InvalidInput(
+        concat("a Dockerfile may have ", kMaxInstructions, " instructions at most; this is one more"),
+        file.at(line.first_line, 1));
 }
 
 bool may_have_heredocs(const Dockerfile& file, const Instruction& instruction) {
@@ -123,6 +137,7 @@ Dockerfile parse(std::string filename, std::string_view text) {
   read_directives(file);
   LogicalLineReader reader(file.lines, file.escape);
   while (const std::optional<LogicalLine> line = reader.next()) {
+    check_limits(file, *line);
     Instruction instruction = read_instruction(file, *line, &file.warnings);
     if (line->text.find("<<") != std::string::npos && may_have_heredocs(file, instruction)) {
       const bool keep_tabs = instruction.keyword == "ONBUILD";

@@ -4,6 +4,8 @@
 
 #include <memory>
 
+#include "base/strings.h"
+
 namespace slipway {
 namespace {
 
@@ -19,6 +21,18 @@ TEST(Error, DescribeShowsPlaceLineAndCaret) {
   const InvalidInput error("unknown instruction \"RNU\"",
                            {.file = "Dockerfile", .line = 3, .column = 2, .line_text = "\tRNU make"});
   EXPECT_EQ(describe(error), "Dockerfile:3:2: unknown instruction \"RNU\"\n  3 | \tRNU make\n    | \t^");
+}
+
+TEST(Describe, LongLinesAreCutAroundTheColumn) {
+  const std::string line = std::string(500, 'a') + "HERE" + std::string(500, 'b');
+  const std::string shown = describe(InvalidInput("bad", {"Dockerfile", 1, 501, line}));
+  EXPECT_EQ(shown, concat("Dockerfile:1:501: bad\n  1 | …", std::string(100, 'a'), "HERE",
+                          std::string(96, 'b'), "…\n    | ", std::string(101, ' '), "^"));
+}
+
+TEST(Describe, TheCaretCountsCharactersAndControlCharactersAreHidden) {
+  EXPECT_EQ(describe(InvalidInput("bad", {"Dockerfile", 1, 7, "äö\x1B[ x"})),
+            "Dockerfile:1:7: bad\n  1 | äö?[ x\n    |     ^");
 }
 
 TEST(Error, DescribeEndsWithTheHint) {

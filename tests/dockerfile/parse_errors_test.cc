@@ -180,6 +180,23 @@ TEST(ParseErrors, TooLongFilesAreRefused) {
   EXPECT_THROW(dockerfile::parse("Dockerfile", std::string((10U << 20) + 1, '#')), InvalidInput);
 }
 
+TEST(ParseErrors, TooManyAndTooLongInstructionsAreRefused) {
+  std::string many = "FROM a\n";
+  for (int i = 0; i < 100'000; ++i) many += "USER x\n";
+  const auto refusal = [](const std::string& text) {
+    try {
+      dockerfile::parse("Dockerfile", text);
+    } catch (const InvalidInput& error) {
+      return error;
+    }
+    return InvalidInput("not refused");
+  };
+  EXPECT_EQ(refusal(many).location()->line, 100'001);
+  const InvalidInput error = refusal("FROM a\nRUN " + std::string(2U << 20, 'x'));
+  EXPECT_NE(error.message().find("1 MiB"), std::string::npos);
+  EXPECT_LT(describe(error).size(), 1'000U) << "an excerpt is short, however long the line";
+}
+
 TEST(ParseErrors, EmptyFilesAreRefused) {
   EXPECT_THROW(dockerfile::parse("Dockerfile", ""), InvalidInput);
   EXPECT_THROW(dockerfile::parse("Dockerfile", "# nothing\n\n"), InvalidInput);
