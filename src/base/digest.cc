@@ -35,7 +35,9 @@ struct Sha256::State {
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-  SLIPWAY_CHECK(EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1, "OpenSSL has SHA-256");
+  // Fetched once: OpenSSL looks through its providers each time it is given EVP_sha256().
+  static EVP_MD* const kAlgorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  SLIPWAY_CHECK(EVP_DigestInit_ex(state_->context, kAlgorithm, nullptr) == 1, "OpenSSL has SHA-256");
 }
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;

@@ -1,5 +1,6 @@
 #include "graph/codec.h"
 
+#include <google/protobuf/arena.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
@@ -14,6 +15,7 @@ namespace {
 // protobuf's maps have no order of their own; a digest needs one.
 std::string serialise(const google::protobuf::MessageLite& message) {
   std::string bytes;
+  bytes.reserve(message.ByteSizeLong());
   {
     google::protobuf::io::StringOutputStream stream(&bytes);
     google::protobuf::io::CodedOutputStream coded(&stream);
@@ -273,8 +275,7 @@ ExecOp get_exec(const llb::ExecOp& in) {
   return exec;
 }
 
-llb::Op to_wire(const Op& op) {
-  llb::Op out;
+void put_op(const Op& op, llb::Op& out) {
   for (const Input& input : op.inputs) out.add_inputs()->set_digest(input.vertex.str());
   std::visit(Overloaded{
                  [&](const SourceOp& source) {
@@ -296,12 +297,16 @@ llb::Op to_wire(const Op& op) {
     out.mutable_platform()->set_variant(op.platform->variant());
     out.mutable_platform()->set_os_version(op.platform->os_version());
   }
-  return out;
 }
 
 }  // namespace
 
-std::string encode_op(const Op& op) { return serialise(to_wire(op)); }
+std::string encode_op(const Op& op) {
+  google::protobuf::Arena arena;
+  llb::Op* out = google::protobuf::Arena::CreateMessage<llb::Op>(&arena);
+  put_op(op, *out);
+  return serialise(*out);
+}
 
 Op decode_op(std::string_view bytes) {
   llb::Op in;

@@ -1,9 +1,9 @@
 #pragma once
 // One merged DAG for all platforms of a build. A vertex is an op plus what people need to know of it; its
 // digest is that of the op's wire form (graph/codec.h), so equal work of two platforms is one vertex.
-#include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/digest.h"
@@ -43,7 +43,7 @@ class Graph {
 
  private:
   std::vector<Vertex> vertices_;
-  std::map<Digest, std::size_t> by_digest_;
+  std::unordered_map<Digest, std::size_t> by_digest_;
 };
 
 }  // namespace slipway
