@@ -228,10 +228,11 @@ class Mounts:
         self.build(self.context("FROM busybox\nRUN ! mount -t tmpfs none /mnt 2>/dev/null\n"), platforms=AMD64)
 
     def test_device_that_is_not_there(self):
-        context = self.context("FROM busybox\nRUN --device=example.com/none=0 true\n")
+        context = self.context("FROM busybox\nRUN --device=example.com/none=0,required true\n")
         refused = self.build(context, "--allow", "device", platforms=AMD64, expect=1)
         self.assertIn("example.com/none=0", refused.err)
         self.assertIn("/etc/cdi", refused.err)
+        self.build(self.context("FROM busybox\nRUN --device=example.com/none=0 true\n"), platforms=AMD64)
 
     def agent(self):
         need_program("ssh-agent")
