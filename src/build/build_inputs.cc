@@ -2,13 +2,24 @@
 
 namespace slipway {
 
+namespace {
+
+/// The agent that git may ask: --ssh's, as BuildKit has it, else the one of the caller's session.
+std::string ssh_agent_of(const BuildRequest& request) {
+  const auto given = request.ssh.find("default");
+  return given != request.ssh.end() && !given->second.socket.empty() ? given->second.socket.native()
+                                                                     : request.ssh_auth_sock;
+}
+
+}  // namespace
+
 BuildInputs::BuildInputs(const BuildRequest& request, Store& store, RegistryClient& registry,
                          ProgressSink& progress)
     : request_(request),
       downloader_({}, store.logger()),
       http_(store, downloader_, request.secrets),
       git_(store, {.secrets = request.secrets,
-                   .ssh_auth_sock = request.ssh_auth_sock,
+                   .ssh_auth_sock = ssh_agent_of(request),
                    .known_hosts = request.known_hosts}),
       remote_(store, git_, http_, progress),
       images_(store, registry),

@@ -46,9 +46,11 @@ std::pair<fs::path, std::string> split_layout(std::string_view spec) {
 }  // namespace
 
 std::string named_context_key(const std::string& name) {
+  const std::size_t platform = std::min(name.find("::"), name.size());
   try {
-    std::string key = ImageRef::parse(to_lower(name)).familiar();
+    std::string key = ImageRef::parse(to_lower(name.substr(0, platform))).familiar();
     if (key.ends_with(":latest")) key.resize(key.size() - 7);
+    if (platform < name.size()) key += concat("::", Platform::parse(name.substr(platform + 2)).str());
     return key;
   } catch (const InvalidInput& e) {
     throw UsageError(

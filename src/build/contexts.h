@@ -57,7 +57,8 @@ class BuildContexts {
   std::map<std::string, Directory> locals_;  ///< of the named ones, by the name of their local source
 };
 
-/// What NAME of --build-context is looked up as: lower case, familiar, without ":latest". Throws UsageError.
+/// What NAME of --build-context is looked up as: lower case, familiar, without ":latest"; "::PLATFORM"
+/// behind it stays. Throws UsageError.
 std::string named_context_key(const std::string& name);
 
 }  // namespace slipway

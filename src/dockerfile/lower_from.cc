@@ -140,6 +140,10 @@ StageState StageLowering::begin_from_directory() {
   builder.add(std::move(copy));
   out.result =
       add(std::move(builder).op(), concat(next_prefix(out.platform, true), "FROM ", *plan_.base.named.name));
+  // Its layer has a line of history, as every layer must.
+  History entry;
+  entry.created_by = concat("FROM ", *plan_.base.named.name);
+  out.config.history.push_back(std::move(entry));
   return out;
 }
 

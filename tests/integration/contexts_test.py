@@ -5,6 +5,7 @@ import http.server
 import io
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
 import threading
@@ -145,13 +146,14 @@ class Case(SlipwayCase):
         host, port = self.unused_address().split(":")
         daemon = subprocess.Popen(["git", "daemon", "--export-all", "--reuseaddr", "--base-path=" + self.dir,
                                    "--listen=" + host, "--port=" + port, self.dir],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                                   env=dict(os.environ, GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="safe.directory",
                                            GIT_CONFIG_VALUE_0="*"))
 
         def end():
-            daemon.kill()
-            daemon.wait()
+            if daemon.poll() is None:  # git's front end has the daemon as a child
+                os.killpg(daemon.pid, signal.SIGKILL)
+                daemon.wait()
 
         self.addCleanup(end)
         wait_for_port(int(port), daemon)
@@ -342,6 +344,99 @@ class Http(Case):
         server.files["/D"] = b"FROM scratch\nCOPY context /x\n"
         self.built(server.url + "/D", "--secret", "id=HTTP_AUTH_TOKEN_127.0.0.1,env=TOKEN", env={"TOKEN": "sesame"})
         self.refused(3, "cannot reach server", args=["http://%s/x" % self.unused_address()])
+
+
+class Named(Case):
+    """--build-context, read by FROM and COPY --from."""
+    COPY_BASE = "FROM scratch\nCOPY --from=base . /\n"
+
+    def named(self, value, dockerfile=COPY_BASE, *args):
+        return self.built(self.context(dockerfile), "--build-context", "Base=" + value, *args)
+
+    def test_directory_with_its_own_ignore_file(self):
+        self.write("other/a", "a")
+        self.write("other/b.log", "b")
+        self.write("other/.dockerignore", "*.log\n.dockerignore\n")
+        self.assertEqual({"a": "a"}, self.named("other"))
+        self.assertEqual({"a": "a"}, self.named("other", "FROM base\n"))
+        self.write("other/a", "changed")
+        self.assertEqual({"a": "changed"}, self.named("other"))
+
+    def test_git(self):
+        self.repository({"a": "a", "sub/b": "b"})
+        url, _ = self.git_daemon()
+        self.assertEqual({"b": "b"}, self.named(url + "#main:sub"))
+        self.assertIn("[context base] load from " + url, self.result.err)
+
+    def test_http(self):
+        server = self.server()
+        server.files["/c.tar.gz"] = tar_of({"a": "a"}, "gz")
+        self.assertEqual({"a": "a"}, self.named(server.url + "/c.tar.gz"))
+
+    def test_image_and_layout(self):
+        self.built(self.context("FROM scratch\nCOPY a /\nLABEL x=y\n", {"a": "a"}, name="first"), "-t", "app:1", "-o",
+                   "type=oci,tar=false,dest=" + self.path("layout"))
+        self.slipway("build", "-t", "app:1", self.path("first"))
+        self.assertEqual({"a": "a"}, self.named("docker-image://app:1"))
+        shutil.rmtree(self.root)
+        self.assertEqual({"a": "a"}, self.named("oci-layout://layout:1"))
+        self.assertEqual({"a": "a"}, self.named("oci-layout://layout", "FROM base\n"))
+        digest = self.read_json(self.path("layout"), "index.json")["manifests"][0]["digest"]
+        self.assertEqual({"a": "a"}, self.named("oci-layout://layout@" + digest))
+        self.refused(1, 'no image tagged "2"', args=["context", "--build-context", "base=oci-layout://layout:2"])
+        self.check_store()
+
+    def test_stage(self):
+        self.assertEqual({"a": "x"}, self.built(
+            self.context("FROM scratch AS one\nCOPY a /a\nFROM scratch\nCOPY --from=lib / /\n", {"a": "x"}),
+            "--build-context", "lib=target:one"))
+
+    def test_bad_values(self):
+        context = self.context(self.COPY_BASE)
+        self.refused(2, "--build-context base", "docker-image://", args=[context, "--build-context", "base=nowhere"])
+        self.refused(2, "NAME=VALUE", args=[context, "--build-context", "base"])
+
+
+class Add(Case):
+    """Remote sources of ADD."""
+
+    def test_file(self):
+        server = self.server()
+        server.files["/dir/f.txt"] = b"one"
+        context = self.context("FROM scratch\nADD %s/dir/f.txt /\n" % server.url)
+        self.assertEqual({"f.txt": "one"}, self.built(context))
+        self.assertEqual(0o600, os.stat(self.path("out1", "f.txt")).st_mode & 0o777)
+        self.assertEqual({"f.txt": "one"}, self.built(context))
+        self.assertIsNotNone(server.asked[1][1].get("If-None-Match"))
+        self.assertIn("CACHED", self.result.err)
+        server.files["/dir/f.txt"] = b"two"
+        self.assertEqual({"f.txt": "two"}, self.built(context))
+        del server.files["/dir/f.txt"]
+        self.refused(1, "Dockerfile:2", "/dir/f.txt: not found (404)", args=[context])
+
+    def test_checksum(self):
+        server = self.server()
+        server.files["/f"] = b"one"
+        digest = hashlib.sha256(b"one").hexdigest()
+        context = self.context("FROM scratch\nADD --checksum=sha256:%s %s/f /\n" % (digest, server.url))
+        self.assertEqual({"f": "one"}, self.built(context))
+        self.built(context)
+        self.assertEqual(1, len(server.asked))
+        wrong = self.context("FROM scratch\nADD --checksum=sha256:%s %s/f /\n" % ("0" * 64, server.url), name="wrong")
+        self.refused(3, "/f", digest, "was expected", args=[wrong])
+
+    def test_git(self):
+        self.repository({"a": "a", "sub/b": "b"})
+        url, stop = self.git_daemon()
+        context = self.context("FROM scratch\nADD %s#main:sub /x/\n" % (url + ".git"))
+        os.rename(self.path("repo"), self.path("repo.git"))
+        self.assertEqual({"x/b": "b"}, self.built(context))
+        self.assertEqual({"x/b": "b"}, self.built(context))
+        self.assertIn("CACHED", self.result.err)
+        self.refused(1, "Dockerfile:2", "did you mean main?",
+                     args=[self.context("FROM scratch\nADD %s#mian /x/\n" % (url + ".git"), name="wrong")])
+        stop()
+        self.refused(3, "Dockerfile:2", args=[context])
 
 
 class Rootless(Case):
