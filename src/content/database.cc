@@ -60,6 +60,16 @@ CREATE TABLE file_digests (
 PRAGMA user_version = 1;
 )sql";
 
+// Came later; a slipway that does not know of it packs such layers again, to the same bytes, and removes its
+// rows with their snapshots.
+constexpr const char* kCreateLayerSources = R"sql(
+CREATE TABLE IF NOT EXISTS layer_sources (
+  snapshot INTEGER PRIMARY KEY REFERENCES snapshots(id) ON DELETE CASCADE,
+  source INTEGER NOT NULL REFERENCES snapshots(id) ON DELETE CASCADE
+);
+CREATE INDEX IF NOT EXISTS layer_sources_by_source ON layer_sources(source);
+)sql";
+
 std::int64_t schema_of(SqliteConnection& connection) {
   SqliteStatement statement = connection.prepare("reading its schema", "PRAGMA user_version");
   return statement.step() ? statement.integer(0) : 0;
@@ -76,7 +86,10 @@ void set_up(SqliteConnection& connection, const std::filesystem::path& file) {
     transaction.commit();
     schema = kSchema;
   }
-  if (schema == kSchema) return;
+  if (schema == kSchema) {
+    connection.execute("creating its tables", kCreateLayerSources);
+    return;
+  }
   HostError error(concat("the store at ", file.parent_path().native(),
                          " was made by a newer slipway (schema ", schema, ", this one knows ", kSchema, ")"));
   error.set_hint("Use that slipway, or another store with --root or SLIPWAY_ROOT.");

@@ -43,6 +43,9 @@ class Database {
     LayerRecord record;
   };
   std::vector<LayerRow> layers();
+  /// `snapshot` changes what `source` changes, so its layers are that one's. Forgotten when either goes.
+  void put_layer_source(SnapshotId snapshot, SnapshotId source);
+  std::optional<SnapshotId> find_layer_source(SnapshotId snapshot);
 
   /// Only if the snapshot is still there.
   std::optional<SnapshotId> find_chain(const Digest& chain);

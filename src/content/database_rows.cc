@@ -97,6 +97,25 @@ std::vector<Database::LayerRow> Database::layers() {
   return rows;
 }
 
+void Database::put_layer_source(SnapshotId snapshot, SnapshotId source) {
+  constexpr std::string_view kDoing = "recording whose layer a snapshot's is";
+  auto connection = connection_->lock();
+  SqliteTransaction transaction(*connection, kDoing);
+  connection->prepare(kDoing, "INSERT OR REPLACE INTO layer_sources (snapshot, source) VALUES (?, ?)")
+      .bind(snapshot.value)
+      .bind(source.value)
+      .run();
+  transaction.commit();
+}
+
+std::optional<SnapshotId> Database::find_layer_source(SnapshotId snapshot) {
+  auto connection = connection_->lock();
+  SqliteStatement statement = connection->prepare("looking up whose layer a snapshot's is",
+                                                  "SELECT source FROM layer_sources WHERE snapshot = ?");
+  if (!statement.bind(snapshot.value).step()) return std::nullopt;
+  return SnapshotId{statement.integer(0)};
+}
+
 std::optional<SnapshotId> Database::find_chain(const Digest& chain) {
   return find_id(*connection_->lock(), "looking up a layer chain",
                  "SELECT snapshot FROM chains WHERE chain_id = ?", chain);

@@ -76,6 +76,15 @@ Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, s
   if (auto pulled = recorded(store, snapshot, std::string(kPulledVariant))) return *pulled;
   const std::string variant = options.key();
   if (auto known = recorded(store, snapshot, variant)) return *known;
+  if (const auto source = store.database().find_layer_source(snapshot)) {
+    Layer layer = layer_of(store, *source, options, stop);
+    store.database().put_layer(snapshot, variant,
+                               {.media_type = layer.descriptor.media_type,
+                                .digest = layer.descriptor.digest,
+                                .size = layer.descriptor.size,
+                                .diff_id = layer.diff_id});
+    return layer;
+  }
   const LayerSink::Result packed = in_isolation([&] { return pack(store, snapshot, options, stop); });
   const std::string type(layer_media_type(options.compression));
   store.database().put_layer(snapshot, variant,

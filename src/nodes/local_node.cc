@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "nodes/exec_step.h"
 #include "nodes/file_step.h"
+#include "nodes/merge_step.h"
 
 namespace slipway {
 
@@ -55,7 +56,7 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
     return run_exec_step(environment, execution, vertex, *exec, inputs, stop);
   }
   if (std::holds_alternative<MergeOp>(vertex.op.what))
-    throw InvalidInput("merging trees is not supported yet by this slipway");
+    return run_merge_step(store_, progress_, vertex, inputs, stop);
   return run_file_step(store_, contexts_, vertex, std::get<FileOp>(vertex.op.what), inputs, stop);
 }
 

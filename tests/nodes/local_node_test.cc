@@ -221,6 +221,28 @@ TEST_F(LocalNodeTest, FailureAfterAResultWasKeptLeavesNothing) {
               CopyAction{.base = 0, .from = 1, .src = "/none", .dest = "/g"}}}));
 }
 
+TEST_F(LocalNodeTest, MergeLaysTreesOverOneAnother) {
+  const VertexResult base{.snapshot = testing_support::make_snapshot(*store_, {}, "base"), .context = {}};
+  const VertexResult copy = run(vertex_of(
+      FileOp{{MkdirAction{.path = "/tmp"}, MkfileAction{.base = 0, .path = "/tmp/f", .data = "x"}}}));
+  const VertexResult result = run(vertex_of(MergeOp{}, 4), {base, copy, VertexResult{}, copy});
+  EXPECT_EQ(read_file(files(result) / "tmp" / "f"), "x");
+  EXPECT_EQ(store_->snapshots().chain(*result.snapshot).front(), *base.snapshot);
+  EXPECT_EQ(run(vertex_of(MergeOp{}, 2), {VertexResult{}, copy}).snapshot, copy.snapshot);
+  refusal<InvalidInput>(vertex_of(MergeOp{}, 2), {base, VertexResult{.snapshot = {}, .context = "context"}});
+}
+
+TEST_F(LocalNodeTest, DirectoryThatAMergeChangesIsToldInTheLog) {
+  const VertexResult base = run(vertex_of(
+      FileOp{{MkdirAction{.path = "/tmp", .mode = 0700}, MkfileAction{.base = 0, .path = "/tmp/kept"}}}));
+  const VertexResult copy =
+      run(vertex_of(FileOp{{MkdirAction{.path = "/tmp"}, MkfileAction{.base = 0, .path = "/tmp/f"}}}));
+  run(vertex_of(MergeOp{}, 2), {base, copy});
+  const auto logs = progress_.all<StepLog>();
+  ASSERT_THAT(logs, SizeIs(1));
+  EXPECT_THAT(logs[0].bytes, HasSubstr("/tmp had mode 0700"));
+}
+
 TEST_F(LocalNodeTest, CopyReadsAContextThroughItsIgnoreFile) {
   const TempDir context;
   write_file_atomic(context.path() / "kept", "text");

@@ -1,0 +1,124 @@
+#include "content/snapshot_merge.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "content/database.h"
+#include "content/file_bytes.h"
+#include "content/kept_xattrs.h"
+#include "content/lower_view.h"
+#include "content/store.h"
+#include "content/tree.h"
+
+namespace slipway {
+namespace {
+
+/// Gives all that one snapshot's directory holds, whiteouts and opaque marks too, a second name in another's.
+class LinkTree {
+ public:
+  LinkTree(const std::filesystem::path& from, const std::filesystem::path& to,
+           const DirectoryChanged& changed, const std::stop_token& stop)
+      : from_(from), to_(to), changed_(changed), stop_(stop) {}
+
+  void run(const LowerDirectory& lower) {
+    link_contents(from_.open("", O_RDONLY | O_DIRECTORY).get(), to_.open("", O_RDONLY | O_DIRECTORY).get(),
+                  "", lower);
+  }
+
+ private:
+  void link_contents(int from, int to, const std::string& path, const LowerDirectory& lower) {
+    for (const std::string& name : sorted_names(from, path)) {
+      if (stop_.stop_requested()) throw Cancelled{};
+      const std::string shown = concat(path, "/", name);
+      struct stat status {};
+      if (::fstatat(from, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+        throw SystemError(errno, "stat", shown);
+      if (S_ISDIR(status.st_mode))
+        link_directory(from, to, name, shown, status, lower.enter(name));
+      else
+        link_file(from, to, name, shown);
+    }
+  }
+
+  void link_directory(int from, int to, const std::string& name, const std::string& shown,
+                      const struct stat& status, const LowerDirectory& lower) {
+    const UniqueFd source = open_at(from, name, O_RDONLY | O_DIRECTORY, shown);
+    if (::mkdirat(to, name.c_str(), 0700) != 0) throw SystemError(errno, "mkdir", shown);
+    const UniqueFd made = open_at(to, name, O_RDONLY | O_DIRECTORY, shown);
+    const bool opaque = is_opaque(concat("/proc/self/fd/", source.get(), "/."));
+    if (const auto below = opaque ? std::nullopt : lower.self()) tell_change(shown, below->status, status);
+    link_contents(source.get(), made.get(), shown, opaque ? LowerDirectory() : lower);
+    if (::fchown(made.get(), status.st_uid, status.st_gid) != 0) throw SystemError(errno, "chown", shown);
+    if (::fchmod(made.get(), status.st_mode & 07777) != 0) throw SystemError(errno, "chmod", shown);
+    int error = write_xattrs(made.get(), read_kept_xattrs(source.get(), shown));
+    if (error == 0 && opaque && ::fsetxattr(made.get(), opaque_attribute(), "y", 1, 0) != 0) error = errno;
+    if (error != 0) throw SystemError(error, "set attributes of", shown);
+    const struct timespec times[2] = {status.st_mtim, status.st_mtim};
+    if (::futimens(made.get(), times) != 0) throw SystemError(errno, "set times of", shown);
+  }
+
+  void link_file(int from, int to, const std::string& name, const std::string& shown) {
+    if (::linkat(from, name.c_str(), to, name.c_str(), 0) == 0) return;
+    // A file can have only so many names; some file systems know no second ones.
+    if (errno != EMLINK && errno != EPERM && errno != EXDEV && errno != EOPNOTSUPP)
+      throw SystemError(errno, "link", shown);
+    copy_selection({.tree = &from_, .src = shown, .allow_wildcard = false, .follow_symlink = false}, to_,
+                   {.dest = shown, .for_layer = false}, stop_);
+  }
+
+  void tell_change(const std::string& shown, const struct stat& before, const struct stat& after) const {
+    const auto same = [](const struct stat& a, const struct stat& b) {
+      return a.st_mode == b.st_mode && a.st_uid == b.st_uid && a.st_gid == b.st_gid;
+    };
+    if (!changed_ || same(before, after)) return;
+    const auto text = [](const struct stat& status) {
+      char digits[8];
+      std::snprintf(digits, sizeof digits, "%04o", status.st_mode & 07777U);
+      return concat("mode ", digits, ", owner ", status.st_uid, ":", status.st_gid);
+    };
+    changed_(concat("the directory ", shown, " had ", text(before), " and has ", text(after), " now"));
+  }
+
+  const RootedDir from_, to_;
+  const DirectoryChanged& changed_;
+  const std::stop_token& stop_;
+};
+
+SnapshotId lay_over(Store& store, SnapshotId base, SnapshotId upper, std::int64_t created,
+                    const DirectoryChanged& changed, const std::stop_token& stop) {
+  SnapshotStore& snapshots = store.snapshots();
+  ActiveSnapshot active = snapshots.prepare_unmounted(base);
+  LinkTree(snapshots.diff_directory(upper), active.upper(), changed, stop)
+      .run(LowerDirectory::root_of(snapshots, base));
+  const SnapshotId id = snapshots.commit(std::move(active), created);
+  store.database().put_layer_source(id, upper);
+  return id;
+}
+
+}  // namespace
+
+SnapshotId merge_snapshot(Store& store, const std::optional<SnapshotId>& base, SnapshotId upper,
+                          std::int64_t created, const DirectoryChanged& changed, std::stop_token stop) {
+  const std::vector<SnapshotId> layers = store.snapshots().chain(upper);
+  if (!base) return upper;
+  std::vector<SnapshotId> made;
+  try {
+    for (const SnapshotId layer : layers)
+      made.push_back(lay_over(store, made.empty() ? *base : made.back(), layer, created, changed, stop));
+  } catch (...) {
+    for (; !made.empty(); made.pop_back()) store.snapshots().remove(made.back());
+    throw;
+  }
+  return made.back();
+}
+
+}  // namespace slipway
