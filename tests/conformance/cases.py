@@ -41,7 +41,7 @@ class Case:
         path = os.path.join(self.directory, name)
         if not os.path.exists(path):
             return None
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read()
 
     def accept(self, files):
@@ -50,7 +50,7 @@ class Case:
             if name == "error" or re.match(r"(tree|config)(\.|$)", name):
                 os.unlink(os.path.join(self.directory, name))
         for name, text in files.items():
-            with open(os.path.join(self.directory, name), "w", encoding="utf-8", errors="surrogateescape") as file:
+            with open(os.path.join(self.directory, name), "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
                 file.write(text)
 
     def file_names(self):

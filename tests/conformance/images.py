@@ -32,6 +32,7 @@ class Entry:
         return (self.kind, self.mode, self.owner, self.link, mtime, self.data, sorted(self.xattrs.items()), self.same_as)
 
     def text(self, path):
+        path = re.sub(r"[\x00-\x1f\x7f]", lambda found: "\\x%02x" % ord(found.group()), path)
         if self.kind == "l":
             words = ["l", "%d:%d" % self.owner, path, "->", self.link]
         else:
