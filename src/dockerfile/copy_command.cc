@@ -15,10 +15,6 @@ bool is_remote(std::string_view source) {
   return source.starts_with("git@") && source.find(':') != std::string_view::npos;
 }
 
-bool names_directory(std::string_view dest) {
-  return dest.ends_with('/') || dest == "." || dest.ends_with("/.");
-}
-
 void check_copy_flags(const Dockerfile& file, const Instruction& instruction) {
   using Kind = FlagRule::Kind;
   if (instruction.keyword == "ADD") {
@@ -114,11 +110,6 @@ CopyCommand read_copy(const Dockerfile& file, const Instruction& instruction) {
     }
   }
   inline_files.check_all_taken();
-  // A variable at the end of the destination is looked at again once it has its value.
-  if (words.size() > 1 && !names_directory(out.dest.text) && out.dest.text.find('$') == std::string::npos)
-    throw InvalidInput(concat(instruction.keyword,
-                              " of more than one source needs a directory as destination: end it with \"/\""),
-                       file.at(instruction, out.dest.offset));
   out.from = find_flag(instruction, "from");
   out.chown = find_flag(instruction, "chown");
   out.chmod = find_flag(instruction, "chmod");

@@ -37,9 +37,10 @@ std::string StageLowering::copy_dest(const CopyCommand& command, std::string& wr
     build_.warn(shown_at(),
                 "the destination is empty once its variables have their values: it is the working directory");
   if (command.sources.size() + command.inline_files.size() > 1 && !names_directory(written))
-    fail(
-        command.dest.offset,
-        concat(at_->keyword, " of more than one source needs a directory as destination: end it with \"/\""));
+    build_.warn(shown_at(),
+                concat(at_->keyword, " of more than one source to ", written,
+                       ": that must be a directory which is there already, or each replaces the one before; "
+                       "end it with \"/\""));
   std::string dest = resolve_path(working_dir(), written);
   if (names_directory(written) && dest != "/") dest += '/';
   return dest;

@@ -89,5 +89,15 @@ TEST(LowerErrors, NoPlatformIsAUsageError) {
   EXPECT_THROW(dockerfile::lower(dockerfile::parse("Dockerfile", "FROM a\n"), {}, images, {}), UsageError);
 }
 
+TEST(LowerErrors, AMistypedArgInFromIsTold) {
+  EXPECT_EQ(refusal_of("ARG VERSION=3\nFROM alpine:$VERSOIN\n").hint(),
+            "$VERSOIN has no value here; did you mean $VERSION?");
+  EXPECT_EQ(refusal_of("ARG BASE=alpine\nFROM $BSAE\n").hint(),
+            "$BSAE has no value here; did you mean $BASE?");
+  EXPECT_EQ(refusal_of("FROM --platform=$TARGETPLATFROM alpine\n").hint(),
+            "$TARGETPLATFROM has no value here; did you mean $TARGETPLATFORM?");
+  EXPECT_THAT(refusal_of("FROM $ZZZ\n").hint(), HasSubstr("before the first FROM"));
+}
+
 }  // namespace
 }  // namespace slipway::testing

@@ -183,6 +183,15 @@ TEST(LowerStages, NoCacheMarksStepsOnly) {
         << vertex.info.name;
 }
 
+TEST(LowerStages, NoCacheMayBeForStagesByName) {
+  auto options = options_for({"linux/amd64"});
+  options.no_cache_stages = {"Build"};
+  const auto lowered =
+      lower_text("FROM alpine AS build\nRUN a\nFROM alpine\nCOPY --from=build /a /b\n", options);
+  for (const Vertex& vertex : lowered.graph.vertices())
+    EXPECT_EQ(vertex.info.ignore_cache, vertex.info.name == "[build 2/2] RUN a") << vertex.info.name;
+}
+
 TEST(LowerStages, StopIsHeard) {
   FakeImageResolver images = usual_images();
   std::stop_source source;

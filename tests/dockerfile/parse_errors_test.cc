@@ -49,7 +49,6 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"RunNothing", "FROM alpine\nRUN\n", 2, 1, "needs a command"},
         Bad{"RunEmptyList", "FROM alpine\nRUN []\n", 2, 5, "empty"},
         Bad{"CopyOne", "FROM alpine\nCOPY a\n", 2, 6, "at least two"},
-        Bad{"CopyManyToFile", "FROM alpine\nCOPY a b c\n", 2, 10, "end it with \"/\""},
         Bad{"CopyUrl", "FROM alpine\nCOPY a https://x/y /z/\n", 2, 8, "not the URL"},
         Bad{"UserTwo", "FROM alpine\nUSER a b\n", 2, 8, "exactly one"},
         Bad{"LoneContinuation", "FROM alpine\n\\\n", 2, 1, "continues nothing"},
