@@ -9,8 +9,8 @@
 //   ROOT/snapshots/ID/fs                            what one snapshot changed (snapshots.h)
 //   ROOT/tmp/session-XXXXXX/                          one directory a process, with a lock file that it holds
 //   ROOT/lock                                       held while one of those is made or judged
-//   ROOT/cache-mounts/                              directories that steps keep between builds
-//   (cache_mounts.h) ROOT/logs/
+//   ROOT/cache-mounts/                              directories that steps keep (cache_mounts.h)
+//   ROOT/logs/, ROOT/git/, ROOT/http/               steps' output; what remote sources came from (nodes)
 //
 // Against kill -9: blobs and snapshots get their names by rename; whoever opens the store next removes the
 // directories of dead processes and, having found one, also snapshot directories that no row stands for.

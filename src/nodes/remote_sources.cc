@@ -65,10 +65,10 @@ GitLog RemoteSources::git_log(const std::string& step) const {
 }
 
 template <class Work>
-auto RemoteSources::as_step(const std::string& name, Work work) {
-  progress_.emit(StepPlanned{.id = name, .name = name, .lane = {}, .inputs = {}});
-  progress_.emit(StepStarted{.id = name, .how = {}});
-  StepFinished end{.id = name, .end = StepEnd::Done, .error = {}};
+auto RemoteSources::as_step(const std::string& id, const std::string& name, Work work) {
+  progress_.emit(StepPlanned{.id = id, .name = name, .lane = {}, .inputs = {}});
+  progress_.emit(StepStarted{.id = id, .how = {}});
+  StepFinished end{.id = id, .end = StepEnd::Done, .error = {}};
   try {
     auto result = work();
     progress_.emit(end);
@@ -88,10 +88,11 @@ auto RemoteSources::as_step(const std::string& name, Work work) {
 std::string RemoteSources::resolve(const Vertex& vertex, const std::stop_token& stop) {
   const SourceOp& source = source_of(vertex);
   try {
-    const std::string name = concat("[internal] resolve ", shown_source(source));
-    return as_step(name, [&] {
+    // Two sources may differ in what is not shown of them.
+    const std::string id = concat("resolve ", vertex.digest.str());
+    return as_step(id, concat("[internal] resolve ", shown_source(source)), [&] {
       if (HttpSource::is_http(source)) {
-        HttpVersion version = http_.resolve(source, item_progress(name), stop);
+        HttpVersion version = http_.resolve(source, item_progress(id), stop);
         std::string identity = version.identity();
         http_versions_.lock()->insert_or_assign(vertex.digest, std::move(version));
         return identity;
@@ -147,7 +148,7 @@ SnapshotId RemoteSources::fetch(const Vertex& vertex, std::stop_token stop) {
 }
 
 SnapshotId RemoteSources::git_tree(const GitUrl& url, const std::string& name, std::stop_token stop) {
-  return as_step(name, [&] {
+  return as_step(name, name, [&] {
     const GitVersion version = git_.resolve(url, stop);
     const Digest key = Digest::of(concat("slipway.context.v1 ", version.identity(url)));
     if (const auto known = store_.results().find(key)) return *known;
@@ -159,7 +160,7 @@ SnapshotId RemoteSources::git_tree(const GitUrl& url, const std::string& name, s
 
 HttpVersion RemoteSources::http_file(const std::string& url, const std::string& name, std::stop_token stop) {
   const SourceOp source{.identifier = url, .attrs = {}};
-  return as_step(name, [&] {
+  return as_step(name, name, [&] {
     const HttpVersion version = http_.resolve(source, item_progress(name), stop);
     http_.fetch(source, version, item_progress(name), stop);
     return version;

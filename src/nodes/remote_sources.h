@@ -43,7 +43,7 @@ class RemoteSources final : public RemoteContent {
   GitLog git_log(const std::string& step) const;
   /// Runs `work` as a step outside the graph.
   template <class Work>
-  auto as_step(const std::string& name, Work work);
+  auto as_step(const std::string& id, const std::string& name, Work work);
 
   Store& store_;
   GitSource& git_;
