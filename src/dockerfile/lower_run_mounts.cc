@@ -1,6 +1,4 @@
-// RUN --mount. A directory of the caller's is never mounted itself: what the mount needs of it is copied
-// first, as COPY would, so that ignored files stay out, owners are root's, and the step's key is of what is
-// read.
+// RUN --mount.
 #include <algorithm>
 
 #include "base/strings.h"
@@ -37,7 +35,8 @@ void StageLowering::add_tree_mount(const MountSpec& spec, Mount mount, Running& 
   const Tree tree = tree_of(mount_source(build_, source(), stage_, spec, lane_.target), spec.flag);
   const std::string path = spec.source ? clean_absolute(expand(*spec.flag, *spec.source)) : "/";
   std::optional<Digest> vertex = tree.vertex;
-  if (tree.local) {
+  if (tree.local && spec.type == MountType::Cache) {
+    // A cache may have to change its first content's owner and mode, which takes a tree of our own.
     CopyAction copy;
     FileOpBuilder builder(std::nullopt);
     copy.from = builder.input(vertex);
@@ -48,7 +47,7 @@ void StageLowering::add_tree_mount(const MountSpec& spec, Mount mount, Running& 
     copy.copy_dir_contents = path == "/";
     builder.add(std::move(copy));
     vertex = add_internal(std::move(builder).op(),
-                          concat("[internal] copy ", path, " of the build context for mounts"));
+                          concat("[internal] copy ", path, " of the build context for caches"));
     if (path != "/") mount.selector = concat("/", base_name(path));
   } else if (path != "/") {
     mount.selector = path;
