@@ -29,6 +29,9 @@ template <class... Ts>
 struct Overloaded : Ts... {
   using Ts::operator()...;
 };
+// Written out for compilers that do not deduce it yet: the fuzzer is built by an older clang.
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
 
 // ---- typed -> wire ----
 
