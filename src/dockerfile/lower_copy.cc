@@ -108,7 +108,9 @@ void StageLowering::add_inline_file(Copying& copying, const Heredoc& heredoc) {
   file.path = concat("/", heredoc_file_name(heredoc));
   file.data = heredoc.body;
   if (heredoc.expand) {
-    const Lookup values = lookup();
+    const Lookup values = checked_lookup([&](std::string_view name, const std::vector<std::string>& known) {
+      lint().undefined(name, heredoc, known);
+    });
     file.data = placed(0, [&] {
       return expand_text(heredoc.body, values, '\\', build_.budget, {Quotes::Ordinary, false});
     });

@@ -45,6 +45,17 @@ void StageLint::undefined(std::string_view name, const Flag& flag, const std::ve
   report_.hit(rules::kUndefinedVar, file_, *at_, file_.at(flag), undefined_message(name, known));
 }
 
+void StageLint::undefined(std::string_view name, const Heredoc& heredoc,
+                          const std::vector<std::string>& known) {
+  const std::size_t offset = place_of_variable(heredoc.body, 0, name);
+  const auto before = std::string_view(heredoc.body).substr(0, offset);
+  const int line = heredoc.first_line + static_cast<int>(std::ranges::count(before, '\n'));
+  SourceLocation where = file_.at(line);
+  // In the line as written, which may begin with tabs that the body has not.
+  where.column = static_cast<int>(place_of_variable(where.line_text, 0, name)) + 1;
+  report_.hit(rules::kUndefinedVar, file_, *at_, std::move(where), undefined_message(name, known));
+}
+
 void StageLint::pair(const KeyValue& pair) {
   const std::size_t end = pair.key.offset + pair.key.text.size();
   if (end < at_->text.size() && at_->text[end] == '=') return;

@@ -27,6 +27,8 @@ class StageLint {
                      const Platform& has);
   void undefined(std::string_view name, std::size_t offset, const std::vector<std::string>& known);
   void undefined(std::string_view name, const Flag& flag, const std::vector<std::string>& known);
+  /// Told at its line of the body.
+  void undefined(std::string_view name, const Heredoc& heredoc, const std::vector<std::string>& known);
   /// A pair of ENV or LABEL.
   void pair(const KeyValue& pair);
   /// A name that ENV or ARG sets.

@@ -81,7 +81,7 @@ TEST(CheckDirective, TheOneThatReplacesMayLetTheReplacedPass) {
 
 TEST(CheckReport, TellsSoManyHitsAndNoMore) {
   std::string text = "FROM alpine\nENV";
-  for (int i = 0; i < 50'000; ++i) text += concat(" A", i, "=$B", i);
+  for (int i = 0; i < 20'000; ++i) text += concat(" A", i, "=$B", i);
   const dockerfile::LintReport report = lint_text(text + "\n");
   EXPECT_EQ(report.hits().size(), 500U);
   EXPECT_LT(report.hits().front().where.line_text.size(), 1100U);

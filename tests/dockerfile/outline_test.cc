@@ -85,6 +85,20 @@ TEST(Outline, SecretsAreListedOnce) {
   EXPECT_FALSE(found.secrets[1].required);
 }
 
+TEST(Outline, AgentsAndCacheMountsAreListed) {
+  const dockerfile::Outline found = outline(
+      "FROM alpine\nRUN --mount=type=ssh --mount=type=cache,target=/c \\\n  a\nRUN "
+      "--mount=type=ssh,id=k,required b\n");
+  ASSERT_EQ(found.ssh.size(), 2U);
+  EXPECT_EQ(found.ssh[0].id, "default");
+  EXPECT_EQ(found.ssh[1].id, "k");
+  EXPECT_TRUE(found.ssh[1].required);
+  ASSERT_EQ(found.caches.size(), 1U);
+  EXPECT_EQ(found.caches[0].id, "/c@linux/amd64");
+  EXPECT_EQ(found.caches[0].lines.first, 2);
+  EXPECT_EQ(found.caches[0].lines.last, 3);
+}
+
 TEST(Targets, AreListedAsWritten) {
   const std::vector<dockerfile::TargetEntry> found =
       dockerfile::list_targets(dockerfile::parse("Dockerfile", kText));
