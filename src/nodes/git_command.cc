@@ -79,8 +79,8 @@ std::string main_complaint(const std::string& complaint) {
     for (const std::string_view prefix : {"fatal: ", "remote: ERROR: ", "ERROR: ", "error: "}) {
       if (!line.starts_with(prefix)) continue;
       const std::string text = line.substr(prefix.size());
-      if (prefix == "fatal: " && text.find("Could not read from remote repository") == std::string::npos)
-        return text;
+      if (text.starts_with("Could not read from remote repository")) continue;  // ssh has said why
+      if (prefix == "fatal: ") return text;
       last = text;
     }
   }

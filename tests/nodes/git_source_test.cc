@@ -272,6 +272,12 @@ TEST_F(GitSourceTest, HalfMadeRepositoryOfAKilledProcessIsMadeAnew) {
   EXPECT_EQ(read_file(checkout(url()) / "a.txt"), "three");
 }
 
+TEST_F(GitSourceTest, WhatSshComplainsOfIsTheMessage) {
+  if (!find_program("ssh")) GTEST_SKIP() << "ssh is not installed";
+  EXPECT_THAT(error_of<TransportError>([&] { resolve({.remote = "ssh://git@127.0.0.1:1/x.git"}); }),
+              HasSubstr("127.0.0.1:1/x.git: ssh: connect to host 127.0.0.1 port 1: Connection refused"));
+}
+
 TEST_F(GitSourceTest, StoppingEndsIt) {
   std::stop_source stop;
   stop.request_stop();
