@@ -190,10 +190,13 @@ class ArchiveTarget {
 
 }  // namespace
 
-bool is_archive(int fd) {
-  const bool is = LayerReader::starts_as_tar(fd);
-  if (::lseek(fd, 0, SEEK_SET) != 0) throw SystemError(errno, "seek", "the archive");
-  return is;
+bool is_archive(int fd, std::string_view name) {
+  const LayerReader::Start start = LayerReader::start_of(fd);
+  if (::lseek(fd, 0, SEEK_SET) != 0) throw SystemError(errno, "seek", name);
+  if (start != LayerReader::Start::Damaged) return start == LayerReader::Start::Tar;
+  static constexpr std::array kEndings = {".tgz", ".tbz", ".tbz2", ".txz", ".tzst"};
+  return name.find(".tar.") != std::string_view::npos ||
+         std::ranges::any_of(kEndings, [name](const char* ending) { return name.ends_with(ending); });
 }
 
 void unpack_archive(int fd, const RootedDir& root, const UnpackOwner& owner, const std::string& shown,

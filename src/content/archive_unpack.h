@@ -4,14 +4,16 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "base/rooted.h"
 
 namespace slipway {
 
 /// Whether the file is a tar, plain or compressed by gzip, bzip2, xz or zstd; told by what is in it. An empty
-/// archive counts as none. Leaves the file's position at its start.
-bool is_archive(int fd);
+/// archive counts as none. If it is compressed and too damaged to tell, its name does: what is called an
+/// archive is one, so that it is not copied as if it were whole. Leaves the file's position at its start.
+bool is_archive(int fd, std::string_view name);
 
 struct UnpackOwner {
   std::optional<unsigned> uid, gid;  ///< absent: as in the archive

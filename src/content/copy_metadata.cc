@@ -11,12 +11,12 @@
 namespace slipway {
 
 void CopyMetadata::own(const CopyPlace& place, const struct stat& from) const {
-  const uid_t uid = options_.uid.value_or(from.st_uid);
-  const gid_t gid = options_.gid.value_or(from.st_gid);
+  const uid_t uid = options_.uid.value_or(options_.source_is_roots ? 0 : from.st_uid);
+  const gid_t gid = options_.gid.value_or(options_.source_is_roots ? 0 : from.st_gid);
   if (::fchownat(place.directory, place.name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) == 0) return;
   // The source's owner may have no meaning here (no mapping in our user namespace, or we are nobody special);
   // an owner that was asked for must be had.
-  const bool asked = options_.uid || options_.gid;
+  const bool asked = options_.uid || options_.gid || options_.source_is_roots;
   if (asked || (errno != EPERM && errno != EINVAL)) throw SystemError(errno, "chown", place.shown);
 }
 

@@ -122,7 +122,7 @@ struct LayerReader::Impl {
         if (result == ARCHIVE_EOF)
           raw_ended = true;
         else if (result < ARCHIVE_WARN)
-          fail(raw.error());
+          fail(hash ? raw.error() : "it cannot be decompressed: it is damaged, or cut off");
         continue;
       }
       const void* data = nullptr;
@@ -208,12 +208,13 @@ LayerReader::LayerReader(int fd, Filters filters, std::string shown, std::stop_t
                      .entry = {}}) {
   archive* raw = impl_->raw.handle;
   archive_read_support_format_raw(raw);
-  archive_read_support_format_empty(raw);
   if (filters == Filters::OfArchives) {
+    // Without the format of nothing at all: to libarchive, what cannot be decompressed is nothing.
     if (const int filter = archive_filter_of(fd)) archive_read_append_filter(raw, filter);
     if (archive_read_open_fd(raw, fd, kBlock) < ARCHIVE_WARN) impl_->fail(impl_->raw.error());
     return;
   }
+  archive_read_support_format_empty(raw);
   impl_->hash.emplace();
   archive_read_support_filter_gzip(raw);
   archive_read_support_filter_zstd(raw);
@@ -229,17 +230,20 @@ LayerReader::LayerReader(int fd, Filters filters, std::string shown, std::stop_t
 
 LayerReader::~LayerReader() = default;
 
-bool LayerReader::starts_as_tar(int fd) {
+LayerReader::Start LayerReader::start_of(int fd) {
   constexpr std::size_t kHeader = 512;
   const ArchiveReader raw;
   archive_read_support_format_raw(raw.handle);
-  if (const int filter = archive_filter_of(fd)) archive_read_append_filter(raw.handle, filter);
+  const int filter = archive_filter_of(fd);
+  if (filter != 0) archive_read_append_filter(raw.handle, filter);
   archive_entry* ignored = nullptr;
   char header[kHeader];
-  return archive_read_open_fd(raw.handle, fd, kBlock) >= ARCHIVE_WARN &&
-         archive_read_next_header(raw.handle, &ignored) >= ARCHIVE_WARN &&
-         archive_read_data(raw.handle, header, kHeader) == kHeader &&
-         is_tar_header(std::string_view(header, kHeader));
+  la_ssize_t n = ARCHIVE_FATAL;
+  if (archive_read_open_fd(raw.handle, fd, kBlock) >= ARCHIVE_WARN &&
+      archive_read_next_header(raw.handle, &ignored) >= ARCHIVE_WARN)
+    n = archive_read_data(raw.handle, header, kHeader);
+  if (n < 0 && filter != 0) return Start::Damaged;
+  return n == kHeader && is_tar_header(std::string_view(header, kHeader)) ? Start::Tar : Start::Other;
 }
 
 const LayerEntry* LayerReader::next() {

@@ -23,8 +23,10 @@ class LayerReader {
     All,         ///< also bzip2, xz, lz4, compress
     OfArchives,  ///< none, or one of gzip, bzip2, xz and zstd; no digest is made
   };
-  /// Whether the file, by one of OfArchives' filters, begins with a tar's entry. Moves the file's position.
-  static bool starts_as_tar(int fd);
+  enum class Start { Tar, Other, Damaged };
+  /// Whether the file, by one of OfArchives' filters, begins with a tar's entry; Damaged if it is compressed
+  /// and that much of it cannot be had. Moves the file's position.
+  static Start start_of(int fd);
   /// `shown` names the archive in messages. The descriptor is the caller's.
   LayerReader(int fd, Filters filters, std::string shown, std::stop_token stop);
   ~LayerReader();

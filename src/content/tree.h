@@ -51,6 +51,7 @@ Digest digest_selection(const Selection& selection, bool ignore_owners, FileDige
 struct CopyOptions {
   std::string dest;                         ///< within the target; a trailing '/' means a directory
   std::optional<unsigned> uid, gid;         ///< absent: as in the source
+  bool source_is_roots = false;             ///< whoever owns the source's files, they count as root's
   std::optional<unsigned> mode;             ///< also of directories made on the way, without its upper bits
   const ModeChange* mode_change = nullptr;  ///< instead of `mode`; not of directories made on the way
   bool create_dest_path = true;

@@ -128,7 +128,7 @@ class TreeCopy {
 
   bool unpack(const SelectedSource& source) {
     const UniqueFd file = selection_.tree->open(source.real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    if (!is_archive(file.get())) return false;
+    if (!is_archive(file.get(), source.named)) return false;
     const RootedDir::NewDirectory how{.mode = 0755, .uid = options_.uid, .gid = options_.gid, .mtime = {}};
     const RootedDir into(make_directories(options_.dest, how), "");
     unpack_archive(file.get(), into, {.uid = options_.uid, .gid = options_.gid}, "/" + source.named, stop_);

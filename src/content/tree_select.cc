@@ -71,6 +71,8 @@ NotFound missing_error(const Selection& selection, const SelectedSource& source,
   if (!selection.tree->stat(in_tree, /*follow=*/false)) return NotFound(concat("\"", shown, "\": not found"));
   if (excluded)
     return NotFound(concat("\"", shown, "\": excluded by --exclude (pattern \"", *excluded, "\")"));
+  if (real_path_in(*selection.tree, in_tree, /*follow_last=*/false) != in_tree)
+    return NotFound(concat("\"", shown, "\": not found: a directory on the way to it is a link"));
   return excluded_error(selection, {.named = path, .real = in_tree}, shown);
 }
 

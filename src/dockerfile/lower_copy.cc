@@ -24,11 +24,6 @@ bool has_wildcard(std::string_view path) {
   return false;
 }
 
-/// A directory of the caller's: its files become root's.
-bool is_local(const StageSource& source) {
-  return source.kind == StageSource::Kind::Context || source.kind == StageSource::Kind::Local;
-}
-
 }  // namespace
 
 std::string StageLowering::copy_dest(const CopyCommand& command, std::string& written) {
@@ -86,7 +81,6 @@ void StageLowering::set_mode(Copying& copying, const std::string& text) {
 /// Files and directories of a tree; wildcards may match several, or none.
 void StageLowering::add_paths(Copying& copying, const std::string& source) {
   CopyAction action = copying.action;
-  if (!action.owner && is_local(copying.from)) action.owner = Owner{"0", "0"};
   action.allow_empty_wildcard = true;
   action.attempt_unpack = copying.command.add && copying.command.unpack.value_or(true);
   std::string root = source, kept;

@@ -42,6 +42,7 @@ OwnerIds owner_in(const RootedDir& target, const std::optional<Owner>& owner) {
 void copy(const CopyAction& action, const RootedDir& target, const SourceTree& from, std::stop_token stop) {
   const CopyPatterns patterns(action);
   CopyOptions options{.dest = action.dest, .mode = action.mode, .create_dest_path = action.create_dest_path};
+  options.source_is_roots = from.is_roots;
   options.attempt_unpack = action.attempt_unpack;
   ModeChange change;
   if (!action.mode_change.empty()) {

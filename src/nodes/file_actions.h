@@ -28,6 +28,7 @@ class CopyPatterns {
 struct SourceTree {
   const RootedDir* tree = nullptr;
   const PatternMatcher* ignored = nullptr;
+  bool is_roots = false;  ///< a context: whoever owns its files, they count as root's
 };
 
 /// Does `action` to `target`. `source(from)` gives the tree that a copy reads, kNoInput's being an empty one.

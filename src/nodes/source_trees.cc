@@ -20,7 +20,7 @@ SourceTree SourceTrees::open(int input) {
   if (!result.context.empty()) {
     const LocalContext& context = contexts_.at(result.context);
     last_opened_ = concat("the build context ", context.shown);
-    return {.tree = &context.tree, .ignored = &context.ignored};
+    return {.tree = &context.tree, .ignored = &context.ignored, .is_roots = true};
   }
   last_opened_ = "the file system of that stage or image";
   if (!result.snapshot) return {.tree = &nothing_};

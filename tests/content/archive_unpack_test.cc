@@ -91,6 +91,15 @@ TEST_F(ArchiveUnpack, OwnerThatWasAskedForIsEveryEntrysButNotOfUnnamedDirectorie
   EXPECT_EQ(status("new/r/imp/licit").st_mode, S_IFDIR | 0755U);
 }
 
+TEST_F(ArchiveUnpack, ArchiveOfAContextKeepsItsOwnersThoughTheContextsFilesAreRoots) {
+  SLIPWAY_NEEDS_CHOWN();
+  from_.file("text").owner("text", 3, 3);
+  from_.file("a.tar", tar_of({owned(file_entry("f"), 7, 8)}));
+  add("/*", {.dest = "/r/", .source_is_roots = true});
+  EXPECT_EQ(status("r/text").st_uid, 0U);
+  EXPECT_EQ(status("r/f").st_uid, 7U);
+}
+
 TEST_F(ArchiveUnpack, DestinationStaysWhatItIs) {
   to_.directory("r", 0700);
   LayerEntry root = directory_entry("./", 0777);
@@ -237,6 +246,14 @@ TEST_P(CompressedArchive, CompressedFileThatIsNoArchiveIsCopied) {
   add("/x.gz", {.dest = "/r"});
   add("/twice", {.dest = "/s"});
   EXPECT_THAT(names(), ElementsAre("r", "s"));
+}
+
+TEST_P(CompressedArchive, ThatIsTooDamagedToTellIsToldByItsName) {
+  const std::string cut = compressed(tar_of({file_entry("f")}), GetParam()).substr(0, 60);
+  from_.file("x.tar.z", cut).file("x.z", cut);
+  add("/x.z", {.dest = "/copied"});
+  EXPECT_EQ(read_file(to_.at("copied")), cut);
+  EXPECT_THROW(add("/x.tar.z", {.dest = "/r"}), InvalidInput);
 }
 
 TEST_P(CompressedArchive, ThatIsCutOffIsRefusedWithThePlace) {

@@ -65,7 +65,7 @@ TEST(LowerContexts, ADirectoryIsCopiedFrom) {
   EXPECT_EQ(source.info.name, "[context src] load from client");
   EXPECT_EQ(std::get<SourceOp>(source.op.what).identifier, "local://dir-1");
   EXPECT_EQ(std::get<SourceOp>(source.op.what).attrs.at(kAttrExcludePatterns), R"(["*.o"])");
-  EXPECT_EQ(std::get<CopyAction>(std::get<FileOp>(copy.op.what).actions.at(0)).owner, (Owner{"0", "0"}));
+  EXPECT_EQ(std::get<CopyAction>(std::get<FileOp>(copy.op.what).actions.at(0)).owner, std::nullopt);
 }
 
 TEST(LowerContexts, ADirectoryIsABase) {
