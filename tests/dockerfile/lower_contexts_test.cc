@@ -79,10 +79,13 @@ TEST(LowerContexts, ADirectoryIsABase) {
   EXPECT_EQ(lowered.lanes[0].base_layers, 0U);
 }
 
-TEST(LowerContexts, ADirectoryIsMountedAsACopy) {
+TEST(LowerContexts, ADirectoryIsMountedItself) {
   const Lowered lowered =
       lower_text("FROM alpine\nRUN --mount=from=src,target=/s x\n", with_context("src", Kind::Local, "dir"));
-  EXPECT_EQ(ops_of<FileOp>(lowered).size(), 1U);
+  EXPECT_THAT(ops_of<FileOp>(lowered), ::testing::IsEmpty());
+  const Mount mount = ops_of<ExecOp>(lowered).front().mounts.back();
+  EXPECT_EQ(mount.dest, "/s");
+  EXPECT_EQ(mount.input, 1);
 }
 
 TEST(LowerContexts, TakeThePlaceOfAStage) {
