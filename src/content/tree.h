@@ -41,17 +41,18 @@ std::vector<std::string> resolve_selection(const Selection& selection);
 /// pattern.
 std::vector<std::string> matching_paths(const RootedDir& tree, const std::string& pattern);
 
-/// Digest over relative names, types, modes, link targets, xattrs and bytes of what is selected, and which
-/// files are hard links of one another; owners too unless `ignore_owners` (contexts); not mtimes. `cache`
+/// Digest over relative names, types, modes, link targets and bytes of what is selected, and which
+/// files are hard links of one another; owners and xattrs too unless `of_context`; not mtimes. `cache`
 /// (may be null) saves re-reading files whose identity (device, inode, size, mtime, ctime) it knows; a file
 /// changed within the last two seconds is always read. Throws NotFound as above.
-Digest digest_selection(const Selection& selection, bool ignore_owners, FileDigests* cache,
+Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache,
                         std::stop_token stop);
 
 struct CopyOptions {
-  std::string dest;                         ///< within the target; a trailing '/' means a directory
-  std::optional<unsigned> uid, gid;         ///< absent: as in the source
-  bool source_is_roots = false;             ///< whoever owns the source's files, they count as root's
+  std::string dest;                  ///< within the target; a trailing '/' means a directory
+  std::optional<unsigned> uid, gid;  ///< absent: as in the source
+  /// Whoever owns the source's files, they count as root's, and extended attributes stay behind: a context.
+  bool source_is_roots = false;
   std::optional<unsigned> mode;             ///< also of directories made on the way, without its upper bits
   const ModeChange* mode_change = nullptr;  ///< instead of `mode`; not of directories made on the way
   bool create_dest_path = true;

@@ -45,10 +45,6 @@ class TreeCopy {
 
   void run() {
     const std::vector<SelectedSource> sources = selected_sources(selection_);
-    if (sources.size() > 1 && !names_directory(options_.dest) && !is_directory(options_.dest))
-      throw InvalidInput(concat("\"/", join(path_components(selection_.src), "/"), "\" names ",
-                                sources.size(), " things, so the destination \"", options_.dest,
-                                "\" must be a directory: end it with \"/\""));
     for (const SelectedSource& source : sources) copy_source(source);
     date_made_directories();
   }
@@ -200,8 +196,13 @@ class TreeCopy {
       case Takes::Mode:
         return CopyMetadata::take_mode(fd, place, entry);
       case Takes::All:
-        return metadata_.finish(fd, place, entry, read_kept_xattrs(entry.open().get(), entry.shown));
+        return metadata_.finish(fd, place, entry, xattrs_of(entry.open().get(), entry));
     }
+  }
+
+  /// Those of the caller's own files say what they are on this machine, labels of SELinux among them.
+  Xattrs xattrs_of(int fd, const TreeEntry& entry) const {
+    return options_.source_is_roots ? Xattrs{} : read_kept_xattrs(fd, entry.shown);
   }
 
   void copy_file(const TreeEntry& entry, const CopyPlace& place) {
@@ -215,7 +216,7 @@ class TreeCopy {
                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
     if (!to) throw SystemError(errno, "create", place.shown);
     copy_bytes(from.get(), to.get(), static_cast<std::uint64_t>(status.st_size), place.shown, stop_);
-    metadata_.finish(to.get(), place, entry, read_kept_xattrs(from.get(), entry.shown));
+    metadata_.finish(to.get(), place, entry, xattrs_of(from.get(), entry));
     if (entry.status.st_nlink > 1) copied_[inode] = place.shown;
   }
 

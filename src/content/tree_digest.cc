@@ -68,14 +68,14 @@ Digest digest_of_file(const Selection& selection, const ListedFile& file, FileDi
 }
 
 std::vector<ListedFile> list_selection(const Selection& selection, const std::vector<SelectedSource>& sources,
-                                       const std::stop_token& stop) {
+                                       bool of_context, const std::stop_token& stop) {
   std::vector<ListedFile> list;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     std::map<Inode, std::string> linked;  // of one source: copies of two are never links of one another
     const auto add = [&](const TreeEntry& entry) {
       ListedFile file{.source = i, .entry = entry, .target = {}, .xattrs = {}, .same_as = {}, .bytes = {}};
       if (entry.is_link()) file.target = link_target(entry.directory, entry.name, entry.shown);
-      if (entry.is_directory() || entry.is_file())
+      if (!of_context && (entry.is_directory() || entry.is_file()))
         file.xattrs = read_kept_xattrs(entry.open().get(), entry.shown);
       if (entry.is_file() && entry.status.st_nlink > 1) {
         const auto [at, first] =
@@ -130,13 +130,13 @@ class FieldHash {
   Sha256 hash_;
 };
 
-void hash_entry(FieldHash& hash, const ListedFile& file, bool ignore_owners) {
+void hash_entry(FieldHash& hash, const ListedFile& file, bool of_context) {
   const struct stat& status = file.entry.status;
   hash.number(file.source);
   hash.text(file.entry.relative);
   // Links have no mode of their own; what stat says of it differs between file systems.
   hash.number(file.entry.is_link() ? S_IFLNK : status.st_mode);
-  if (!ignore_owners) {
+  if (!of_context) {
     hash.number(status.st_uid);
     hash.number(status.st_gid);
   }
@@ -154,17 +154,17 @@ void hash_entry(FieldHash& hash, const ListedFile& file, bool ignore_owners) {
 
 }  // namespace
 
-Digest digest_selection(const Selection& selection, bool ignore_owners, FileDigests* cache,
+Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache,
                         std::stop_token stop) {
   const std::vector<SelectedSource> sources = selected_sources(selection);
-  std::vector<ListedFile> list = list_selection(selection, sources, stop);
+  std::vector<ListedFile> list = list_selection(selection, sources, of_context, stop);
   digest_files(selection, list, cache, stop);
   FieldHash hash;
   hash.text("slipway tree v1");
   hash.number(sources.size());
   for (const SelectedSource& source : sources) hash.text(base_name(source.named));
   hash.number(list.size());
-  for (const ListedFile& file : list) hash_entry(hash, file, ignore_owners);
+  for (const ListedFile& file : list) hash_entry(hash, file, of_context);
   return hash.finish();
 }
 

@@ -83,12 +83,8 @@ VolumeCommand read_volume(const Dockerfile& file, const Instruction& instruction
 }
 
 UserCommand read_user(const Dockerfile& file, const Instruction& instruction) {
-  need_arguments(file, instruction, "exactly one argument: USER NAME[:GROUP]");
-  const std::vector<Word> words = split_words(instruction.text, file.escape);
-  if (words.size() > 1)
-    throw InvalidInput("USER takes exactly one argument: USER NAME[:GROUP]",
-                       file.at(instruction, words[1].offset));
-  return {words.front()};
+  need_arguments(file, instruction, "a user: USER NAME[:GROUP]");
+  return {whole_text(instruction)};
 }
 
 Command read_command(const Dockerfile& file, const Instruction& instruction);

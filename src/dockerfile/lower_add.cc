@@ -35,6 +35,13 @@ std::string file_name_of(std::string_view url) {
   return name;
 }
 
+/// The JSON form can write a URL as people read it.
+std::string with_escaped_blanks(std::string_view url) {
+  std::string out;
+  for (const char c : url) out += c == ' ' ? std::string("%20") : std::string(1, c);
+  return out;
+}
+
 }  // namespace
 
 std::optional<GitUrl> StageLowering::git_url(const std::string& source, std::size_t offset) const {
@@ -80,7 +87,7 @@ void StageLowering::add_git(Copying& copying, GitUrl url) {
 void StageLowering::add_url(Copying& copying, const std::string& url) {
   const CopyCommand& command = copying.command;
   const std::string name = file_name_of(url);
-  SourceOp source{url, {{kAttrHttpFilename, name}}};
+  SourceOp source{with_escaped_blanks(url), {{kAttrHttpFilename, name}}};
   if (!copying.checksum.empty()) {
     try {
       source.attrs[kAttrHttpChecksum] = Digest::parse(copying.checksum).str();

@@ -128,6 +128,8 @@ void StageLowering::operator()(const RunCommand& command) {
   ExecOp& exec = running.exec;
   exec.cwd = clean_path(working_dir());
   exec.user = state_.config.config.user;
+  if (const auto& args = build_.options.build_args; args.contains("BUILDKIT_SANDBOX_HOSTNAME"))
+    exec.hostname = args.at("BUILDKIT_SANDBOX_HOSTNAME");
   exec.network = command.network;
   exec.security = command.security;
   exec.devices = command.devices;

@@ -70,7 +70,7 @@ class StagePlanner {
   }
 
   std::optional<Platform> written_platform(const Stage& stage) {
-    if (stage.platform == nullptr) return std::nullopt;
+    if (stage.platform == nullptr || stage.platform->value.empty()) return std::nullopt;
     const SourceLocation where = build_.file.at(*stage.platform);
     const Expanded text = expand(stage.platform->value, where, nullptr, 0);
     try {

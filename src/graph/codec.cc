@@ -133,6 +133,7 @@ void put_exec(const ExecOp& exec, llb::ExecOp* out) {
   for (const std::string& variable : exec.env) meta->add_env(variable);
   meta->set_cwd(exec.cwd);
   meta->set_user(exec.user);
+  meta->set_hostname(exec.hostname);
   if (exec.proxy) {
     llb::ProxyEnv* proxy = meta->mutable_proxy_env();
     proxy->set_http_proxy(exec.proxy->http_proxy);
@@ -263,6 +264,7 @@ ExecOp get_exec(const llb::ExecOp& in) {
   exec.env.assign(in.meta().env().begin(), in.meta().env().end());
   exec.cwd = in.meta().cwd();
   exec.user = in.meta().user();
+  exec.hostname = in.meta().hostname();
   if (in.meta().has_proxy_env()) {
     const llb::ProxyEnv& proxy = in.meta().proxy_env();
     exec.proxy = ProxyEnv{proxy.http_proxy(), proxy.https_proxy(), proxy.ftp_proxy(), proxy.no_proxy(),

@@ -105,6 +105,7 @@ struct ExecOp {
   std::vector<std::string> env;  ///< KEY=VALUE
   std::string cwd = "/";
   std::string user;           ///< as in USER; empty is root
+  std::string hostname;       ///< empty: the runner's choice
   std::vector<Mount> mounts;  ///< the root ("/", input 0, output 0) among them
   std::vector<SecretEnv> secret_env;
   NetworkMode network = NetworkMode::Sandbox;

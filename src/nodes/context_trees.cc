@@ -50,7 +50,7 @@ std::shared_ptr<const ContextTrees::Copy> ContextTrees::make(const std::string& 
   Selection selected = patterns.select_in(context.tree, &context.ignored);
   selected.copy_dir_contents = selection.src == "/";  // any other directory comes as it is
   try {
-    copy_selection(selected, target, {.dest = "/content", .uid = 0, .gid = 0, .for_layer = false}, stop);
+    copy_selection(selected, target, {.dest = "/content", .source_is_roots = true, .for_layer = false}, stop);
   } catch (const NotFound& missing) {
     rethrow_missing_source(missing, vertex, "the build context " + context.shown);
   }

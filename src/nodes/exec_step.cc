@@ -79,11 +79,12 @@ void add_secrets(const std::map<std::string, Secret>& secrets, const ExecOp& exe
                               .gid = mount.secret->gid,
                               .mode = mount.secret->mode});
   }
-  for (const SecretEnv& secret : exec.secret_env)
-    if (const Secret* value = find_secret(secrets, secret.id, secret.optional)) {
-      check_variable(secret, *value);
-      spec.secret_env.emplace_back(secret.name, *value);
-    }
+  for (const SecretEnv& secret : exec.secret_env) {
+    const Secret* value = find_secret(secrets, secret.id, secret.optional);
+    if (value) check_variable(secret, *value);
+    // One that is not given is an empty variable, as elsewhere: "set -u" does not trip over it.
+    spec.secret_env.emplace_back(secret.name, value ? *value : Secret(std::string()));
+  }
 }
 
 void add_agents(SshAgents& agents, const ExecOp& exec, SandboxSpec& spec, const std::stop_token& stop) {
@@ -172,6 +173,7 @@ VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& 
       .execution = execution};
   std::ranges::transform(spec.id, spec.id.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (!exec.hostname.empty()) spec.hostname = exec.hostname;
   add_proxy(exec.proxy, spec.env);
   add_secrets(environment.secrets, exec, spec);
   add_agents(environment.agents, exec, spec, stop);

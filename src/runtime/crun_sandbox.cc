@@ -145,7 +145,7 @@ class CrunRun {
     for (const auto& [name, value] : spec_.secret_env) input.env.push_back(concat(name, "=", value.reveal()));
     if (!has_variable(input.env, "HOME")) input.env.push_back("HOME=" + input.user.home);
     for (const char* place : {"/proc", "/dev", "/sys"}) stubs_.add(place, MountStubs::Kind::Directory);
-    check_cwd();
+    ensure_cwd(input.user);
     add_network_files(input);
     if (spec_.security == SecurityMode::Insecure) open_up(input);
     add_mounts(input);
@@ -167,7 +167,7 @@ class CrunRun {
     return user;
   }
 
-  void check_cwd() {
+  void ensure_cwd(const ResolvedUser& user) {
     if (!spec_.cwd.starts_with('/'))
       throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not absolute"));
     const auto covered = [&](std::string_view place) { return is_below(spec_.cwd, place); };
@@ -175,7 +175,11 @@ class CrunRun {
     const auto covers = [&](const auto& mount) { return covered(mount.dest); };
     if (std::ranges::any_of(spec_.mounts, covers) || std::ranges::any_of(spec_.tmpfs, covers)) return;
     const auto status = root_.stat(spec_.cwd, true);
-    if (!status) throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not in the image"));
+    if (!status) {
+      // An earlier step removed it. Whoever runs the step must be able to work there.
+      root_.make_directories(spec_.cwd, {.mode = 0755, .uid = user.uid, .gid = user.gid});
+      return;
+    }
     if (!S_ISDIR(status->st_mode))
       throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not a directory"));
   }

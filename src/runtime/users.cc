@@ -125,6 +125,9 @@ ResolvedUser resolve_user(const RootedDir& root, std::string_view text) {
   } else if (!name.empty()) {
     add_supplementary(resolved, name, groups);
   }
+  // The primary group among the others: a file that it may not read must not become readable by giving it up.
+  if (std::find(resolved.groups.begin(), resolved.groups.end(), resolved.gid) == resolved.groups.end())
+    resolved.groups.insert(resolved.groups.begin(), resolved.gid);
   return resolved;
 }
 

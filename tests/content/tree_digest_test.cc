@@ -23,10 +23,10 @@ class TreeDigest : public StoreTest {
     tree.file("top.log", "log");
   }
   Digest digest(const std::string& src = "/", const PatternMatcher* ignored = nullptr,
-                bool ignore_owners = true, const PatternMatcher* excluded = nullptr) {
+                bool of_context = true, const PatternMatcher* excluded = nullptr) {
     const RootedDir root(tree_.at(""));
     return digest_selection({.tree = &root, .src = src, .ignored = ignored, .excluded = excluded},
-                            ignore_owners, nullptr, {});
+                            of_context, nullptr, {});
   }
   TreeMaker tree_{directory_.path() / "tree"};
 };
