@@ -72,9 +72,9 @@ struct Dockerfile {
 };
 
 /// Throws InvalidInput with file, line, column and excerpt; an unknown instruction names the nearest known
-/// one. Lines may end in CRLF; a byte order mark is skipped. Text over 10 MiB or with NUL bytes is
-/// refused, as are an instruction over 1 MiB (a here-document's body does not count) and more than 100,000 of
-/// them.
+/// one. Lines may end in CRLF; a byte order mark is skipped. Refused are text over 10 MiB, over a million
+/// lines or with NUL bytes, an instruction over 1 MiB (bodies of here-documents do not count) and more than
+/// 100,000 of them.
 Dockerfile parse(std::string filename, std::string_view text);
 
 }  // namespace slipway::dockerfile

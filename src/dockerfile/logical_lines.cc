@@ -25,6 +25,8 @@ bool is_comment_or_empty(std::string_view line) {
 
 bool LogicalLineReader::append(LogicalLine& to, std::size_t line, std::size_t from) const {
   std::string_view piece = lines_[line].substr(from);
+  // A line that gave no text needs no place, and there can be millions.
+  if (!to.spans.empty() && to.spans.back().offset == to.text.size()) to.spans.pop_back();
   to.spans.push_back({to.text.size(), static_cast<int>(line) + 1, static_cast<int>(from) + 1});
   to.last_line = static_cast<int>(line) + 1;
   std::string_view end = piece;

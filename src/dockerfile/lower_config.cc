@@ -11,6 +11,8 @@
 namespace slipway::dockerfile {
 namespace {
 
+constexpr std::size_t kMaxPath = 4095;
+
 bool is_signal(std::string_view text) {
   if (const std::optional<std::uint64_t> number = parse_unsigned(text)) return *number >= 1 && *number <= 64;
   static const std::set<std::string_view> kNames = {
@@ -100,6 +102,10 @@ void StageLowering::operator()(const WorkdirCommand& command) {
   state_.workdir_set = true;
   std::string& working_dir = state_.config.config.working_dir;
   working_dir = workdir_path(working_dir.empty() ? "/" : working_dir, written);
+  if (working_dir.size() > kMaxPath)
+    throw InvalidInput(
+        concat("WORKDIR: the path has become longer than ", kMaxPath, " bytes, which Linux does not take"),
+        build_.file.at(*at_, command.path.offset));
   const std::string path = clean_path(working_dir);
   // A path that is the root only once it is cleaned is made all the same, as a layer that changes nothing.
   const bool layer = working_dir != "/";

@@ -122,7 +122,9 @@ void StageLowering::operator()(const RunCommand& command) {
   placed(0, [&] {
     std::size_t bodies = 0;
     for (const Heredoc& heredoc : at_->heredocs) bodies += heredoc.body.size();
-    build_.budget.spend(state_.env.bytes() + state_.args.bytes() + at_->text.size() + bodies);
+    // Each argument is looked up and copied for the environment and for the history, however short it is.
+    build_.budget.spend(state_.env.bytes() + state_.args.bytes() + state_.args.entries().size() * 256 +
+                        at_->text.size() + bodies);
   });
   Running running;
   ExecOp& exec = running.exec;

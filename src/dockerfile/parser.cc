@@ -13,6 +13,7 @@ namespace {
 
 // Far more than people write, and little enough for all that follows to be quick.
 constexpr std::size_t kMaxBytes = std::size_t{10} << 20;
+constexpr std::ptrdiff_t kMaxLines = 1'000'000;
 constexpr std::size_t kMaxInstructions = 100'000;
 constexpr std::size_t kMaxInstructionBytes = std::size_t{1} << 20;
 
@@ -131,6 +132,9 @@ Dockerfile parse(std::string filename, std::string_view text) {
   if (text.size() > kMaxBytes)
     throw InvalidInput(
         concat("a Dockerfile may have 10 MiB at most; ", file.filename, " has ", human_bytes(text.size())));
+  if (const auto lines = std::count(text.begin(), text.end(), '\n'); lines > kMaxLines)
+    throw InvalidInput(
+        concat("a Dockerfile may have ", kMaxLines, " lines at most; ", file.filename, " has ", lines));
   file.text = std::make_shared<const std::string>(text);
   file.lines = split_lines(*file.text);
   refuse_nul_bytes(file);

@@ -1,4 +1,5 @@
 // What is wrong in a Dockerfile is said with file, line and column.
+#include "base/strings.h"
 #include "dockerfile/lowering.h"
 
 namespace slipway::testing {
@@ -192,8 +193,23 @@ TEST(ParseErrors, TooManyAndTooLongInstructionsAreRefused) {
   };
   EXPECT_EQ(refusal(many).location()->line, 100'001);
   const InvalidInput error = refusal("FROM a\nRUN " + std::string(2U << 20, 'x'));
+  EXPECT_NE(refusal(std::string(2U << 20, '\n')).message().find("1000000 lines"), std::string::npos);
   EXPECT_NE(error.message().find("1 MiB"), std::string::npos);
   EXPECT_LT(describe(error).size(), 1'000U) << "an excerpt is short, however long the line";
+}
+
+TEST(ParseErrors, PathsThatGrowWithEachInstructionAreRefusedInTime) {
+  std::string text = "FROM alpine\n";
+  for (int i = 0; i < 3'000; ++i) text += "WORKDIR x\n";
+  EXPECT_NE(refusal_of(text).message().find("longer than 4095"), std::string::npos);
+}
+
+TEST(ParseErrors, ManyArgumentsTimesManyStepsAreRefusedInTime) {
+  std::string text = "FROM alpine\nARG";
+  for (int i = 0; i < 6'000; ++i) text += concat(" A", i, "=1");
+  text += '\n';
+  for (int i = 0; i < 800; ++i) text += "RUN x\n";
+  EXPECT_NE(refusal_of(text).message().find("too much text"), std::string::npos);
 }
 
 TEST(ParseErrors, EmptyFilesAreRefused) {
