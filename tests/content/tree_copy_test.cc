@@ -13,6 +13,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 class TreeCopyTest : public testing::Test {
  protected:
@@ -108,10 +109,20 @@ TEST_F(TreeCopyTest, SeveralIntoADirectory) {
   EXPECT_THAT(names(), ElementsAre("d/", "d/a1", "d/a2"));
 }
 
-TEST_F(TreeCopyTest, SeveralNeedADirectory) {
-  from_.file("a1").file("a2");
-  EXPECT_THROW(copy("/a*", {.dest = "/d"}), InvalidInput);
-  EXPECT_THAT(names(), IsEmpty());
+TEST_F(TreeCopyTest, LastOfSeveralFilesIsWhatANameHolds) {
+  from_.file("a1", "one").file("a2", "two");
+  copy("/a*", {.dest = "/name"});
+  EXPECT_EQ(text("name"), "two");
+}
+
+TEST_F(TreeCopyTest, CapabilitiesOfAContextStayBehind) {
+  SLIPWAY_NEEDS_CHOWN();
+  from_.file("f").xattr("f", "security.capability",
+                        std::string_view("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20));
+  copy("/f", {.dest = "/of-a-stage"});
+  copy("/f", {.dest = "/of-a-context", .source_is_roots = true});
+  EXPECT_THAT(describe_tree(to_.at("")),
+              ElementsAre(Not(HasSubstr("security.capability")), HasSubstr("security.capability")));
 }
 
 TEST_F(TreeCopyTest, OwnLinkIsFollowedLinksInsideAreKept) {
