@@ -4,9 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <vector>
 
 #include "base/error.h"
 
@@ -31,11 +29,7 @@ void CopyMetadata::finish(int fd, const CopyPlace& place, const TreeEntry& entry
                           const Xattrs& xattrs) const {
   own(place, entry.status);
   if (::fchmod(fd, mode_for(entry.status)) != 0) throw SystemError(errno, "chmod", place.shown);
-  Xattrs kept = xattrs;
-  // Capabilities are no context's to give, as in BuildKit: they would differ from one checkout to the next.
-  if (options_.source_is_roots)
-    std::erase_if(kept, [](const auto& xattr) { return xattr.first == "security.capability"; });
-  const int error = write_xattrs(fd, kept);
+  const int error = write_xattrs(fd, xattrs);
   if (error != 0 && error != ENOTSUP) throw SystemError(error, "set attributes of", place.shown);
   take_times(fd, place, entry);
 }

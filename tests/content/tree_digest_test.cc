@@ -87,11 +87,13 @@ TEST_F(TreeDigest, OwnersCountUnlessIgnored) {
   EXPECT_NE(digest("/", nullptr, false), with);
 }
 
-TEST_F(TreeDigest, AttributesCount) {
+TEST_F(TreeDigest, AttributesCountUnlessOfAContext) {
   SLIPWAY_NEEDS_XATTR("user.x");
-  const Digest before = digest();
+  const Digest context = digest("/", nullptr, /*of_context=*/true);
+  const Digest stage = digest("/", nullptr, /*of_context=*/false);
   tree_.xattr("dir/file", "user.x", "1");
-  EXPECT_NE(digest(), before);
+  EXPECT_EQ(digest("/", nullptr, /*of_context=*/true), context);
+  EXPECT_NE(digest("/", nullptr, /*of_context=*/false), stage);
 }
 
 TEST_F(TreeDigest, IgnoredFilesDoNotCount) {

@@ -51,7 +51,6 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"RunEmptyList", "FROM alpine\nRUN []\n", 2, 5, "empty"},
         Bad{"CopyOne", "FROM alpine\nCOPY a\n", 2, 6, "at least two"},
         Bad{"CopyUrl", "FROM alpine\nCOPY a https://x/y /z/\n", 2, 8, "not the URL"},
-        Bad{"UserTwo", "FROM alpine\nUSER a b\n", 2, 8, "exactly one"},
         Bad{"LoneContinuation", "FROM alpine\n\\\n", 2, 1, "continues nothing"},
         Bad{"VolumeEmpty", "FROM alpine\nVOLUME [\" \"]\n", 2, 8, "may not be empty"},
         Bad{"HealthKind", "FROM alpine\nHEALTHCHECK RUN x\n", 2, 13, "NONE or CMD"},
