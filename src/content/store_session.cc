@@ -71,8 +71,11 @@ StoreSession::StoreSession(const fs::path& root, Logger& logger)
       const std::vector<fs::path> mounts = mounts_below(dead);
       for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) detach_mount(*mount);
       const fs::path adopted = directory_ / concat("dead-", adopted_.size());
-      if (std::rename(dead.c_str(), adopted.c_str()) != 0) throw SystemError(errno, "rename", dead.native());
-      adopted_.push_back(adopted);
+      if (std::rename(dead.c_str(), adopted.c_str()) == 0) {
+        adopted_.push_back(adopted);
+      } else if (errno != ENOENT) {
+        throw SystemError(errno, "rename", dead.native());
+      }  // else it was ending, not dead: its lock goes just before the directory does
     }
   } catch (...) {
     ::unlink((directory_ / kLockName).c_str());  // unlocked or not: whoever finds the rest may remove it

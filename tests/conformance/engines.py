@@ -62,7 +62,7 @@ class Slipway(Engine):
         return {**super().environment(), "SLIPWAY_ROOT": self.store, **({"SLIPWAY_PRIVATE_BINFMT": "1"} if private_binfmt() else {})}
 
     def command(self, prepared, out):
-        return [os.path.realpath(SLIPWAY), "build", "--progress=plain", "-o", "type=oci,tar=false,dest=" + out, *prepared.arguments()]
+        return [os.path.realpath(SLIPWAY), "build", "--no-cache", "--progress=plain", "-o", "type=oci,tar=false,dest=" + out, *prepared.arguments()]
 
 
 class Buildx(Engine):

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <thread>
+#include <vector>
+
 #include "base/error.h"
 #include "base/strings.h"
 #include "content/database.h"
@@ -132,6 +135,15 @@ TEST_F(StoreTest, KilledProcessesDirectoryGoesAndALivingOnesStays) {
   EXPECT_THAT(store->check(true), testing::IsEmpty());
   EXPECT_EQ(living.end(), 0);
   EXPECT_EQ(sessions(), 1u);
+}
+
+TEST_F(StoreTest, OneThatEndsWhileAnotherStartsIsNotTakenForDead) {
+  NullLogger quiet;
+  const auto open_and_close = [&] {
+    for (int i = 0; i < 50; ++i) EXPECT_NO_THROW(Store::open(root(), quiet));
+  };
+  std::vector<std::jthread> users;
+  for (int i = 0; i < 4; ++i) users.emplace_back(open_and_close);
 }
 
 TEST_F(StoreTest, CheckNamesWhatAKilledProcessLeft) {
