@@ -202,9 +202,6 @@ class Errors(SlipwayCase):
         self.assertEqual(3, process.returncode, process.stderr)
         self.assertIn("No space left on device", process.stderr)
 
-    def test_unsupported_instruction_is_said(self):
-        self.refused(1, "ADD", "not support", "Dockerfile:2", args=["build", self.context("FROM scratch\nADD x /x\n", {"x": ""})])
-
     def test_import_of_what_is_no_archive(self):
         self.write("junk.tar", "this is no tar file, whatever its name says\n" * 100)
         self.refused(1, "junk.tar", args=["import", "junk.tar", "-t", "x"])
