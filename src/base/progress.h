@@ -49,8 +49,8 @@ struct StepFinished {
   StepEnd end = StepEnd::Done;
   std::string error;  ///< one line or several, for Failed
 };
-/// Said once, loudly: a fall-back to emulation, a squashed owner, a missing limit; and what a check of the Dockerfile
-/// found.
+/// Said once, loudly: a fall-back to emulation, a squashed owner, a missing limit; and what a check of the
+/// Dockerfile found.
 struct Warned {
   std::string message;
   std::string rule;                     ///< of a check, such as "UndefinedVar"; empty otherwise

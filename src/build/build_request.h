@@ -32,7 +32,7 @@ struct BuildRequest {
   std::filesystem::path context;     ///< a directory, "-" (stdin), a git or http(s) URL: contexts.h
   std::filesystem::path dockerfile;  ///< empty: context/Dockerfile; "-": stdin
   std::map<std::string, std::string> named_contexts;  ///< --build-context NAME=VALUE
-  std::vector<Platform> platforms;   ///< empty: the host's
+  std::vector<Platform> platforms;                    ///< empty: the host's
   std::vector<ImageRef> tags;
   std::string target;
   std::map<std::string, std::string> build_args;

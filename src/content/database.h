@@ -1,7 +1,7 @@
 #pragma once
-// The store's rows, in SQLite (WAL), shared by any number of processes. Private to this module but for what the store
-// hands out. Rows point at bytes; whoever adds a row has made the bytes durable, or records that they are not yet
-// (snapshots, see store.h).
+// The store's rows, in SQLite (WAL), shared by any number of processes. Private to this module but for what
+// the store hands out. Rows point at bytes; whoever adds a row has made the bytes durable, or records that
+// they are not yet (snapshots, see store.h).
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -18,16 +18,17 @@ namespace slipway {
 
 class SqliteConnection;
 
-/// One connection, thread-safe. Every write is one transaction that holds SQLite's write lock from its start, so
-/// writes of all processes come one after another; that lock dies with its owner. Throws HostError (newer schema,
-/// locked for over 30 s, disk full), SystemError, IntegrityError (not a database).
+/// One connection, thread-safe. Every write is one transaction that holds SQLite's write lock from its start,
+/// so writes of all processes come one after another; that lock dies with its owner. Throws HostError (newer
+/// schema, locked for over 30 s, disk full), SystemError, IntegrityError (not a database).
 class Database {
  public:
   /// Opens or creates. Creating must not race with another process (Store::open holds a lock).
   explicit Database(const std::filesystem::path& file);
   ~Database();
 
-  // --- Layers ------------------------------------------------------------------------------------------------------
+  // --- Layers
+  // ------------------------------------------------------------------------------------------------------
   struct LayerRecord {
     std::string media_type;
     Digest digest;
@@ -51,24 +52,27 @@ class Database {
   std::optional<SnapshotId> find_chain(const Digest& chain);
   void put_chain(const Digest& chain, SnapshotId snapshot);
 
-  // --- Snapshots ---------------------------------------------------------------------------------------------------
+  // --- Snapshots
+  // ---------------------------------------------------------------------------------------------------
   struct SnapshotRow {
     SnapshotId id;
     std::optional<SnapshotId> parent;
     std::int64_t created = 0;
   };
-  /// Inserts a row that is not yet durable and calls `place` with its id, inside the transaction, to put the directory
-  /// where the row says. If `place` throws there is no row. `place` must not use the database. Throws NotFound if the
-  /// parent is gone.
-  SnapshotId add_snapshot(const std::optional<SnapshotId>& parent, std::int64_t created, const std::string& boot,
-                          const std::function<void(SnapshotId)>& place);
+  /// Inserts a row that is not yet durable and calls `place` with its id, inside the transaction, to put the
+  /// directory where the row says. If `place` throws there is no row. `place` must not use the database.
+  /// Throws NotFound if the parent is gone.
+  SnapshotId add_snapshot(const std::optional<SnapshotId>& parent, std::int64_t created,
+                          const std::string& boot, const std::function<void(SnapshotId)>& place);
   std::optional<SnapshotRow> find_snapshot(SnapshotId id);
   /// Base first; empty if there is no such row.
   std::vector<SnapshotId> snapshot_chain(SnapshotId id);
   std::vector<SnapshotRow> snapshots();
-  /// Deletes the row and what hangs on it, durably. False if there was none. Throws InvalidInput if it has children.
+  /// Deletes the row and what hangs on it, durably. False if there was none. Throws InvalidInput if it has
+  /// children.
   bool remove_snapshot(SnapshotId id);
-  /// Deletes, durably, every row that was not durable when the kernel of another boot ended, and what stands on those.
+  /// Deletes, durably, every row that was not durable when the kernel of another boot ended, and what stands
+  /// on those.
   std::vector<SnapshotId> drop_snapshots_of_other_boots(const std::string& boot);
   /// The newest snapshot's id, 0 if there is none.
   SnapshotId newest_snapshot();
@@ -76,11 +80,13 @@ class Database {
   /// Calls `look` with all rows while no process can add or remove one. `look` must not use the database.
   void with_snapshots_held(const std::function<void(const std::vector<SnapshotRow>&)>& look);
 
-  // --- Results -----------------------------------------------------------------------------------------------------
+  // --- Results
+  // -----------------------------------------------------------------------------------------------------
   std::optional<SnapshotId> find_result(const Digest& key);
   void put_result(const Digest& key, SnapshotId snapshot);
 
-  // --- Images ------------------------------------------------------------------------------------------------------
+  // --- Images
+  // ------------------------------------------------------------------------------------------------------
   struct ImageRow {
     std::string name;
     std::string descriptor;  ///< JSON
@@ -89,11 +95,13 @@ class Database {
   using ImageMirror = std::function<void(const std::vector<ImageRow>& all)>;
   std::optional<ImageRow> find_image(const std::string& name);
   std::vector<ImageRow> images();  ///< sorted by name
-  /// Sets rows and calls `mirror` with all there will be, inside the transaction. `mirror` must not use the database.
+  /// Sets rows and calls `mirror` with all there will be, inside the transaction. `mirror` must not use the
+  /// database.
   void set_images(const std::vector<ImageRow>& rows, const ImageMirror& mirror);
   bool remove_image(const std::string& name, const ImageMirror& mirror);
 
-  // --- File digests ------------------------------------------------------------------------------------------------
+  // --- File digests
+  // ------------------------------------------------------------------------------------------------
   struct FileDigestRow {
     std::uint64_t device = 0, inode = 0, size = 0;
     std::int64_t mtime_ns = 0, ctime_ns = 0;

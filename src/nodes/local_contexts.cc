@@ -70,8 +70,8 @@ Digest LocalContexts::digest_now(const std::string& name, const CopyAction& copy
   const LocalContext& context = at(name);
   try {
     const CopyPatterns patterns(copy);
-    return digest_selection(patterns.select_in(context.tree, &context.ignored), /*of_context=*/true,
-                            digests_, stop);
+    return digest_selection(patterns.select_in(context.tree, &context.ignored), /*of_context=*/true, digests_,
+                            stop);
   } catch (const NotFound& missing) {
     rethrow_missing_source(missing, vertex, concat("the build context ", context.shown));
   } catch (InvalidInput& invalid) {

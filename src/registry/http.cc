@@ -1,7 +1,7 @@
-// Each exchange runs a curl easy handle in a multi handle of its own: curl_multi_wakeup then ends a wait the moment the
-// stop token says so, and the multi handle keeps the connection alive for the next exchange with the same server. Idle
-// pairs wait in a pool, one list per origin. (libcurl's share interface could pool connections too, but is documented
-// as unsafe between threads.)
+// Each exchange runs a curl easy handle in a multi handle of its own: curl_multi_wakeup then ends a wait the
+// moment the stop token says so, and the multi handle keeps the connection alive for the next exchange with
+// the same server. Idle pairs wait in a pool, one list per origin. (libcurl's share interface could pool
+// connections too, but is documented as unsafe between threads.)
 #include "registry/http.h"
 
 #include <curl/curl.h>
@@ -57,7 +57,8 @@ struct HeaderList {
   }
 };
 
-// What the C callbacks share. They are noexcept: an exception is kept here and thrown again after curl returned.
+// What the C callbacks share. They are noexcept: an exception is kept here and thrown again after curl
+// returned.
 struct Transfer {
   const HttpRequest& request;
   const std::stop_token& stop;
@@ -67,17 +68,17 @@ struct Transfer {
   std::size_t header_bytes = 0;
   bool truncated = false;  ///< enough of an error's body was read
 
-  std::uint64_t body_size() const {
-    return request.file ? request.file->size : request.body.reveal().size();
-  }
+  std::uint64_t body_size() const { return request.file ? request.file->size : request.body.reveal().size(); }
 };
 
 void take_header(Transfer& transfer, std::string_view line) {
   transfer.header_bytes += line.size();
-  if (transfer.header_bytes > kMaxHeaderBytes) throw InvalidInput(concat("the ", transfer.request.peer, " sent too many headers"));
+  if (transfer.header_bytes > kMaxHeaderBytes)
+    throw InvalidInput(concat("the ", transfer.request.peer, " sent too many headers"));
   if (line.starts_with("HTTP/")) {  // a new head: after "100 Continue", for example
     const std::size_t space = line.find(' ');
-    const auto status = space == std::string_view::npos ? std::nullopt : parse_unsigned(line.substr(space + 1, 3));
+    const auto status =
+        space == std::string_view::npos ? std::nullopt : parse_unsigned(line.substr(space + 1, 3));
     transfer.response.status = status ? static_cast<int>(*status) : 0;
     transfer.response.headers.clear();
     return;
@@ -100,7 +101,8 @@ bool take_body(Transfer& transfer, std::string_view bytes) {
   const std::size_t limit = response.ok() ? transfer.request.max_answer : kMaxErrorBody;
   if (response.body.size() + bytes.size() > limit) {
     if (response.ok())
-      throw InvalidInput(concat(without_query(transfer.request.url), ": the answer is larger than ", limit, " bytes"));
+      throw InvalidInput(
+          concat(without_query(transfer.request.url), ": the answer is larger than ", limit, " bytes"));
     transfer.truncated = true;
     return false;
   }
@@ -161,11 +163,13 @@ std::size_t slipway_http_read(char* buffer, std::size_t size, std::size_t count,
   }
 }
 
-// curl sends a request again by itself if a kept-alive connection turns out dead. For small bodies that is welcome. Of a
-// file the server may have kept a part, and would append the second copy to it: the caller must find out first.
+// curl sends a request again by itself if a kept-alive connection turns out dead. For small bodies that is
+// welcome. Of a file the server may have kept a part, and would append the second copy to it: the caller must
+// find out first.
 int slipway_http_seek(void* user, curl_off_t offset, int origin) noexcept {
   auto& transfer = *static_cast<Transfer*>(user);
-  if (origin != SEEK_SET || offset != 0 || (transfer.request.file && transfer.sent > 0)) return CURL_SEEKFUNC_FAIL;
+  if (origin != SEEK_SET || offset != 0 || (transfer.request.file && transfer.sent > 0))
+    return CURL_SEEKFUNC_FAIL;
   transfer.sent = 0;
   return CURL_SEEKFUNC_OK;
 }
@@ -259,11 +263,13 @@ bool may_pass(CURLcode code) {
     case CURLE_RECV_ERROR:
     case CURLE_WEIRD_SERVER_REPLY:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
-[[noreturn]] void throw_transport(CURLcode code, const Url& url, std::string_view peer, std::string_view curl_says) {
+[[noreturn]] void throw_transport(CURLcode code, const Url& url, std::string_view peer,
+                                  std::string_view curl_says) {
   std::string_view what = curl_says.empty() ? curl_easy_strerror(code) : curl_says;
   if (code == CURLE_SEND_FAIL_REWIND) what = "the connection was cut during an upload";
   const bool unreachable = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
@@ -274,13 +280,17 @@ bool may_pass(CURLcode code) {
   if (code == CURLE_COULDNT_CONNECT && is_loopback(url.host)) {
     error.set_hint(concat("is a ", peer, " running on this machine, port ", url.port, "?"));
   } else if (code == CURLE_SSL_CONNECT_ERROR && registry) {
-    error.set_hint(concat("if ", url.host_port(), " speaks plain HTTP, it must be named as an insecure registry"));
+    error.set_hint(
+        concat("if ", url.host_port(), " speaks plain HTTP, it must be named as an insecure registry"));
   } else if (code == CURLE_PEER_FAILED_VERIFICATION) {
-    error.set_hint(concat("add the ", peer, "'s certificate authority to the system's (update-ca-certificates)"));
+    error.set_hint(
+        concat("add the ", peer, "'s certificate authority to the system's (update-ca-certificates)"));
   } else if (code == CURLE_COULDNT_RESOLVE_HOST) {
-    error.set_hint(registry ? "check the registry's name in the image reference" : "check the name in the URL");
+    error.set_hint(registry ? "check the registry's name in the image reference"
+                            : "check the name in the URL");
   } else if (code == CURLE_COULDNT_CONNECT && url.scheme == "http" && registry) {
-    error.set_hint(concat("plain HTTP was used for ", url.host_port(), ", as it is named as an insecure registry"));
+    error.set_hint(
+        concat("plain HTTP was used for ", url.host_port(), ", as it is named as an insecure registry"));
   }
   throw error;
 }
@@ -294,12 +304,18 @@ void init_curl_once() {
 
 std::string_view method_name(HttpMethod method) {
   switch (method) {
-    case HttpMethod::Get: return "GET";
-    case HttpMethod::Head: return "HEAD";
-    case HttpMethod::Post: return "POST";
-    case HttpMethod::Put: return "PUT";
-    case HttpMethod::Patch: return "PATCH";
-    case HttpMethod::Delete: return "DELETE";
+    case HttpMethod::Get:
+      return "GET";
+    case HttpMethod::Head:
+      return "HEAD";
+    case HttpMethod::Post:
+      return "POST";
+    case HttpMethod::Put:
+      return "PUT";
+    case HttpMethod::Patch:
+      return "PATCH";
+    case HttpMethod::Delete:
+      return "DELETE";
   }
   return "GET";
 }
@@ -360,8 +376,10 @@ HttpResponse HttpClient::perform(const HttpRequest& request, std::stop_token sto
   if (transfer.failure) std::rethrow_exception(transfer.failure);
   if (stop.stop_requested() && code != CURLE_OK) throw Cancelled();
   // A server may refuse an upload and hang up before it has read all of it: its refusal is the answer.
-  const bool refused_early = transfer.response.status >= 400 && (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR);
-  if (code != CURLE_OK && !transfer.truncated && !refused_early) throw_transport(code, url, request.peer, error_text.data());
+  const bool refused_early =
+      transfer.response.status >= 400 && (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR);
+  if (code != CURLE_OK && !transfer.truncated && !refused_early)
+    throw_transport(code, url, request.peer, error_text.data());
   impl_->give_back(url.origin(), std::move(pair));
   return std::move(transfer.response);
 }

@@ -1,6 +1,6 @@
 #pragma once
-// One HTTP exchange at a time over pooled keep-alive connections (libcurl, which stays in http.cc). It follows no
-// redirects, retries nothing and knows no registries: session.h does.
+// One HTTP exchange at a time over pooled keep-alive connections (libcurl, which stays in http.cc). It
+// follows no redirects, retries nothing and knows no registries: session.h does.
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -40,15 +40,15 @@ struct HttpRequest {
   HttpMethod method = HttpMethod::Get;
   std::string url;
   std::string_view peer = "registry";  ///< what messages call the other side
-  std::vector<std::string> headers;  ///< "Name: value"
-  Secret authorization;              ///< value of the Authorization header; none if empty
-  Secret body;                       ///< for Post, Put and Patch (a token request's body is secret)
-  std::optional<FileBody> file;      ///< instead of `body`
+  std::vector<std::string> headers;    ///< "Name: value"
+  Secret authorization;                ///< value of the Authorization header; none if empty
+  Secret body;                         ///< for Post, Put and Patch (a token request's body is secret)
+  std::optional<FileBody> file;        ///< instead of `body`
   std::size_t max_answer = std::size_t{4} << 20;  ///< more than that in a buffered 2xx body is InvalidInput
-  /// Takes the body of a 2xx answer piece by piece, with the answer's head. What it throws ends the transfer and comes
-  /// out of perform().
+  /// Takes the body of a 2xx answer piece by piece, with the answer's head. What it throws ends the transfer
+  /// and comes out of perform().
   std::function<void(const HttpResponse& head, std::string_view bytes)> on_body;
-  int stall_seconds = 60;            ///< no byte in either direction for so long is a cut connection
+  int stall_seconds = 60;  ///< no byte in either direction for so long is a cut connection
 };
 
 /// Thread-safe.
@@ -56,8 +56,8 @@ class HttpClient {
  public:
   explicit HttpClient(int connect_timeout_seconds);
   ~HttpClient();
-  /// Any status is an answer. Throws TransportError if there was none, Cancelled at once when stopped, and whatever the
-  /// callbacks threw.
+  /// Any status is an answer. Throws TransportError if there was none, Cancelled at once when stopped, and
+  /// whatever the callbacks threw.
   HttpResponse perform(const HttpRequest& request, std::stop_token stop);
 
  private:

@@ -130,7 +130,8 @@ class FileFetch {
     if (received_ == 0) {
       // A part of something else can neither be appended nor taken for the whole.
       if (head.status == 206)
-        throw TransportError(concat(shown_, ": the server sent a part of another version"), /*retryable=*/true);
+        throw TransportError(concat(shown_, ": the server sent a part of another version"),
+                             /*retryable=*/true);
       const std::string etag = of("etag");
       // Some servers send all of it though they were told what we have.
       if (etag.starts_with('"') && etag == what_.etag) throw SameVersion{};

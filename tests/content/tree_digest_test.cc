@@ -22,11 +22,11 @@ class TreeDigest : public StoreTest {
         .directory("dir/empty");
     tree.file("top.log", "log");
   }
-  Digest digest(const std::string& src = "/", const PatternMatcher* ignored = nullptr,
-                bool of_context = true, const PatternMatcher* excluded = nullptr) {
+  Digest digest(const std::string& src = "/", const PatternMatcher* ignored = nullptr, bool of_context = true,
+                const PatternMatcher* excluded = nullptr) {
     const RootedDir root(tree_.at(""));
-    return digest_selection({.tree = &root, .src = src, .ignored = ignored, .excluded = excluded},
-                            of_context, nullptr, {});
+    return digest_selection({.tree = &root, .src = src, .ignored = ignored, .excluded = excluded}, of_context,
+                            nullptr, {});
   }
   TreeMaker tree_{directory_.path() / "tree"};
 };

@@ -73,7 +73,8 @@ void try_dockerfile(std::string_view text) {
     const dockerfile::Lowered lowered = dockerfile::lower(file, wanted, resolver, report, {});
     require(lowered.lanes.size() == wanted.platforms.size(), "each platform has a lane");
     for (const dockerfile::LoweredLane& lane : lowered.lanes)
-      if (lane.result) require(!lowered.graph.reachable_from({*lane.result}).empty(), "results are in the graph");
+      if (lane.result)
+        require(!lowered.graph.reachable_from({*lane.result}).empty(), "results are in the graph");
   } catch (const Error& error) {
     require(!error.message().empty(), "errors say something");
     require(describe(error).size() < 100'000, "errors are readable");

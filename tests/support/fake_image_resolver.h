@@ -12,18 +12,25 @@ namespace slipway::testing {
 
 class FakeImageResolver final : public dockerfile::ImageResolver {
  public:
-  /// Makes `name` known for these platforms, with one layer and a history of one entry. What `edit` does to the config
-  /// holds for all of them.
+  /// Makes `name` known for these platforms, with one layer and a history of one entry. What `edit` does to
+  /// the config holds for all of them.
   void add(std::string_view name, const std::vector<std::string>& platforms, RuntimeConfig config = {}) {
     const ImageRef ref = ImageRef::parse(name);
     for (const std::string& text : platforms) {
       const Platform platform = Platform::parse(text);
       const std::string identity = concat(ref.str(), " ", platform.str());
-      ImageConfig image{.platform = platform, .created = "2024-05-01T12:00:00Z", .author = {}, .config = config,
+      ImageConfig image{.platform = platform,
+                        .created = "2024-05-01T12:00:00Z",
+                        .author = {},
+                        .config = config,
                         .diff_ids = {Digest::of(identity + " layer")},
-                        .history = {History{.created = "2024-05-01T12:00:00Z", .created_by = "ADD rootfs.tar", .comment = {},
-                                            .author = {}, .empty_layer = false}}};
-      images_[ref.str()].emplace(platform, dockerfile::BaseImage{ref.with_digest(Digest::of(identity)), std::move(image)});
+                        .history = {History{.created = "2024-05-01T12:00:00Z",
+                                            .created_by = "ADD rootfs.tar",
+                                            .comment = {},
+                                            .author = {},
+                                            .empty_layer = false}}};
+      images_[ref.str()].emplace(
+          platform, dockerfile::BaseImage{ref.with_digest(Digest::of(identity)), std::move(image)});
     }
   }
   /// Whatever platform of this image is asked for, its config says `platform`.

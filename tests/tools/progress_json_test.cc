@@ -25,7 +25,8 @@ TEST_F(RawJson, WholeBuildIsOneObjectALine) {
 
 TEST_F(RawJson, LogBytesAreBase64) {
   EXPECT_EQ(line(0.5, StepLog{"a", 2, std::string("\xff\0\n", 3)}),
-            R"({"logs":[{"vertex":"a","stream":2,"data":"/wAK","timestamp":"2026-03-01T12:00:00.5Z"}]})" "\n");
+            R"({"logs":[{"vertex":"a","stream":2,"data":"/wAK","timestamp":"2026-03-01T12:00:00.5Z"}]})"
+            "\n");
 }
 
 TEST_F(RawJson, NamesThatAreNotUtf8DoNotBreakTheLine) {
@@ -36,7 +37,8 @@ TEST_F(RawJson, NamesThatAreNotUtf8DoNotBreakTheLine) {
 TEST_F(RawJson, ChecksSayTheirRuleAndPlace) {
   EXPECT_EQ(line(0, Warned{"m", "R", "d", SourceLocation{"Dockerfile", 3, 5, "x"}}),
             R"({"warnings":[{"level":1,"short":"UjogbQ==","detail":["ZA=="],"rule":"R","description":"d",)"
-            R"("range":[{"start":{"line":3},"end":{"line":3}}],"file":"Dockerfile","line":3,"column":5}]})" "\n");
+            R"("range":[{"start":{"line":3},"end":{"line":3}}],"file":"Dockerfile","line":3,"column":5}]})"
+            "\n");
 }
 
 TEST_F(RawJson, VertexIsRepeatedWithAllThatIsKnown) {
@@ -45,7 +47,8 @@ TEST_F(RawJson, VertexIsRepeatedWithAllThatIsKnown) {
   EXPECT_EQ(line(2, StepFinished{"a", StepEnd::Failed, "exit code 2"}),
             R"({"vertexes":[{"digest":"a","inputs":["b"],"name":"RUN make","lane":"linux/arm64",)"
             R"("started":"2026-03-01T12:00:01Z","mode":"emulated","how":"emulated by qemu-aarch64 7.2",)"
-            R"("completed":"2026-03-01T12:00:02Z","error":"exit code 2","end":"failed"}]})" "\n");
+            R"("completed":"2026-03-01T12:00:02Z","error":"exit code 2","end":"failed"}]})"
+            "\n");
 }
 
 TEST(Rfc3339Nano, PrintsAsGoDoes) {

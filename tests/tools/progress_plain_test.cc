@@ -65,7 +65,9 @@ TEST_F(Plain, NamesAndErrorsCannotControlTheTerminal) {
 }
 
 TEST_F(Plain, ChecksAreToldAtTheEndWithTheirLines) {
-  send(0, Warned{.message = "not defined", .rule = "UndefinedVar", .where = SourceLocation{"Dockerfile", 3, 5, "ENV $A"}});
+  send(0, Warned{.message = "not defined",
+                 .rule = "UndefinedVar",
+                 .where = SourceLocation{"Dockerfile", 3, 5, "ENV $A"}});
   send(0, Warned{"early"});
   send(1, StepStarted{"a"});
   send(2, StepFinished{"a", StepEnd::Done, ""});
