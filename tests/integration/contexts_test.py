@@ -8,9 +8,9 @@ import shutil
 import signal
 import subprocess
 import tarfile
-import threading
 
 from harness import SlipwayCase, main, need_program, wait_for_port
+from loopback import LoopbackServer
 
 COPY_ALL = "FROM scratch\nCOPY . /\n"
 WITHOUT_RANGE = 54321
@@ -37,7 +37,7 @@ def link(target, kind=tarfile.SYMTYPE):
     return info
 
 
-class Server:
+class Server(LoopbackServer):
     """Files over http, with ETags, and below /git/ a directory; remembers what it was asked."""
 
     def __init__(self, directory):
@@ -72,18 +72,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 class Case(SlipwayCase):

@@ -14,9 +14,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
+
+from loopback import LoopbackServer
 
 SLIPWAY = os.environ.get("SLIPWAY", os.path.join(os.path.dirname(__file__), "../../build/dev/tools/slipway/slipway"))
 CACHE = os.environ.get("SLIPWAY_TEST_CACHE", "/var/cache/slipway-test")
@@ -103,7 +104,7 @@ class Registry:
         self.log.close()
 
 
-class Gate:
+class Gate(LoopbackServer):
     """Holds steps up: a step that says `wget -q -O - http://{gate.host}/` goes on when `opens()` has returned."""
 
     def __init__(self, opens):
@@ -114,18 +115,7 @@ class Gate:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = "127.0.0.1:%d" % self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 def wait_for_port(port, process):

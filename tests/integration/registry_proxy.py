@@ -1,10 +1,11 @@
 """A small HTTP proxy before a real registry, which puts faults in and notes what was asked."""
 import http.client
 import http.server
-import threading
+
+from loopback import LoopbackServer
 
 
-class Proxy:
+class Proxy(LoopbackServer):
     """Hands requests to a real registry; `fault(method, path)` may answer instead: (status, headers, body) or None, or
     a function of the real body."""
 
@@ -45,15 +46,4 @@ class Proxy:
 
             do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_one
 
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = "127.0.0.1:%d" % self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__init__(Handler)
