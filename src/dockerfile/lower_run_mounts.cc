@@ -15,7 +15,9 @@ constexpr const char* kCacheRoot = "/cache";
 std::string StageLowering::mount_target(const MountSpec& spec) {
   std::string target =
       resolve_path(working_dir(), spec.target ? expand(*spec.flag, *spec.target) : std::string());
-  if (target == "/") fail(*spec.flag, "--mount: the target may not be the root directory");
+  if (target == "/")
+    fail(*spec.flag, spec.target ? "--mount: the target may not be the root directory"
+                                 : "--mount: the target is missing: target=PATH says where the step sees it");
   return target;
 }
 
