@@ -51,6 +51,6 @@ class Sha256 {
 template <>
 struct std::hash<slipway::Digest> {
   std::size_t operator()(const slipway::Digest& digest) const noexcept {
-    return std::hash<std::string>{}(digest.str());
+    return std::hash<std::string_view>{}(digest.hex().substr(0, 16));  // as random as the whole
   }
 };

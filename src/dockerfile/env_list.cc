@@ -13,22 +13,21 @@ EnvList::EnvList(const std::vector<std::string>& strings) {
 }
 
 void EnvList::set(std::string_view name, std::string_view value) {
-  const auto known = by_name_.find(name);
-  if (known != by_name_.end()) {
-    std::string& old = entries_[known->second].value;
+  if (const auto known = by_name_.find(entries_, name)) {
+    std::string& old = entries_[*known].value;
     bytes_ = bytes_ - old.size() + value.size();
     old = value;
     return;
   }
-  by_name_.emplace(name, entries_.size());
   entries_.push_back({std::string(name), std::string(value)});
+  by_name_.added(entries_);
   bytes_ += name.size() + value.size() + 2;
 }
 
 std::optional<std::string_view> EnvList::find(std::string_view name) const {
-  const auto known = by_name_.find(name);
-  if (known == by_name_.end()) return std::nullopt;
-  return entries_[known->second].value;
+  const auto known = by_name_.find(entries_, name);
+  if (!known) return std::nullopt;
+  return entries_[*known].value;
 }
 
 std::vector<std::string> EnvList::names() const {

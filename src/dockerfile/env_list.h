@@ -1,10 +1,11 @@
 #pragma once
 // Environment variables in the order they were first set, as an image config keeps them.
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "dockerfile/name_index.h"
 
 namespace slipway::dockerfile {
 
@@ -27,7 +28,7 @@ class EnvList {
 
  private:
   std::vector<Entry> entries_;
-  std::map<std::string, std::size_t, std::less<>> by_name_;
+  NameIndex by_name_;
   std::size_t bytes_ = 0;
 };
 

@@ -1,6 +1,6 @@
 #include "dockerfile/paths.h"
 
-#include <vector>
+#include <algorithm>
 
 #include "base/strings.h"
 
@@ -8,21 +8,27 @@ namespace slipway::dockerfile {
 
 std::string clean_path(std::string_view path) {
   const bool rooted = !path.empty() && path.front() == '/';
-  std::vector<std::string> kept;
-  for (std::string& part : split(path, '/')) {
+  std::string out(rooted ? "/" : "");
+  out.reserve(path.size() + 1);
+  const std::size_t root = out.size();
+  std::size_t climbed = root;  // the end of leading "..", which nothing takes away
+  while (!path.empty()) {
+    const std::string_view part = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(part.size() + 1, path.size()));
     if (part.empty() || part == ".") continue;
     if (part == "..") {
-      if (!kept.empty() && kept.back() != "..") {
-        kept.pop_back();
+      if (out.size() > climbed) {
+        const std::size_t slash = out.rfind('/');
+        out.resize(slash == std::string::npos || slash < root ? root : slash);
         continue;
       }
       if (rooted) continue;
     }
-    kept.push_back(std::move(part));
+    if (out.size() > root) out += '/';
+    out += part;
+    if (part == "..") climbed = out.size();
   }
-  const std::string joined = join(kept, "/");
-  if (rooted) return concat("/", joined);
-  return joined.empty() ? "." : joined;
+  return out.empty() ? "." : out;
 }
 
 std::string clean_absolute(std::string_view path) { return clean_path(concat("/", path)); }

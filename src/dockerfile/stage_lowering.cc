@@ -101,6 +101,8 @@ std::string StageLowering::cross_target(const Platform& platform) const {
   const auto os = state_.find("TARGETOS"), architecture = state_.find("TARGETARCH"),
              variant = state_.find("TARGETVARIANT");
   if (!whole && !os && !architecture && !variant) return {};
+  if (!whole && os.value_or(platform.os()) == platform.os() && architecture == platform.architecture())
+    return {};
   try {
     const Platform target =
         whole ? Platform::parse(*whole)
@@ -179,6 +181,7 @@ StageState StageLowering::run() {
     }
   }
   trigger_ = nullptr;
+  state_.config.history.reserve(state_.config.history.size() + stage_.commands.size());
   for (const StageCommand& command : stage_.commands) {
     at_ = command.at;
     stage_lint_.at(*at_);

@@ -1,12 +1,12 @@
 #pragma once
 // What a stage becomes while it is lowered.
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "dockerfile/env_list.h"
+#include "dockerfile/name_index.h"
 #include "graph/graph.h"
 #include "manifest/oci.h"
 
@@ -23,45 +23,45 @@ struct StageArg {
 class StageArgs {
  public:
   void set(std::string name, std::optional<std::string> value, bool in_env) {
-    const auto known = by_name_.find(name);
-    if (known == by_name_.end()) {
-      by_name_.emplace(name, entries_.size());
+    const auto known = by_name_.find(entries_, name);
+    if (!known) {
       bytes_ += name.size() + (value ? value->size() : 0) + 2;
       entries_.push_back({std::move(name), std::move(value), in_env});
+      by_name_.added(entries_);
       return;
     }
     // Declared again without a value: what it had stays.
     if (!value) return;
-    StageArg& entry = entries_[known->second];
+    StageArg& entry = entries_[*known];
     bytes_ += value->size() - (entry.value ? entry.value->size() : 0);
     entry.value = std::move(value);
     entry.in_env = in_env;
   }
   /// The value that steps see.
   std::optional<std::string_view> find(std::string_view name) const {
-    const auto known = by_name_.find(name);
-    if (known == by_name_.end()) return std::nullopt;
-    const StageArg& entry = entries_[known->second];
+    const auto known = by_name_.find(entries_, name);
+    if (!known) return std::nullopt;
+    const StageArg& entry = entries_[*known];
     if (!entry.value || !entry.in_env) return std::nullopt;
     return *entry.value;
   }
   /// An ENV of that name was set: it holds from here on, unless ARG gives another value later.
   void hide(std::string_view name) {
-    const auto known = by_name_.find(name);
-    if (known != by_name_.end()) entries_[known->second].in_env = false;
+    const auto known = by_name_.find(entries_, name);
+    if (known) entries_[*known].in_env = false;
   }
   void hide_all_in(const EnvList& env) {
     for (StageArg& entry : entries_)
       if (env.find(entry.name)) entry.in_env = false;
   }
   /// Also one without a value.
-  bool declares(std::string_view name) const { return by_name_.contains(name); }
+  bool declares(std::string_view name) const { return by_name_.find(entries_, name).has_value(); }
   const std::vector<StageArg>& entries() const { return entries_; }
   std::size_t bytes() const { return bytes_; }
 
  private:
   std::vector<StageArg> entries_;
-  std::map<std::string, std::size_t, std::less<>> by_name_;
+  NameIndex by_name_;
   std::size_t bytes_ = 0;
 };
 

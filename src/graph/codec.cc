@@ -4,6 +4,8 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <array>
+
 #include "base/error.h"
 #include "base/strings.h"
 #include "llb.pb.h"
@@ -14,14 +16,11 @@ namespace {
 
 // protobuf's maps have no order of their own; a digest needs one.
 std::string serialise(const google::protobuf::MessageLite& message) {
-  std::string bytes;
-  bytes.reserve(message.ByteSizeLong());
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&coded);
-  }
+  std::string bytes(message.ByteSizeLong(), '\0');
+  google::protobuf::io::ArrayOutputStream stream(bytes.data(), static_cast<int>(bytes.size()));
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeWithCachedSizes(&coded);
   return bytes;
 }
 
@@ -307,7 +306,12 @@ void put_op(const Op& op, llb::Op& out) {
 }  // namespace
 
 std::string encode_op(const Op& op) {
-  google::protobuf::Arena arena;
+  // Most ops fit into it, and their messages then cost no allocation.
+  std::array<char, 8192> room;
+  google::protobuf::ArenaOptions in_room;
+  in_room.initial_block = room.data();
+  in_room.initial_block_size = room.size();
+  google::protobuf::Arena arena(in_room);
   llb::Op* out = google::protobuf::Arena::CreateMessage<llb::Op>(&arena);
   put_op(op, *out);
   return serialise(*out);

@@ -19,7 +19,10 @@ Digest Graph::add(Op op, VertexInfo info, const std::optional<Platform>& lane) {
   }
   if (lane) {
     std::vector<Platform>& lanes = vertices_[found->second].lanes;
-    if (std::ranges::find(lanes, *lane) == lanes.end()) lanes.push_back(*lane);
+    // A lane is lowered in one go, so it is the last one if it is there at all; looked for all the same.
+    const bool noted =
+        !lanes.empty() && (lanes.back() == *lane || std::ranges::find(lanes, *lane) != lanes.end());
+    if (!noted) lanes.push_back(*lane);
   }
   return digest;
 }

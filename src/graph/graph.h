@@ -1,6 +1,7 @@
 #pragma once
 // One merged DAG for all platforms of a build. A vertex is an op plus what people need to know of it; its
 // digest is that of the op's wire form (graph/codec.h), so equal work of two platforms is one vertex.
+#include <deque>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -34,7 +35,7 @@ class Graph {
   /// The inputs must be in the graph. Returns the digest.
   Digest add(Op op, VertexInfo info, const std::optional<Platform>& lane);
 
-  const std::vector<Vertex>& vertices() const { return vertices_; }
+  const std::deque<Vertex>& vertices() const { return vertices_; }
   const Vertex& at(const Digest& digest) const;  ///< aborts if absent: a bug
   bool contains(const Digest& digest) const { return by_digest_.contains(digest); }
 
@@ -42,7 +43,7 @@ class Graph {
   std::vector<Digest> reachable_from(const std::vector<Digest>& roots) const;
 
  private:
-  std::vector<Vertex> vertices_;
+  std::deque<Vertex> vertices_;  ///< a large graph grows without moving its ops
   std::unordered_map<Digest, std::size_t> by_digest_;
 };
 

@@ -10,6 +10,10 @@ TEST(Paths, CleanIsLexical) {
   EXPECT_EQ(clean_path("a/./b//../c/"), "a/c");
   EXPECT_EQ(clean_path("../../a"), "../../a");
   EXPECT_EQ(clean_path("/../../a"), "/a");
+  EXPECT_EQ(clean_path("../a/../.."), "../..");
+  EXPECT_EQ(clean_path("a/.."), ".");
+  EXPECT_EQ(clean_path("/a/.."), "/");
+  EXPECT_EQ(clean_path("//a//..//b/"), "/b");
   EXPECT_EQ(clean_path("/"), "/");
 }
 TEST(Paths, AbsoluteCannotLeaveTheRoot) {
