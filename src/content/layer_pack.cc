@@ -4,6 +4,8 @@
 
 #include <cerrno>
 #include <map>
+#include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -46,9 +48,16 @@ class Packer {
             .xattrs = {}};
   }
 
+  /// Everything goes through here: after the directories on the way that are in the layer for its sake only.
+  void add(const LayerEntry& entry) {
+    for (const LayerEntry& directory : unchanged_) tar_.add(directory);
+    unchanged_.clear();
+    tar_.add(entry);
+  }
+
   /// The spec's marker for what is gone: an empty file (layer.md, "Whiteouts").
   void add_marker(const std::string& path, std::int64_t mtime) {
-    tar_.add({.name = path, .mode = S_IFREG | 0600, .mtime = mtime, .link = {}, .same_as = {}, .xattrs = {}});
+    add({.name = path, .mode = S_IFREG | 0600, .mtime = mtime, .link = {}, .same_as = {}, .xattrs = {}});
   }
 
   void pack_entry(int directory, const std::string& name, const std::string& prefix,
@@ -77,26 +86,40 @@ class Packer {
   void add_directory(int parent, const std::string& name, LayerEntry& entry, const LowerDirectory& lower) {
     const UniqueFd directory = open_at(parent, name, O_RDONLY | O_DIRECTORY, shown(entry.name));
     entry.xattrs = read_kept_xattrs(directory.get(), shown(entry.name));
-    tar_.add(entry);
+    // overlayfs copies a directory up for what came and went in it, such as our mount points.
+    const std::size_t on_the_way = unchanged_.size();
+    if (is_unchanged(entry, lower.find(name)))
+      unchanged_.push_back(entry);
+    else
+      add(entry);
     LowerDirectory below = lower.enter(name);
     if (!below.shows_nothing() && is_opaque(concat("/proc/self/fd/", directory.get(), "/."))) {
       add_marker(entry.name + "/.wh..wh..opq", 0);
       below = {};
     }
     pack_directory(directory.get(), entry.name + "/", below);
+    if (unchanged_.size() > on_the_way) unchanged_.pop_back();
+  }
+
+  static bool is_unchanged(const LayerEntry& entry, const std::optional<LowerDirectory::Found>& below) {
+    if (!below || below->status.st_mode != entry.mode || below->status.st_uid != entry.uid ||
+        below->status.st_gid != entry.gid || below->status.st_mtim.tv_sec != entry.mtime)
+      return false;
+    const UniqueFd directory = open_file(below->path, O_RDONLY | O_DIRECTORY);
+    return read_kept_xattrs(directory.get(), below->path.native()) == entry.xattrs;
   }
 
   void add_file(int directory, const std::string& name, LayerEntry& entry, const struct stat& status) {
     if (add_as_hard_link(entry, status)) return;
     const UniqueFd file = open_at(directory, name, O_RDONLY, shown(entry.name));
     entry.xattrs = read_kept_xattrs(file.get(), shown(entry.name));
-    tar_.add(entry);
+    add(entry);
     read_blocks(file.get(), shown(entry.name), stop_,
                 [this](std::string_view bytes) { tar_.add_bytes(bytes); });
   }
 
   void add_linkable(LayerEntry& entry, const struct stat& status) {
-    if (!add_as_hard_link(entry, status)) tar_.add(entry);
+    if (!add_as_hard_link(entry, status)) add(entry);
   }
 
   bool add_as_hard_link(LayerEntry& entry, const struct stat& status) {
@@ -107,13 +130,15 @@ class Packer {
     // A hard link is a link entry whatever it links to; only its first name says what it is.
     entry.mode = S_IFREG | (status.st_mode & 07777);
     entry.link.clear();
-    tar_.add(entry);
+    add(entry);
     return true;
   }
 
   LayerTar& tar_;
   const std::stop_token& stop_;
   std::map<std::pair<dev_t, ino_t>, std::string> linked_;
+  std::vector<LayerEntry>
+      unchanged_;  ///< directories that are open, as they are below, with nothing added yet
 };
 
 }  // namespace

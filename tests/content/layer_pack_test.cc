@@ -105,6 +105,21 @@ TEST_F(LayerPack, OpaqueOnlyOverADirectoryThatIsShown) {
               testing::UnorderedElementsAre("d/", "d/.wh..wh..opq", "d/new", "e/", "e/new", "f/"));
 }
 
+TEST_F(LayerPack, DirectoriesThatOnlyOverlayfsTouchedAreLeftOut) {
+  const SnapshotId base = snapshot_with(*store_, {}, [](TreeMaker& tree) {
+    for (const char* name : {"etc/x", "same/below", "mode/x", "time/x", "deep/down"}) tree.directory(name);
+    tree.all_mtimes(1000);
+  });
+  const SnapshotId id = snapshot_with(*store_, base, [](TreeMaker& tree) {
+    for (const char* name : {"etc", "same/below", "mode", "time", "deep/down", "new"}) tree.directory(name);
+    tree.file("deep/down/file").whiteout("etc/came-and-went").directory("mode", 0700);
+    tree.all_mtimes(1000);
+    tree.mtime("time", 2000, 0);
+  });
+  EXPECT_THAT(names_of(pack(id)),
+              ElementsAre("deep/", "deep/down/", "deep/down/file", "mode/", "new/", "time/"));
+}
+
 TEST_F(LayerPack, NameOfAMarkerIsRefused) {
   const SnapshotId id = snapshot_with(*store_, {}, [](TreeMaker& tree) { tree.file(".wh.x"); });
   EXPECT_THROW(pack(id), InvalidInput);
