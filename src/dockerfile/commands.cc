@@ -182,7 +182,7 @@ Stage read_from(const Dockerfile& file, const Instruction& instruction, int inde
 }  // namespace
 
 CommandLine read_command_line(const Dockerfile& file, const Instruction& instruction) {
-  need_arguments(file, instruction, "a command");
+  // No command at all is the shell form, too: a shell that is given nothing to do.
   if (!instruction.json) return {true, {instruction.text}};
   if (instruction.keyword == "RUN" && (instruction.json->empty() || instruction.json->front().empty()))
     throw InvalidInput("RUN needs a command; its list is empty", file.at(instruction, 0));

@@ -47,7 +47,6 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"EnvNoValue", "FROM alpine\nENV A\n", 2, 5, "needs a value"},
         Bad{"EnvMissingEquals", "FROM alpine\nENV A=1 \\\n  B C=2\n", 3, 3, "lacks a \"=\""},
         Bad{"EnvBlankName", "FROM alpine\nENV A=1 =2\n", 2, 9, "blank"},
-        Bad{"RunNothing", "FROM alpine\nRUN\n", 2, 1, "needs a command"},
         Bad{"RunEmptyList", "FROM alpine\nRUN []\n", 2, 5, "empty"},
         Bad{"CopyOne", "FROM alpine\nCOPY a\n", 2, 6, "at least two"},
         Bad{"CopyUrl", "FROM alpine\nCOPY a https://x/y /z/\n", 2, 8, "not the URL"},
