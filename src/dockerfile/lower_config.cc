@@ -65,11 +65,14 @@ void StageLowering::operator()(const EnvCommand& command) {
   std::vector<std::pair<std::string, std::string>> values;
   for (const KeyValue& pair : command.pairs) {
     std::string key = expand(pair.key);
-    if (key.empty()) fail(pair.key.offset, "ENV names may not be blank");
     lint().pair(pair);
     lint().variable_name(key, pair.key.offset);
-    if (key.find('=') != std::string::npos) fail(pair.key.offset, "ENV names may not hold \"=\"");
     std::string value = expand(pair.value);
+    // A name out of variables may hold a "=": who reads the environment ends the name there.
+    if (const std::size_t equals = key.find('='); equals != std::string::npos) {
+      value.insert(0, concat(key.substr(equals + 1), "="));
+      key.erase(equals);
+    }
     values.emplace_back(std::move(key), std::move(value));
   }
   std::string created_by = "ENV";
@@ -85,7 +88,6 @@ void StageLowering::operator()(const LabelCommand& command) {
   std::string created_by = "LABEL";
   for (const KeyValue& pair : command.pairs) {
     std::string key = expand(pair.key);
-    if (key.empty()) fail(pair.key.offset, "LABEL names may not be blank");
     lint().pair(pair);
     std::string value = expand(pair.value);
     created_by += concat(" ", key, "=", value);

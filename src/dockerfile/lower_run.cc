@@ -126,6 +126,10 @@ void StageLowering::operator()(const RunCommand& command) {
     build_.budget.spend(state_.env.bytes() + state_.args.bytes() + state_.args.entries().size() * 256 +
                         at_->text.size() + bodies);
   });
+  if (state_.env.find(""))
+    fail(0,
+         "a variable without a name is set, by the base image or an ENV whose name is empty once its "
+         "variables have their values; no program can be run with it");
   Running running;
   ExecOp& exec = running.exec;
   exec.cwd = clean_path(working_dir());
