@@ -1,5 +1,6 @@
 // Instructions that change the config only, and WORKDIR, which also makes a directory.
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "base/strings.h"
@@ -13,8 +14,16 @@ namespace {
 
 constexpr std::size_t kMaxPath = 4095;
 
+/// Any number but 0 may be one of some other system's.
+std::optional<long> signal_number(std::string_view text) {
+  if (text.starts_with('+') && text.size() > 1 && text[1] != '-') text.remove_prefix(1);
+  long number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
+
 bool is_signal(std::string_view text) {
-  if (const std::optional<std::uint64_t> number = parse_unsigned(text)) return *number >= 1 && *number <= 64;
+  if (const std::optional<long> number = signal_number(text)) return *number != 0;
   static const std::set<std::string_view> kNames = {
       "ABRT", "ALRM", "BUS",  "CHLD", "CLD",  "CONT", "FPE",    "HUP",    "ILL",  "INT",  "IO",    "IOT",
       "KILL", "PIPE", "POLL", "PROF", "PWR",  "QUIT", "SEGV",   "STKFLT", "STOP", "SYS",  "TERM",  "TRAP",
@@ -24,7 +33,7 @@ bool is_signal(std::string_view text) {
   if (kNames.contains(name)) return true;
   if (!name.starts_with("RTMIN+") && !name.starts_with("RTMAX-")) return false;
   const std::optional<std::uint64_t> distance = parse_unsigned(std::string_view(name).substr(6));
-  return distance && *distance <= 30;
+  return distance && *distance >= 1 && *distance <= (name.starts_with("RTMIN") ? 15U : 14U);
 }
 
 }  // namespace
@@ -180,6 +189,8 @@ void StageLowering::operator()(const StopSignalCommand& command) {
   if (!is_signal(signal))
     fail(command.signal.offset,
          concat("\"", signal, "\" is no signal: a name like SIGTERM or a number from 1 to 64"));
+  if (const std::optional<long> number = signal_number(signal); number && (*number < 1 || *number > 64))
+    build_.warn(shown_at(), concat("STOPSIGNAL ", signal, ": Linux has signals 1 to 64"));
   remember(concat("STOPSIGNAL ", signal), false);
   state_.config.config.stop_signal = std::move(signal);
 }
