@@ -12,6 +12,7 @@ namespace {
 using Range = std::pair<unsigned, unsigned>;
 
 std::optional<unsigned> parse_port(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
   const std::optional<std::uint64_t> number = parse_unsigned(text);
   if (!number || *number > 65535) return std::nullopt;
   return static_cast<unsigned>(*number);
