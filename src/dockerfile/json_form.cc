@@ -1,6 +1,7 @@
 #include "dockerfile/json_form.h"
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "dockerfile/text_error.h"
@@ -46,12 +47,45 @@ class StringArray final : public nlohmann::json_sax<nlohmann::json> {
   int depth_ = 0;
 };
 
+/// The UTF-16 unit that an escape at `at` stands for, as in \\u00e9.
+std::optional<unsigned> escaped_unit(std::string_view text, std::size_t at) {
+  if (text.size() < at + 6 || text.substr(at, 2) != "\\u") return std::nullopt;
+  unsigned unit = 0;
+  const char* last = text.data() + at + 6;
+  const auto [end, error] = std::from_chars(text.data() + at + 2, last, unit, 16);
+  return error == std::errc() && end == last ? std::optional(unit) : std::nullopt;
+}
+
+/// Half a surrogate pair is U+FFFD to other builders, and an error to the JSON parser. No length changes.
+std::string without_lone_surrogates(std::string_view text) {
+  const auto within = [](std::optional<unsigned> unit, unsigned first) {
+    return unit && *unit >= first && *unit < first + 0x400;
+  };
+  std::string out(text);
+  for (std::size_t at = out.find('\\'); at != std::string::npos; at = out.find('\\', at)) {
+    const std::optional<unsigned> unit = escaped_unit(out, at);
+    if (within(unit, 0xd800) && within(escaped_unit(out, at + 6), 0xdc00)) {
+      at += 12;
+    } else if (within(unit, 0xd800) || within(unit, 0xdc00)) {
+      out.replace(at + 2, 4, "fffd");
+      at += 6;
+    } else {
+      at += 2;
+    }
+  }
+  return out;
+}
+
+bool read_json(std::string_view text, StringArray& array) {
+  return nlohmann::json::sax_parse(without_lone_surrogates(text), &array);
+}
+
 }  // namespace
 
 std::optional<std::vector<std::string>> parse_json_form(std::string_view text) {
   if (!text.starts_with('[')) return std::nullopt;
   StringArray array;
-  if (!nlohmann::json::sax_parse(text, &array)) return std::nullopt;
+  if (!read_json(text, array)) return std::nullopt;
   if (!array.only_strings) throw TextError("the JSON form takes strings only, in double quotes", 0);
   return std::move(array.strings);
 }
@@ -59,7 +93,7 @@ std::optional<std::vector<std::string>> parse_json_form(std::string_view text) {
 std::optional<std::size_t> looks_like_json_form(std::string_view text) {
   if (!text.starts_with("[\"") && !text.starts_with("['")) return std::nullopt;
   StringArray array;
-  if (nlohmann::json::sax_parse(text, &array)) return std::nullopt;
+  if (read_json(text, array)) return std::nullopt;
   return std::min(array.wrong_at, text.size() - 1);
 }
 
