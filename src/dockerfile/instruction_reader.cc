@@ -50,14 +50,27 @@ void read_json(const Dockerfile& file, Instruction& instruction, std::vector<std
   }
 }
 
+/// Such as a program's name, which nobody writes in capitals.
+bool is_command_name(std::string_view word) {
+  return word.size() <= 40 && std::ranges::all_of(word, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
+                  c == '/';
+         });
+}
+
 [[noreturn]] void refuse_unknown(const Dockerfile& file, std::string_view word, std::string_view keyword,
                                  const SourceLocation& where) {
   if (word.empty())
     throw InvalidInput(concat("a line that is only \"", file.escape, "\" continues nothing; remove it"),
                        where);
   InvalidInput error(concat("unknown instruction: ", word.substr(0, 80)), where);
-  if (const auto near = closest_match(keyword, keywords()))
+  if (one_of(word, {"&&", "||", "|", ";", "}", "fi", "done"}))
+    error.set_hint(concat("if this goes on with the line above, that must end with \"", file.escape, "\""));
+  else if (const auto near = closest_match(keyword, keywords()))
     error.set_hint(concat("did you mean ", *near, "?"));
+  else if (is_command_name(word))
+    error.set_hint(concat("if this is a command, write RUN ", word,
+                          " …; if it goes on with the line above, that must end with \"", file.escape, "\""));
   throw error;
 }
 

@@ -22,18 +22,28 @@ std::optional<long> signal_number(std::string_view text) {
   return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
-bool is_signal(std::string_view text) {
-  if (const std::optional<long> number = signal_number(text)) return *number != 0;
+const std::set<std::string_view>& signal_names() {
   static const std::set<std::string_view> kNames = {
       "ABRT", "ALRM", "BUS",  "CHLD", "CLD",  "CONT", "FPE",    "HUP",    "ILL",  "INT",  "IO",    "IOT",
       "KILL", "PIPE", "POLL", "PROF", "PWR",  "QUIT", "SEGV",   "STKFLT", "STOP", "SYS",  "TERM",  "TRAP",
       "TSTP", "TTIN", "TTOU", "URG",  "USR1", "USR2", "VTALRM", "WINCH",  "XCPU", "XFSZ", "RTMIN", "RTMAX"};
+  return kNames;
+}
+
+bool is_signal(std::string_view text) {
+  if (const std::optional<long> number = signal_number(text)) return *number != 0;
   std::string name = to_upper(text);
   if (name.starts_with("SIG")) name.erase(0, 3);
-  if (kNames.contains(name)) return true;
+  if (signal_names().contains(name)) return true;
   if (!name.starts_with("RTMIN+") && !name.starts_with("RTMAX-")) return false;
   const std::optional<std::uint64_t> distance = parse_unsigned(std::string_view(name).substr(6));
   return distance && *distance >= 1 && *distance <= (name.starts_with("RTMIN") ? 15U : 14U);
+}
+
+std::optional<std::string> near_signal(std::string_view text) {
+  std::vector<std::string> names;
+  for (const std::string_view name : signal_names()) names.push_back(concat("SIG", name));
+  return text.size() < 4 ? std::nullopt : closest_match(text, names);
 }
 
 }  // namespace
@@ -186,9 +196,12 @@ void StageLowering::operator()(const VolumeCommand& command) {
 
 void StageLowering::operator()(const StopSignalCommand& command) {
   std::string signal = expand(command.signal);
-  if (!is_signal(signal))
-    fail(command.signal.offset,
-         concat("\"", signal, "\" is no signal: a name like SIGTERM or a number from 1 to 64"));
+  if (!is_signal(signal)) {
+    InvalidInput error(concat("\"", signal, "\" is no signal: a name like SIGTERM or a number from 1 to 64"),
+                       source().at(*at_, command.signal.offset));
+    if (const auto near = near_signal(signal)) error.set_hint(concat("did you mean ", *near, "?"));
+    throw error;
+  }
   if (const std::optional<long> number = signal_number(signal); number && (*number < 1 || *number > 64))
     build_.warn(shown_at(), concat("STOPSIGNAL ", signal, ": Linux has signals 1 to 64"));
   remember(concat("STOPSIGNAL ", signal), false);

@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "content/tree.h"
 #include "nodes/file_actions.h"
+#include "nodes/near_path.h"
 
 namespace slipway {
 
@@ -73,7 +74,9 @@ Digest LocalContexts::digest_now(const std::string& name, const CopyAction& copy
     return digest_selection(patterns.select_in(context.tree, &context.ignored), /*of_context=*/true, digests_,
                             stop);
   } catch (const NotFound& missing) {
-    rethrow_missing_source(missing, vertex, concat("the build context ", context.shown));
+    const auto near = near_path(context.tree, context.ignored, copy.src);
+    rethrow_missing_source(missing, vertex, concat("the build context ", context.shown),
+                           near ? concat("did you mean ", *near, "?") : "");
   } catch (InvalidInput& invalid) {
     if (!invalid.location() && vertex.info.location) invalid.set_location(*vertex.info.location);
     throw;
@@ -85,10 +88,12 @@ Digest LocalContexts::digest_now(const std::string& name, const CopyAction& copy
   }
 }
 
-void rethrow_missing_source(const NotFound& missing, const Vertex& vertex, const std::string& where) {
-  const std::string message = concat(missing.what(), " (looked in ", where, ")");
-  if (vertex.info.location) throw InvalidInput(message, *vertex.info.location);
-  throw InvalidInput(message);
+void rethrow_missing_source(const NotFound& missing, const Vertex& vertex, const std::string& where,
+                            const std::string& hint) {
+  InvalidInput error(concat(missing.what(), " (looked in ", where, ")"));
+  if (vertex.info.location) error.set_location(*vertex.info.location);
+  if (!hint.empty()) error.set_hint(hint);
+  throw error;
 }
 
 }  // namespace slipway

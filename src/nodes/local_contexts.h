@@ -52,8 +52,8 @@ class LocalContexts final : public LocalContent {
 };
 
 /// Rethrows a NotFound of content/tree.h as InvalidInput at the vertex's instruction, saying where the path
-/// was looked for. Call from within a catch block.
+/// was looked for, with a hint if there is one. Call from within a catch block.
 [[noreturn]] void rethrow_missing_source(const NotFound& missing, const Vertex& vertex,
-                                         const std::string& where);
+                                         const std::string& where, const std::string& hint = {});
 
 }  // namespace slipway

@@ -51,6 +51,27 @@ TEST_F(LocalContextsTest, IgnoredFilesDoNotCount) {
   EXPECT_EQ(digest("/"), before);
 }
 
+TEST_F(LocalContextsTest, MissingFileHasTheNearestPathThatIsNotIgnoredForAHint) {
+  const auto hint_for = [&](const std::string& src) -> std::string {
+    try {
+      digest(src);
+    } catch (const InvalidInput& error) {
+      return error.hint();
+    }
+    return "found";
+  };
+  fs::create_directories(dir_.path() / "src/module");
+  write("src/module/Main.cc", "text");
+  write("server.log", "text");
+  fs::create_symlink("..", dir_.path() / "out");
+  EXPECT_EQ(hint_for("/src/modul/main.cc"), "did you mean /src/module/Main.cc?");
+  EXPECT_EQ(hint_for("/A"), "did you mean /a?");
+  EXPECT_EQ(hint_for("/serwer.log"), "") << "an ignored file";
+  EXPECT_EQ(hint_for("/c"), "") << "one letter is another name";
+  EXPECT_EQ(hint_for("/out/../serv?"), "") << "a pattern";
+  EXPECT_EQ(hint_for("/a/b"), "") << "below a file";
+}
+
 TEST_F(LocalContextsTest, MissingFileIsInvalidInputAtTheInstructionAndNamesTheContext) {
   try {
     digest("/none");
