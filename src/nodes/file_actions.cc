@@ -39,6 +39,22 @@ OwnerIds owner_in(const RootedDir& target, const std::optional<Owner>& owner) {
   return {.uid = user.uid, .gid = user.gid};
 }
 
+/// For WORKDIR: a user that the image does not know (yet) makes no difference there but to the owner, and
+/// other builders give the directory to root, or to the user's group if only the group is unknown.
+OwnerIds known_owner_in(const RootedDir& target, const Owner& owner) {
+  OwnerIds known{.uid = 0, .gid = 0};
+  try {
+    const ResolvedUser user = resolve_owner(target, owner.user, "");
+    known = {.uid = user.uid, .gid = user.gid};
+  } catch (const InvalidInput&) {
+  }
+  try {
+    if (!owner.group.empty()) known.gid = resolve_owner(target, "0", owner.group).gid;
+  } catch (const InvalidInput&) {
+  }
+  return known;
+}
+
 void copy(const CopyAction& action, const RootedDir& target, const SourceTree& from, std::stop_token stop) {
   const CopyPatterns patterns(action);
   CopyOptions options{.dest = action.dest, .mode = action.mode, .create_dest_path = action.create_dest_path};
@@ -56,7 +72,9 @@ void copy(const CopyAction& action, const RootedDir& target, const SourceTree& f
 }
 
 void mkdir(const MkdirAction& action, const RootedDir& target) {
-  const OwnerIds owner = owner_in(target, action.owner);
+  // An empty base knows nobody, whatever its Dockerfile goes on to make.
+  const OwnerIds owner = action.owner && action.base >= 0 ? known_owner_in(target, *action.owner)
+                                                          : owner_in(target, action.owner);
   // Without links: what they lead to is made, be it there or not.
   const std::string path = real_path_in(target, action.path, /*follow_last=*/true);
   const std::size_t slash = path.rfind('/');
