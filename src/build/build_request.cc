@@ -42,9 +42,6 @@ LayerOptions layer_options(const std::vector<OutputSpec>& outputs, const std::op
   const auto of = [&](const OutputSpec& output) {
     LayerOptions options{.compression = output.compression, .level = output.compression_level};
     if (output.rewrite_timestamp) options.clamp_mtime = epoch;
-    if (output.rewrite_timestamp && !epoch)
-      throw UsageError(
-          "--output: rewrite-timestamp=true needs SOURCE_DATE_EPOCH (environment or --build-arg)");
     return options;
   };
   const LayerOptions first = of(outputs.front());
@@ -84,6 +81,16 @@ PreparedRequest prepare(const BuildRequest& request) {
   prepared.assemble.epoch = source_date_epoch(request.build_args);
   prepared.assemble.layers = layer_options(prepared.outputs, prepared.assemble.epoch);
   return prepared;
+}
+
+void use_epoch_of_dockerfile(PreparedRequest& prepared, const std::optional<std::int64_t>& epoch) {
+  prepared.assemble.epoch = epoch;
+  prepared.assemble.layers = layer_options(prepared.outputs, epoch);
+  if (!epoch && std::ranges::any_of(prepared.outputs, &OutputSpec::rewrite_timestamp))
+    throw UsageError(
+        "--output: rewrite-timestamp=true needs SOURCE_DATE_EPOCH (environment, --build-arg, or an ARG "
+        "before the "
+        "first FROM)");
 }
 
 /// The names of all image outputs (of those that are pushed), each once.
@@ -155,7 +162,7 @@ BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepar
 
 BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::stop_token stop) {
   // What is asked: defaults decided, contradictions refused before anything happens.
-  const PreparedRequest prepared = prepare(request);
+  PreparedRequest prepared = prepare(request);
 
   // Contexts: found on this machine or fetched from others, with the Dockerfile among them.
   BuildInputs inputs(request, env.store, env.registry, env.progress);
@@ -166,6 +173,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   const dockerfile::Dockerfile file = dockerfile::parse(text.name, text.text);
   const dockerfile::Lowered lowered =
       lower_and_tell(file, inputs.lower_options(), inputs.images(), env.progress, stop);
+  if (!prepared.assemble.epoch) use_epoch_of_dockerfile(prepared, lowered.epoch);
   check_entitlements(lowered.graph, request.allowed, DeviceRegistry(DeviceRegistry::standard_directories()));
 
   // Cache keys: known for every step before any runs: contexts are digested, remote sources asked now.

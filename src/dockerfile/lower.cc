@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "dockerfile/build_args.h"
 #include "dockerfile/commands.h"
+#include "dockerfile/global_epoch.h"
 #include "dockerfile/lint_from.h"
 #include "dockerfile/lint_report.h"
 #include "dockerfile/lint_syntax.h"
@@ -22,11 +23,13 @@ LoweredLane finish(StageState state, const BuildState& build, const Platform& ta
   return out;
 }
 
-LoweredLane lower_lane(BuildState& build, const Platform& platform, int target) {
+LoweredLane lower_lane(BuildState& build, const Platform& platform, int target,
+                       std::optional<std::int64_t>& epoch) {
   const Stage& last = build.program.stages[static_cast<std::size_t>(target)];
   const ArgMap platforms = platform_args(platform, build.build_platform,
                                          build.options.target.empty() ? last.name : build.options.target);
   ArgMap globals = global_args(build.file, build.program, build.options, platforms, build.budget);
+  epoch = take_global_epoch(build.file, build.program, build.options, globals);
   TextBudget lint_budget;
   lint_from(build.file, build.program, build.options, platforms, globals, lint_budget, build.lint);
   StagePlan plan = plan_stages(build, platform, globals, target);
@@ -82,7 +85,8 @@ Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver
                    .args = {},
                    .unread = {}};
   Lowered out;
-  for (const Platform& platform : options.platforms) out.lanes.push_back(lower_lane(build, platform, target));
+  for (const Platform& platform : options.platforms)
+    out.lanes.push_back(lower_lane(build, platform, target, out.epoch));
   for (std::string& line : unused_arg_warnings(program, build.triggers, options))
     build.warnings.push_back(std::move(line));
   out.graph = std::move(build.graph);

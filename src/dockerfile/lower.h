@@ -91,6 +91,7 @@ struct Lowered {
   Graph graph;
   std::vector<LoweredLane> lanes;     ///< one a platform, in the order asked
   std::vector<std::string> warnings;  ///< for people: unused build args and the like
+  std::optional<std::int64_t> epoch;  ///< SOURCE_DATE_EPOCH of the Dockerfile, if the build gives none
   int target = 0;                     ///< index of the stage that was asked for
   std::set<int> stages;               ///< indices of those that were lowered
   std::vector<StageArgUse> args;      ///< as the first lane has them, stage by stage

@@ -39,6 +39,16 @@ TEST(LowerArgs, GlobalsReachAStageThatDeclaresThem) {
               ElementsAre("PATH=/usr/bin:/bin", "W=3.1"));
 }
 
+TEST(LowerArgs, GlobalSourceDateEpochIsTheImagesTimeUnlessTheBuildGivesOne) {
+  auto options = options_for({"linux/amd64"});
+  const std::string text = "ARG BASE=1700000000\nARG SOURCE_DATE_EPOCH=$BASE\nFROM alpine\n";
+  EXPECT_EQ(lower_text(text, options).epoch, 1700000000);
+  EXPECT_EQ(lower_text("FROM alpine\nARG SOURCE_DATE_EPOCH=5\n", options).epoch, std::nullopt);
+  EXPECT_EQ(lower_text("ARG SOURCE_DATE_EPOCH=context\nFROM alpine\n", options).epoch, std::nullopt);
+  options.build_args = {{"SOURCE_DATE_EPOCH", "7"}};
+  EXPECT_EQ(lower_text(text, options).epoch, std::nullopt);
+}
+
 TEST(LowerArgs, GlobalsNameTheBase) {
   auto options = options_for({"linux/amd64"});
   EXPECT_NO_THROW(lower_text("ARG BASE=alpine\nFROM ${BASE}:latest\n", options));

@@ -40,6 +40,13 @@ class Reproducible(SlipwayCase):
                 for member in tar:
                     self.assertLessEqual(member.mtime, EPOCH, member.name)
 
+    def test_epoch_may_be_an_arg_before_the_first_from(self):
+        self.import_busybox()
+        context = self.context("ARG SOURCE_DATE_EPOCH=%d\n" % EPOCH + DOCKERFILE, {"a": "a"})
+        self.build(context, "-t", "x", "-o", "type=oci,tar=false,rewrite-timestamp=true,dest=" + self.path("layout"), platforms=AMD64)
+        _, config = self.layout_image(self.path("layout"), AMD64)
+        self.assertEqual("2020-09-13T12:26:40Z", config["created"])
+
     def test_rewriting_needs_an_epoch(self):
         self.import_busybox()
         result = self.build(self.context("FROM busybox\n"), "-o", "type=oci,rewrite-timestamp=true,dest=x.tar", expect=2)
