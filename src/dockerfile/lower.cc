@@ -33,11 +33,12 @@ LoweredLane lower_lane(BuildState& build, const Platform& platform, int target,
   TextBudget lint_budget;
   lint_from(build.file, build.program, build.options, platforms, globals, lint_budget, build.lint);
   StagePlan plan = plan_stages(build, platform, globals, target);
-  LaneState lane{build, platform, std::move(globals), std::move(plan), {}, {}};
+  LaneState lane{build, platform, std::move(globals), std::move(plan), {}, {}, {}};
   lane.done.resize(build.program.stages.size());
   for (const int index : lane.plan.order) {
     const auto at = static_cast<std::size_t>(index);
     lane.done[at] = StageLowering(lane, build.program.stages[at]).run();
+    if (lane.plan.wanted_whole[at] == 0) lane.done[at] = tree_only(*lane.done[at]);
   }
   StageState& result = *lane.done[static_cast<std::size_t>(target)];
   if (result.platform != platform)

@@ -49,10 +49,17 @@ StageLowering::Tree StageLowering::tree_of(const StageSource& source, const Flag
         lane_.context =
             local_vertex("context", build_.options.ignore_patterns, "[internal] load build context");
       return {lane_.context, true};
-    case StageSource::Kind::Local:
-      return {local_vertex(source.named.context->value, source.named.context->ignore_patterns,
-                           concat("[context ", *source.named.name, "] load from client")),
-              true};
+    case StageSource::Kind::Local: {
+      // Once: its ignore patterns may be many.
+      auto known = lane_.locals.find(source.named.context->value);
+      if (known == lane_.locals.end())
+        known = lane_.locals
+                    .emplace(source.named.context->value,
+                             local_vertex(source.named.context->value, source.named.context->ignore_patterns,
+                                          concat("[context ", *source.named.name, "] load from client")))
+                    .first;
+      return {known->second, true};
+    }
     case StageSource::Kind::Scratch:
       return {};
     case StageSource::Kind::Stage: {
@@ -73,6 +80,12 @@ StageLowering::Tree StageLowering::tree_of(const StageSource& source, const Flag
   return {image_vertex(image, lane_.target, {std::move(name), build_.file.at(shown_at()), false}), false};
 }
 
+StageState tree_only(const StageState& state) {
+  ImageConfig nothing{
+      .platform = state.platform, .created = {}, .author = {}, .config = {}, .diff_ids = {}, .history = {}};
+  return {state.platform, state.result, std::move(nothing), 0, 0, {}, {}};
+}
+
 StageState StageLowering::empty_state() const {
   const Platform platform = plan_.platform.value_or(lane_.target);
   ImageConfig config{
@@ -86,8 +99,6 @@ StageState StageLowering::begin_from_image() {
   const Platform platform = plan_.platform.value_or(lane_.target);
   const BaseImage& image = build_.resolve(plan_.base.image, platform, stage_, source_place(nullptr));
   stage_lint_.base_platform(stage_, plan_.base.image, platform, image.config.platform);
-  placed(0,
-         [&] { build_.budget.spend((image.config.history.size() + image.config.config.env.size()) * 64); });
   StageState out{platform,
                  std::nullopt,
                  image.config,
@@ -95,6 +106,7 @@ StageState StageLowering::begin_from_image() {
                  image.config.history.size(),
                  EnvList(image.config.config.env),
                  {}};
+  placed(0, [&] { build_.budget.spend(out.weight()); });
   RuntimeConfig& config = out.config.config;
   config.env.clear();
   config.on_build.clear();  // they were for this stage and are done with it
@@ -111,16 +123,17 @@ StageState StageLowering::begin_from_image() {
 }
 
 StageState StageLowering::begin_from_stage() {
-  const std::optional<StageState>& base = lane_.done[static_cast<std::size_t>(plan_.base.stage)];
+  std::optional<StageState>& base = lane_.done[static_cast<std::size_t>(plan_.base.stage)];
   SLIPWAY_CHECK(base.has_value(), "the plan has what a stage uses before it");
   if (plan_.platform && *plan_.platform != base->platform)
     build_.warn(*stage_.from, concat("--platform is ignored: the stage that this one is built on is for ",
                                      base->platform.str()));
-  // A copy; charged, so that long chains of stages cannot make it quadratic.
-  placed(0, [&] {
-    build_.budget.spend(base->config.history.size() * 64 + base->env.bytes() + base->args.bytes());
-  });
-  StageState out = *base;
+  // The last stage on it takes it over: a chain of stages keeps one state, however long it is. Copies count,
+  // so that many stages on one cannot ask for any amount of memory.
+  const bool last = --lane_.plan.wanted_whole[static_cast<std::size_t>(plan_.base.stage)] == 0;
+  if (!last) placed(0, [&] { build_.budget.spend(base->weight()); });
+  StageState out = last ? std::move(*base) : *base;
+  if (last) base = tree_only(out);
   out.config.config.on_build.clear();
   // A context of the caller's stands for an image; ARGs are no part of one.
   if (plan_.base.named.name != nullptr) out.args = {};

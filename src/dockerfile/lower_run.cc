@@ -122,8 +122,11 @@ void StageLowering::operator()(const RunCommand& command) {
   placed(0, [&] {
     std::size_t bodies = 0;
     for (const Heredoc& heredoc : at_->heredocs) bodies += heredoc.body.size();
-    // Each argument is looked up and copied for the environment and for the history, however short it is.
-    build_.budget.spend(state_.env.bytes() + state_.args.bytes() + state_.args.entries().size() * 256 +
+    // Each argument is looked up and copied for the environment and for the history, however short it is; so
+    // is each variable, and each word of the shell's.
+    constexpr std::size_t kVariable = 64, kArgument = 256, kWord = 64;
+    build_.budget.spend(state_.env.bytes() + state_.env.entries().size() * kVariable + state_.args.bytes() +
+                        state_.args.entries().size() * kArgument + state_.config.config.shell.size() * kWord +
                         at_->text.size() + bodies);
   });
   if (state_.env.find(""))

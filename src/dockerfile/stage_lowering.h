@@ -1,5 +1,6 @@
 #pragma once
 // Lowering of one stage for one lane: its commands become vertices, config and history.
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ struct LaneState {
   StagePlan plan;
   std::vector<std::optional<StageState>> done;  ///< by stage index
   std::optional<Digest> context;                ///< the build context's vertex, once something reads it
+  std::map<std::string, Digest> locals;         ///< those of named contexts, likewise
 };
 
 /// Used once: construct, run(), take the state.
@@ -162,6 +164,9 @@ auto StageLowering::placed(std::size_t offset, Work work) {
     fail(offset + error.offset(), error.message());
   }
 }
+
+/// What those need of a stage who only read its files.
+StageState tree_only(const StageState& state);
 
 /// "--from=x --link ", as written.
 std::string written_flags(const Instruction& instruction);

@@ -41,6 +41,11 @@ class StagePlanner {
         if (!out.stages[static_cast<std::size_t>(used)]) wanted.insert(used);
     }
     out.order = order_of(out);
+    out.wanted_whole.resize(out.stages.size());
+    ++out.wanted_whole[static_cast<std::size_t>(target)];
+    for (const std::optional<PlannedStage>& stage : out.stages)
+      if (stage && stage->base.kind == Kind::Stage)
+        ++out.wanted_whole[static_cast<std::size_t>(stage->base.stage)];
     return out;
   }
 

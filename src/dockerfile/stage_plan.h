@@ -19,6 +19,8 @@ struct PlannedStage {
 struct StagePlan {
   std::vector<std::optional<PlannedStage>> stages;  ///< by index; nothing for those that are not needed
   std::vector<int> order;                           ///< the needed ones, each after all that it uses
+  /// How often more than a stage's files is wanted, by index: by stages built on it, and as the result.
+  std::vector<int> wanted_whole;
 };
 
 /// Resolves the images that needed stages are FROM (their triggers may need more stages), and no others.

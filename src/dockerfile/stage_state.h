@@ -65,7 +65,7 @@ class StageArgs {
   std::size_t bytes_ = 0;
 };
 
-/// A stage that is built on it starts with a copy, its ARGs included.
+/// A stage that is built on it starts with what it has, its ARGs included.
 struct StageState {
   Platform platform;
   std::optional<Digest> result;  ///< nothing for an empty tree
@@ -81,6 +81,8 @@ struct StageState {
     if (const auto value = args.find(name)) return value;
     return env.find(name);
   }
+  /// About how many bytes it keeps, and so how much work a copy of it is.
+  std::size_t weight() const;
 };
 
 }  // namespace slipway::dockerfile

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/strings.h"
 #include "dockerfile/lowering.h"
 
 namespace slipway::testing {
@@ -172,6 +173,24 @@ TEST(LowerStages, LongChainsOfStagesAreFine) {
   std::string text = "FROM alpine AS s0\n";
   for (int i = 1; i < 2'000; ++i) text += concat("FROM s", i - 1, " AS s", i, "\n");
   EXPECT_TRUE(lower_text(text).lanes[0].result);
+}
+
+TEST(LowerStages, LongChainsKeepOneStateHoweverMuchIsInIt) {
+  std::string text = "FROM alpine AS s0\nENV";
+  for (int i = 0; i < 4'000; ++i) text += concat(" e", i, "=x");
+  text += '\n';
+  for (int i = 0; i < 2'000; ++i) text += concat("FROM s", i, " AS s", i + 1, "\n");
+  EXPECT_EQ(config_of(text).config.env.size(), 4'001U);
+}
+
+TEST(LowerStages, AStageMayBeBuiltOnAndReadFromInAnyOrder) {
+  const Lowered lowered = lower_text(
+      "FROM alpine AS a\nENV A=1\nRUN a\n"
+      "FROM a AS b\nCOPY --from=a /x /y\n"
+      "FROM a AS c\nENV C=$A\n"
+      "FROM c\nCOPY --from=a /x /y\nCOPY --from=b /x /y\nCOPY --from=c /x /y\n");
+  EXPECT_THAT(lowered.lanes.front().config.config.env, ElementsAre("PATH=/usr/bin:/bin", "A=1", "C=1"));
+  EXPECT_TRUE(lowered.lanes.front().result);
 }
 
 TEST(LowerStages, NoCacheMarksStepsOnly) {

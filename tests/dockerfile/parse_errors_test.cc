@@ -210,6 +210,42 @@ TEST(ParseErrors, ManyArgumentsTimesManyStepsAreRefusedInTime) {
   EXPECT_NE(refusal_of(text).message().find("too much text"), std::string::npos);
 }
 
+TEST(ParseErrors, ManyVariablesTimesManyStepsAreRefusedInTime) {
+  std::string text = "FROM alpine\nENV";
+  for (int i = 0; i < 4'000; ++i) text += concat(" A", i, "=");
+  text += '\n';
+  for (int i = 0; i < 5'000; ++i) text += "RUN x\n";
+  EXPECT_NE(refusal_of(text).message().find("too much text"), std::string::npos);
+}
+
+TEST(ParseErrors, AShellOfManyWordsTimesManyStepsIsRefusedInTime) {
+  std::string text = "FROM alpine\nSHELL [\"sh\"";
+  for (int i = 0; i < 8'000; ++i) text += ",\"x\"";
+  text += "]\n";
+  for (int i = 0; i < 5'000; ++i) text += "RUN x\n";
+  EXPECT_NE(refusal_of(text).message().find("too much text"), std::string::npos);
+}
+
+TEST(ParseErrors, PatternsOfManyStarsOverLongValuesAreRefusedInTime) {
+  std::string text = "FROM alpine\nENV A=0123456789abcdef\n";
+  for (int i = 0; i < 15; ++i) text += "ENV A=$A$A\n";
+  std::string stars;
+  for (int i = 0; i < 5'000; ++i) stars += "*a";
+  for (const std::string& use : {concat("${A//", stars, "/y}"), concat("${A%%", stars, "}")})
+    EXPECT_NE(refusal_of(concat(text, "ENV B=", use, "\n")).message().find("too much text"),
+              std::string::npos);
+}
+
+TEST(ParseErrors, ManyStagesOnOneWithManyLabelsAreRefusedInTime) {
+  std::string text = "FROM scratch AS a\nLABEL";
+  for (int i = 0; i < 4'000; ++i) text += concat(" l", i, "=");
+  text += '\n';
+  for (int i = 0; i < 1'000; ++i) text += concat("FROM a AS b", i, "\n");
+  text += "FROM scratch\n";
+  for (int i = 0; i < 1'000; ++i) text += concat("COPY --from=b", i, " / /\n");
+  EXPECT_NE(refusal_of(text).message().find("too much text"), std::string::npos);
+}
+
 TEST(ParseErrors, EmptyFilesAreRefused) {
   EXPECT_THROW(dockerfile::parse("Dockerfile", ""), InvalidInput);
   EXPECT_THROW(dockerfile::parse("Dockerfile", "# nothing\n\n"), InvalidInput);
