@@ -69,9 +69,9 @@ Glob::Glob(std::string_view pattern, Dialect dialect) {
       const bool slash = at < text.size() && text[at] == U'/';
       if (slash) ++at;
       const bool rest = at == text.size() || (suffix && !slash);
-      tokens_.push_back({.kind = rest ? Kind::Rest : Kind::Directories, .ranges = {}});
+      add_any(rest ? Kind::Rest : Kind::Directories);
     } else if (c == U'*') {
-      tokens_.push_back({.kind = Kind::AnyText, .ranges = {}});
+      add_any(Kind::AnyText);
     } else if (c == U'?') {
       tokens_.push_back({.kind = Kind::AnyCharacter, .ranges = {}});
     } else if (c == U'[') {
@@ -83,6 +83,11 @@ Glob::Glob(std::string_view pattern, Dialect dialect) {
       tokens_.push_back({.kind = Kind::Literal, .literal = c, .ranges = {}});
     }
   }
+}
+
+/// A row of the same is one: else each step would take the square of its length.
+void Glob::add_any(Kind kind) {
+  if (tokens_.empty() || tokens_.back().kind != kind) tokens_.push_back({.kind = kind, .ranges = {}});
 }
 
 Glob::Token Glob::parse_class(const std::u32string& pattern, std::size_t& at, std::string_view shown) const {

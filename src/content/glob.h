@@ -41,6 +41,7 @@ class Glob {
   /// Which tokens may come next; one more than there are tokens, the last stands for "all matched".
   using States = std::vector<char>;
 
+  void add_any(Kind kind);
   Token parse_class(const std::u32string& pattern, std::size_t& at, std::string_view shown) const;
   void enter(States& states, std::size_t token) const;
   bool step(const States& now, States& next, char32_t character) const;

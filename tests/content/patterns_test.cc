@@ -156,6 +156,15 @@ INSTANTIATE_TEST_SUITE_P(Moby, IncludeBelow,
                                              "earlier_negation_is_overruled", {"!a/b", "a"}, "a", false}),
                          [](const auto& row) { return row.param.name; });
 
+TEST(Glob, ARowOfStarsTakesAsLongAsOne) {
+  EXPECT_TRUE(glob_match(std::string(30'000, '*') + "x", std::string(200, 'a') + "x"));
+  EXPECT_FALSE(glob_match(std::string(30'000, '*') + "x", std::string(200, 'a')));
+  std::string directories;
+  for (int i = 0; i < 30'000; ++i) directories += "**/";
+  EXPECT_TRUE(PatternMatcher({directories + "x"}).excludes("a/b/x"));
+  EXPECT_FALSE(PatternMatcher({directories + "x"}).excludes(std::string(200, 'a')));
+}
+
 TEST(PatternMatcher, SaysWhatPatternsOfInclusionMayFindBelow) {
   const PatternMatcher included({"a/*/c", "**/deep", "!x/y"});
   EXPECT_TRUE(included.may_exclude_below("a"));
