@@ -94,7 +94,7 @@ void BuildContexts::load_main(const BuildRequest& request, std::stop_token stop)
   } else if (is_http(context)) {
     take_fetched(request, fetch_.http(context, "[internal] load remote build context", stop), stop);
   } else {
-    UsageError missing(concat("the build context ", context, " is not a directory"));
+    UsageError missing(concat("the build context ", without_credentials(context), " is not a directory"));
     if (context.find("://") != std::string::npos)
       missing.set_hint("contexts are directories, -, git URLs and http(s) URLs");
     throw missing;
@@ -153,7 +153,7 @@ void BuildContexts::load_named(const std::string& name, const std::string& value
     FetchedContext tree = fetch_.http(value, step, stop);
     add_local(name, {.path = tree.directory, .shown = tree.shown, .ignore_patterns = {}});
   } else {
-    UsageError wrong(concat("\"", value, "\" is not a directory"));
+    UsageError wrong(concat("\"", without_credentials(value), "\" is not a directory"));
     wrong.set_hint(
         "others are docker-image://REF, oci-layout://DIR[:TAG], target:STAGE, git and http(s) URLs");
     throw wrong;

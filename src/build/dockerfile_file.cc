@@ -13,7 +13,9 @@
 #include "base/rooted.h"
 #include "base/strings.h"
 #include "content/file_bytes.h"
+#include "content/patterns.h"
 #include "dockerfile/ignore_file.h"
+#include "graph/git_url.h"
 
 namespace slipway {
 
@@ -22,6 +24,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kLargest = std::size_t{16} << 20;
+// Each pattern is tried on each file, so a file of millions is no list but an attack.
+constexpr std::size_t kLargestIgnore = std::size_t{1} << 20;
 constexpr const char* kIgnoreName = ".dockerignore";
 
 /// Files of a context, either by any path or within a root.
@@ -63,13 +67,46 @@ Files files_within(const RootedDir& root) {
               }};
 }
 
-std::vector<std::string> patterns_of(const std::optional<std::string>& text) {
-  return text ? dockerfile::read_ignore_file(*text) : std::vector<std::string>{};
+/// Throws InvalidInput with the line of the first pattern that is none.
+void check_patterns(const std::string& name, const std::string& text) {
+  const std::vector<std::string> lines = split(text, '\n');
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    try {
+      PatternMatcher(dockerfile::read_ignore_file(lines[i]));
+    } catch (const InvalidInput& error) {
+      throw InvalidInput(error.message(), {name, static_cast<int>(i + 1), 0, std::string(trim(lines[i]))});
+    }
+  }
+}
+
+/// Those of the first file that is there.
+std::vector<std::string> patterns_of(const Files& files, const std::vector<fs::path>& places) {
+  for (const fs::path& path : places) {
+    std::optional<std::string> text;
+    try {
+      text = files.read(path);
+    } catch (Error& error) {
+      error.add_context(concat("cannot read ", path.native()));
+      throw;
+    }
+    if (!text) continue;
+    const std::string name = path.filename().native();
+    if (text->size() > kLargestIgnore)
+      throw InvalidInput(concat(name, " has ", human_bytes(text->size()), ", and may have ",
+                                human_bytes(kLargestIgnore), " at most"));
+    check_patterns(name, *text);
+    return dockerfile::read_ignore_file(*text);
+  }
+  return {};
 }
 
 [[noreturn]] void throw_missing(const Files& files, const fs::path& path, const std::string& where) {
-  UsageError missing(concat("cannot read the Dockerfile ", path.native(), where, ": no such file"));
   std::vector<std::string> names = files.list(path.parent_path());
+  const bool is_there = std::ranges::find(names, path.filename().native()) != names.end();
+  UsageError missing(
+      concat("cannot read the Dockerfile ", without_credentials(path.native()), where,
+             is_there ? ": it is no regular file, or a link that leads nowhere in there" : ": no such file"));
+  if (is_there) throw missing;
   std::erase_if(names, [](const std::string& name) { return name.ends_with(kIgnoreName); });
   std::optional<std::string> near = closest_match(path.filename().native(), names);
   for (const std::string& name : names)
@@ -90,10 +127,9 @@ DockerfileFile find(const Files& files, const std::vector<fs::path>& places, con
       throw UsageError(concat("cannot read the Dockerfile ", path.native(), where, ": ", e.what()));
     }
     if (!text) continue;
-    auto ignored = files.read(path.native() + kIgnoreName);
-    if (!ignored) ignored = files.read(context / kIgnoreName);
-    return {
-        .name = path.filename().native(), .text = std::move(*text), .ignore_patterns = patterns_of(ignored)};
+    return {.name = path.filename().native(),
+            .text = std::move(*text),
+            .ignore_patterns = patterns_of(files, {path.native() + kIgnoreName, context / kIgnoreName})};
   }
   throw_missing(files, places.front(), where);
 }
@@ -119,12 +155,12 @@ DockerfileFile find_dockerfile_within(const fs::path& tree, const fs::path& file
 }
 
 std::vector<std::string> context_ignore_patterns(const fs::path& context) {
-  return patterns_of(files_of_this_machine().read(context / kIgnoreName));
+  return patterns_of(files_of_this_machine(), {context / kIgnoreName});
 }
 
 std::vector<std::string> ignore_patterns_within(const fs::path& tree) {
   const RootedDir root(tree);
-  return patterns_of(files_within(root).read(kIgnoreName));
+  return patterns_of(files_within(root), {kIgnoreName});
 }
 
 }  // namespace slipway

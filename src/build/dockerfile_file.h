@@ -22,7 +22,8 @@ DockerfileFile find_dockerfile(const std::filesystem::path& context, const std::
 DockerfileFile find_dockerfile_within(const std::filesystem::path& tree, const std::filesystem::path& file,
                                       const std::string& shown);
 
-/// The patterns of a context's own .dockerignore.
+/// The patterns of a context's own .dockerignore. Here and above, InvalidInput names the file and line of what is
+/// no pattern, or says that the file is too large.
 std::vector<std::string> context_ignore_patterns(const std::filesystem::path& context);
 std::vector<std::string> ignore_patterns_within(const std::filesystem::path& tree);
 

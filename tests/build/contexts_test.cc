@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 using dockerfile::NamedContext;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 class NoCredentials final : public CredentialSource {
  public:
@@ -127,9 +128,44 @@ TEST_F(ContextsTest, MissingLayoutAndTagAreSaid) {
               HasSubstr("no OCI image layout"));
 }
 
+TEST_F(ContextsTest, ALineOfAnIgnoreFileThatIsNoPatternIsNamed) {
+  const fs::path directory = directory_.path() / "other";
+  fs::create_directories(directory);
+  write_text(directory / ".dockerignore", "ok\n# [\n\n  foo[\n");
+  const std::string named = refusal<InvalidInput>(directory.native());
+  EXPECT_THAT(named, HasSubstr("--build-context Base"));
+  EXPECT_THAT(named, HasSubstr(".dockerignore:4"));
+  EXPECT_THAT(named, HasSubstr("4 | foo["));
+  write_text(request_.context / ".dockerignore", "");
+  write_text(request_.context / "Dockerfile.dockerignore", "!\n");
+  EXPECT_THAT(refusal<InvalidInput>(directory.native()), HasSubstr("Dockerfile.dockerignore:1"));
+}
+
+TEST_F(ContextsTest, CredentialsOfAMistypedUrlAreNotShown) {
+  request_.dockerfile = "ssh://me:hidden@h/Dockerfile";
+  EXPECT_THAT(refusal<UsageError>("target:x"), Not(HasSubstr("hidden")));
+  request_.dockerfile.clear();
+  request_.context = "ftp://me:hidden@h/x";
+  EXPECT_THAT(refusal<UsageError>("target:x"), Not(HasSubstr("hidden")));
+}
+
+TEST_F(ContextsTest, ADockerfileThatIsADirectoryIsNotCalledMissing) {
+  fs::remove(request_.context / "Dockerfile");
+  fs::create_directory(request_.context / "Dockerfile");
+  EXPECT_THAT(refusal<UsageError>("target:x"), Not(HasSubstr("did you mean")));
+}
+
+TEST_F(ContextsTest, IgnoreFilesOfMillionsOfPatternsAreRefused) {
+  std::string text;
+  while (text.size() <= std::size_t{1} << 20) text += "aa\n";
+  write_text(request_.context / ".dockerignore", text);
+  EXPECT_THAT(refusal<InvalidInput>("target:x"), HasSubstr(".dockerignore has 1.0MB, and may have"));
+}
+
 TEST_F(ContextsTest, OtherValuesAreRefusedWithTheName) {
   EXPECT_THAT(refusal<UsageError>("nothing-here"), HasSubstr("--build-context Base"));
   EXPECT_THAT(refusal<UsageError>("nothing-here"), HasSubstr("docker-image://"));
+  EXPECT_THAT(refusal<UsageError>("ftp://me:hidden@h/x"), Not(HasSubstr("hidden")));
   EXPECT_THAT(refusal<UsageError>("target:"), HasSubstr("name of a stage"));
   EXPECT_THAT(refusal<UsageError>("https://h/x.git?nonsense=1"), HasSubstr("nonsense"));
 }
