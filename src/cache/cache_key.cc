@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "graph/codec.h"
@@ -107,7 +108,7 @@ std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, s
   class NoRemoteContent final : public RemoteContent {
    public:
     std::vector<std::string> identities(const std::vector<const Vertex*>& sources, std::stop_token) override {
-      if (!sources.empty()) throw InvalidInput("the graph has a remote source, and nobody fetches any");
+      SLIPWAY_CHECK(sources.empty(), "who has remote sources gives a RemoteContent");
       return {};
     }
   } none;

@@ -47,7 +47,7 @@ CopyAction selection_of_mount(const Mount& mount);
 /// secrets' values and vertex names are in no key. Throws as LocalContent and RemoteContent do.
 std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, RemoteContent& remote,
                                     std::stop_token stop);
-/// The same for a graph without remote sources; InvalidInput if it has one.
+/// The same for a graph that has no remote sources, which the caller knows.
 std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, std::stop_token stop);
 
 }  // namespace slipway

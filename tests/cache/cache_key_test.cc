@@ -139,7 +139,7 @@ TEST(CacheKeys, RemoteSourcesNeedSomebodyWhoFetchesThem) {
   graph.add({.inputs = {}, .what = SourceOp{.identifier = "https://h/x", .attrs = {}}, .platform = {}}, {},
             {});
   FakeContent content;
-  EXPECT_THROW(cache_keys(graph, content, {}), InvalidInput);
+  EXPECT_DEATH(cache_keys(graph, content, {}), "gives a RemoteContent");
 }
 
 }  // namespace
