@@ -252,6 +252,8 @@ void BuildRun::rethrow(const Failure& failure, const std::vector<std::string>& t
     throw;
   } catch (Error& error) {
     add_context(error);
+    if (step.vertex && step.vertex->info.location)
+      error.add_context(position_of(*step.vertex->info.location));
     throw;
   }
 }

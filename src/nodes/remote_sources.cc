@@ -30,6 +30,13 @@ std::string shown_source(const SourceOp& source) {
   return without_credentials(source.identifier.substr(0, source.identifier.find('?')));
 }
 
+[[noreturn]] void refuse_missing(const NotFound& missing, const Vertex& vertex) {
+  InvalidInput wrong(missing.what());
+  wrong.set_hint(missing.hint());
+  if (vertex.info.location) wrong.set_location(*vertex.info.location);
+  throw wrong;
+}
+
 /// Rethrows the exception in flight with the place of the instruction.
 [[noreturn]] void rethrow_at(const Vertex& vertex) {
   const auto& place = vertex.info.location;
@@ -39,10 +46,7 @@ std::string shown_source(const SourceOp& source) {
     if (!e.location() && place) e.set_location(*place);
     throw;
   } catch (const NotFound& e) {
-    InvalidInput wrong(e.what());
-    wrong.set_hint(e.hint());
-    if (place) wrong.set_location(*place);
-    throw wrong;
+    refuse_missing(e, vertex);
   } catch (Error& e) {
     if (place) e.add_context(concat(place->file, ":", place->line));
     throw;
@@ -142,8 +146,8 @@ SnapshotId RemoteSources::fetch(const Vertex& vertex, std::stop_token stop) {
     if (HttpSource::is_http(source))
       return http_.unpack(source, find(http_versions_), item_progress(id), stop);
     return git_.checkout(remote_git(source), find(git_versions_), git_log(id), stop);
-  } catch (const Error&) {
-    rethrow_at(vertex);
+  } catch (const NotFound& e) {
+    refuse_missing(e, vertex);  // the place of other errors is told with the step's name
   }
 }
 

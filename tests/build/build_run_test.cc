@@ -331,7 +331,9 @@ TEST_F(BuildRunFailure, FirstFailureStopsWhatStillRuns) {
 
 TEST_F(BuildRunFailure, MissingSandboxIsAHostErrorAtTheStep) {
   sandbox_missing_ = true;
-  EXPECT_THAT(failure_of<HostError>(kTwoStages).what(), HasSubstr("RUN make"));
+  const std::string error = failure_of<HostError>(kTwoStages).what();
+  EXPECT_THAT(error, HasSubstr("RUN make"));
+  EXPECT_EQ(error.find("Dockerfile:2: building for "), 0U) << error << ": the place comes first";
 }
 
 TEST_F(BuildRunFailure, MissingFileOfAStageNamesTheCopy) {
