@@ -53,8 +53,7 @@ std::string named_context_key(const std::string& name) {
     if (platform < name.size()) key += concat("::", Platform::parse(name.substr(platform + 2)).str());
     return key;
   } catch (const InvalidInput& e) {
-    throw UsageError(
-        concat("--build-context ", name, ": \"", name, "\" cannot be the name of a context: ", e.what()));
+    throw UsageError(concat("\"", name, "\" cannot be the name of a context: ", e.what()));
   }
 }
 
@@ -163,6 +162,7 @@ void BuildContexts::load_named(const std::string& name, const std::string& value
 /// Under a name that no registry has; its blobs get into the store when they are needed.
 void BuildContexts::add_layout(const std::string& name, std::string_view spec) {
   const auto [directory, wanted] = split_layout(spec);
+  if (directory.empty()) throw UsageError("oci-layout:// needs the layout's directory after it");
   OciLayout layout(directory);
   const Descriptor image = layout.find(wanted);
   std::string repository = name;

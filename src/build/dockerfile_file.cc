@@ -105,7 +105,7 @@ std::vector<std::string> patterns_of(const Files& files, const std::vector<fs::p
   const bool is_there = std::ranges::find(names, path.filename().native()) != names.end();
   UsageError missing(
       concat("cannot read the Dockerfile ", without_credentials(path.native()), where,
-             is_there ? ": it is no regular file, or a link that leads nowhere in there" : ": no such file"));
+             is_there ? ": it is neither a regular file nor a link to one" : ": no such file"));
   if (is_there) throw missing;
   std::erase_if(names, [](const std::string& name) { return name.ends_with(kIgnoreName); });
   std::optional<std::string> near = closest_match(path.filename().native(), names);

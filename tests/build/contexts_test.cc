@@ -167,6 +167,7 @@ TEST_F(ContextsTest, OtherValuesAreRefusedWithTheName) {
   EXPECT_THAT(refusal<UsageError>("nothing-here"), HasSubstr("docker-image://"));
   EXPECT_THAT(refusal<UsageError>("ftp://me:hidden@h/x"), Not(HasSubstr("hidden")));
   EXPECT_THAT(refusal<UsageError>("target:"), HasSubstr("name of a stage"));
+  EXPECT_THAT(refusal<UsageError>("oci-layout://"), HasSubstr("needs the layout's directory"));
   EXPECT_THAT(refusal<UsageError>("https://h/x.git?nonsense=1"), HasSubstr("nonsense"));
 }
 

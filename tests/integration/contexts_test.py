@@ -236,7 +236,7 @@ class Input(Case):
         self.refused(1, "Dockerfile:2", args=["-"],
                      stdin=tar_of({"Dockerfile": "FROM scratch\nCOPY x/ /x/\n", "x": link(outside)}))
         # Nor is the Dockerfile read through one.
-        self.refused(2, "no such file", args=["-"], stdin=tar_of({"Dockerfile": link(outside)}))
+        self.refused(2, "neither a regular file", args=["-"], stdin=tar_of({"Dockerfile": link(outside)}))
 
     def test_damaged_tar(self):
         self.refused(1, "the archive on stdin", args=["-"], stdin=tar_of(self.FILES, "gz")[:60])

@@ -60,7 +60,7 @@ TEST_F(StepFlags, SecretByItsIdIsAVariableOrAFile) {
 }
 TEST_F(StepFlags, SecretsThatSayTooLittleOrTooMuchAreRefused) {
   for (const char* text : {"", "x", "src=", "id=x,what=y", "id=x,type=tape,src=/dev/null",
-                           "id=x,env=STEP_FLAGS_NOT_SET", "id=x,src=/nonexistent"})
+                           "id=x,env=STEP_FLAGS_NOT_SET", "id=x,src=/nonexistent", "id=x,src=/dev/zero"})
     EXPECT_THROW(read_secret(text), UsageError) << text;
 }
 TEST_F(StepFlags, AgentOfTheEnvironment) {

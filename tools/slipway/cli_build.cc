@@ -87,10 +87,15 @@ BuildRequest request_of(const BuildFlags& flags) {
   if (const char* socket = std::getenv("SSH_AUTH_SOCK")) request.ssh_auth_sock = socket;
   if (const char* home = std::getenv("HOME"))
     request.known_hosts = std::filesystem::path(home) / ".ssh/known_hosts";
-  for (const std::string& list : flags.platforms)
-    for (const Platform& platform : parse_platform_list(list))
-      if (std::ranges::find(request.platforms, platform) == request.platforms.end())
-        request.platforms.push_back(platform);
+  try {
+    for (const std::string& list : flags.platforms)
+      for (const Platform& platform : parse_platform_list(list))
+        if (std::ranges::find(request.platforms, platform) == request.platforms.end())
+          request.platforms.push_back(platform);
+  } catch (Error& e) {
+    e.add_context("--platform");
+    throw;
+  }
   request.tags = parse_tags(flags.tags);
   request.build_args = build_args_of(flags);
   for (const std::string& label : flags.labels) {

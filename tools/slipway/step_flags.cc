@@ -83,7 +83,7 @@ std::pair<std::string, Secret> read_secret(const std::string& text) {
   }
   try {
     return {id, Secret(read_file(file, 500 * 1024))};
-  } catch (const SystemError& e) {
+  } catch (const Error& e) {
     throw UsageError(concat("--secret id=", id, ": ", e.what()));
   }
 }
