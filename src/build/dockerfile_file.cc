@@ -34,8 +34,16 @@ struct Files {
   std::function<std::vector<std::string>(const fs::path&)> list;    ///< empty if there is no such directory
 };
 
-Files files_of_this_machine() {
-  return {.read = [](const fs::path& path) -> std::optional<std::string> {
+/// A pipe is read where the caller named it (-f <(…)): one that happens to have the right name may never end.
+void refuse_pipe(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode))
+    throw InvalidInput("it is a named pipe, not a regular file");
+}
+
+Files files_of_this_machine(const fs::path& given) {
+  return {.read = [given](const fs::path& path) -> std::optional<std::string> {
+            if (given.empty() || path != given) refuse_pipe(path);
             try {
               return read_file(path, kLargest);
             } catch (const SystemError& e) {
@@ -144,7 +152,7 @@ DockerfileFile find_dockerfile(const fs::path& context, const fs::path& file) {
     places = {file};
     if (file.is_relative()) places.push_back(context / file);
   }
-  return find(files_of_this_machine(), places, context, "");
+  return find(files_of_this_machine(file), places, context, "");
 }
 
 DockerfileFile find_dockerfile_within(const fs::path& tree, const fs::path& file, const std::string& shown) {
@@ -155,7 +163,7 @@ DockerfileFile find_dockerfile_within(const fs::path& tree, const fs::path& file
 }
 
 std::vector<std::string> context_ignore_patterns(const fs::path& context) {
-  return patterns_of(files_of_this_machine(), {context / kIgnoreName});
+  return patterns_of(files_of_this_machine({}), {context / kIgnoreName});
 }
 
 std::vector<std::string> ignore_patterns_within(const fs::path& tree) {

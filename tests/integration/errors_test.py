@@ -36,6 +36,15 @@ class Errors(SlipwayCase):
     def test_missing_context(self):
         self.refused(2, "no-such-dir", "not a directory", args=["build", "no-such-dir"])
 
+    def test_pipe_with_the_name_of_a_dockerfile_is_not_waited_for(self):
+        os.mkdir(self.path("piped"))
+        os.mkfifo(self.path("piped", "Dockerfile"))
+        self.refused(2, "piped/Dockerfile", "named pipe", args=["build", self.path("piped")])
+        os.unlink(self.path("piped", "Dockerfile"))
+        self.write("piped/Dockerfile", "FROM scratch\nCOPY . /\n")
+        os.mkfifo(self.path("piped", ".dockerignore"))
+        self.refused(1, "piped/.dockerignore", "named pipe", args=["build", self.path("piped")])
+
     def test_missing_dockerfile(self):
         os.mkdir(self.path("empty"))
         self.refused(2, "empty/Dockerfile", "no such file", "-f FILE", args=["build", "empty"])
