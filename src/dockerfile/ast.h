@@ -63,8 +63,10 @@ struct Dockerfile {
 
   /// The place of a line (and column), for errors.
   SourceLocation at(int line, int column = 0) const;
-  /// The place of an instruction as a whole.
-  SourceLocation at(const Instruction& instruction) const { return at(instruction.first_line); }
+  /// The place of an instruction as a whole: of its keyword.
+  SourceLocation at(const Instruction& instruction) const {
+    return at(instruction.first_line, instruction.column);
+  }
   /// The place of a flag.
   SourceLocation at(const Flag& flag) const { return at(flag.line, flag.column); }
   /// The place of a byte of an instruction's text; of its keyword if it has no text.

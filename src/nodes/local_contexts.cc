@@ -41,6 +41,26 @@ std::string selection_key(const std::string& name, const CopyAction& copy) {
   return key;
 }
 
+/// Where the instruction's first line names the path that `message` begins with, in quotes; else where the
+/// instruction is.
+SourceLocation place_of_source(SourceLocation where, std::string_view message) {
+  if (!message.starts_with("\"/")) return where;
+  const std::string_view path = message.substr(2, message.find('"', 2) - 2);
+  const auto ends_word = [&](std::size_t at) {
+    return at >= where.line_text.size() ||
+           std::string_view(" \t\"',/\\").find(where.line_text[at]) != std::string_view::npos;
+  };
+  for (std::size_t at = where.line_text.find(path); !path.empty() && at != std::string::npos;
+       at = where.line_text.find(path, at + 1)) {
+    const bool begins_word =
+        at > 0 && std::string_view(" \t\"'/=").find(where.line_text[at - 1]) != std::string_view::npos;
+    if (!begins_word || !ends_word(at + path.size())) continue;
+    where.column = static_cast<int>(at) + 1;
+    break;
+  }
+  return where;
+}
+
 }  // namespace
 
 Digest LocalContexts::digest(const std::string& name, const CopyAction& copy, const Vertex& vertex,
@@ -90,8 +110,9 @@ Digest LocalContexts::digest_now(const std::string& name, const CopyAction& copy
 
 void rethrow_missing_source(const NotFound& missing, const Vertex& vertex, const std::string& where,
                             const std::string& hint) {
-  InvalidInput error(concat(missing.what(), " (looked in ", where, ")"));
-  if (vertex.info.location) error.set_location(*vertex.info.location);
+  const std::string what = missing.what();
+  InvalidInput error(concat(what, " (looked in ", where, ")"));
+  if (vertex.info.location) error.set_location(place_of_source(*vertex.info.location, what));
   if (!hint.empty()) error.set_hint(hint);
   throw error;
 }

@@ -333,7 +333,7 @@ TEST_F(BuildRunFailure, MissingSandboxIsAHostErrorAtTheStep) {
   sandbox_missing_ = true;
   const std::string error = failure_of<HostError>(kTwoStages).what();
   EXPECT_THAT(error, HasSubstr("RUN make"));
-  EXPECT_EQ(error.find("Dockerfile:2: building for "), 0U) << error << ": the place comes first";
+  EXPECT_EQ(error.find("Dockerfile:2:1: building for "), 0U) << error << ": the place comes first";
 }
 
 TEST_F(BuildRunFailure, MissingFileOfAStageNamesTheCopy) {

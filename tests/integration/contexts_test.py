@@ -412,7 +412,7 @@ class Add(Case):
         self.built(context)
         self.assertEqual(1, len(server.asked))
         wrong = self.context("FROM scratch\nADD --checksum=sha256:%s %s/f /\n" % ("0" * 64, server.url), name="wrong")
-        self.refused(3, "ERROR: Dockerfile:2: building for", "/f", digest, "was expected", args=[wrong])
+        self.refused(3, "ERROR: Dockerfile:2:1: building for", "/f", digest, "was expected", args=[wrong])
 
     def test_git(self):
         self.repository({"a": "a", "sub/b": "b"})
