@@ -14,7 +14,7 @@
 #include "content/file_bytes.h"
 #include "content/kept_xattrs.h"
 #include "content/layer_reader.h"
-#include "content/snapshots.h"
+#include "content/overlay_marks.h"
 #include "content/tree_paths.h"
 
 namespace slipway {

@@ -11,7 +11,8 @@
 namespace slipway {
 
 bool is_kept_xattr(std::string_view name) {
-  return name == "security.capability" || (name.starts_with("user.") && !name.starts_with("user.overlay."));
+  return name == "security.capability" || (name.starts_with("user.") && !name.starts_with("user.overlay.") &&
+                                           !name.starts_with("user.slipway."));
 }
 
 namespace {

@@ -1,13 +1,13 @@
 #include "content/lower_view.h"
 
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
 
 #include "base/error.h"
+#include "base/files.h"
+#include "content/file_bytes.h"
 #include "content/snapshots.h"
 
 namespace slipway {
@@ -22,24 +22,18 @@ std::optional<struct stat> status_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-bool is_whiteout(const struct stat& status) {
-  return S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0);
-}
-
-const char* opaque_attribute() {
-  return overlay_uses_user_xattr() ? "user.overlay.opaque" : "trusted.overlay.opaque";
-}
-
-bool is_opaque(const std::filesystem::path& directory) {
-  char value = 0;
-  return ::lgetxattr(directory.c_str(), opaque_attribute(), &value, 1) == 1 && value == 'y';
-}
-
-LowerDirectory LowerDirectory::root_of(SnapshotStore& snapshots, const std::optional<SnapshotId>& snapshot) {
+LowerDirectory LowerDirectory::root_of(const SnapshotStore& snapshots,
+                                       const std::optional<SnapshotId>& snapshot) {
   LowerDirectory root;
   if (!snapshot) return root;
   for (SnapshotId id : snapshots.chain(*snapshot)) root.merged_.push_back(snapshots.diff_directory(id));
   std::ranges::reverse(root.merged_);
+  return root;
+}
+
+LowerDirectory LowerDirectory::of(std::filesystem::path directory) {
+  LowerDirectory root;
+  root.merged_.push_back(std::move(directory));
   return root;
 }
 
@@ -54,12 +48,25 @@ std::optional<LowerDirectory::Found> LowerDirectory::find(const std::string& nam
 }
 
 std::vector<std::string> LowerDirectory::names() const {
-  std::set<std::string> all;
-  for (const std::filesystem::path& directory : merged_)
-    for (const auto& entry : std::filesystem::directory_iterator(directory))
-      all.insert(entry.path().filename().native());
-  std::erase_if(all, [this](const std::string& name) { return !find(name); });
-  return {all.begin(), all.end()};
+  std::vector<std::string> names;
+  for (const auto& [name, found] : entries()) names.push_back(name);
+  return names;
+}
+
+std::map<std::string, LowerDirectory::Found> LowerDirectory::entries() const {
+  std::map<std::string, Found> all;
+  for (const std::filesystem::path& directory : merged_) {
+    const UniqueFd fd = open_file(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    for (std::string& name : sorted_names(fd.get(), directory.native())) {
+      if (all.contains(name)) continue;
+      Found found{.path = directory / name};
+      if (::fstatat(fd.get(), name.c_str(), &found.status, AT_SYMLINK_NOFOLLOW) != 0)
+        throw SystemError(errno, "stat", found.path.native());
+      all.emplace(std::move(name), std::move(found));
+    }
+  }
+  std::erase_if(all, [](const auto& entry) { return is_whiteout(entry.second.status); });
+  return all;
 }
 
 LowerDirectory LowerDirectory::enter(const std::string& name) const {

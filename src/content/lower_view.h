@@ -5,21 +5,17 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "content/ids.h"
+#include "content/overlay_marks.h"
 
 namespace slipway {
 
 class SnapshotStore;
-
-/// True for overlayfs's mark of a deleted name: a 0/0 character device.
-bool is_whiteout(const struct stat& status);
-/// The attribute that makes a directory opaque, and whether an open directory has it.
-const char* opaque_attribute();
-bool is_opaque(const std::filesystem::path& directory);
 
 /// One directory as the lower snapshots show it. A value; copying is cheap enough for a walk.
 class LowerDirectory {
@@ -27,7 +23,9 @@ class LowerDirectory {
   /// Shows nothing.
   LowerDirectory() = default;
   /// The root of a snapshot with all that is below it; nothing for no snapshot.
-  static LowerDirectory root_of(SnapshotStore& snapshots, const std::optional<SnapshotId>& snapshot);
+  static LowerDirectory root_of(const SnapshotStore& snapshots, const std::optional<SnapshotId>& snapshot);
+  /// A plain directory as the only one.
+  static LowerDirectory of(std::filesystem::path directory);
 
   bool shows_nothing() const { return merged_.empty(); }
 
@@ -38,6 +36,8 @@ class LowerDirectory {
   std::optional<Found> find(const std::string& name) const;
   /// All names that are shown, sorted.
   std::vector<std::string> names() const;
+  /// The same with what they are.
+  std::map<std::string, Found> entries() const;
   /// The directory `name` in it; shows nothing if that is no directory here.
   LowerDirectory enter(const std::string& name) const;
   /// The uppermost directory itself.

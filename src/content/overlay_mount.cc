@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
-#include "content/snapshots.h"
+#include "content/overlay_marks.h"
 
 namespace slipway {
 namespace fs = std::filesystem;

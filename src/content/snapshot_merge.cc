@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -59,9 +58,9 @@ class LinkTree {
     link_contents(source.get(), made.get(), shown, opaque ? LowerDirectory() : lower);
     if (::fchown(made.get(), status.st_uid, status.st_gid) != 0) throw SystemError(errno, "chown", shown);
     if (::fchmod(made.get(), status.st_mode & 07777) != 0) throw SystemError(errno, "chmod", shown);
-    int error = write_xattrs(made.get(), read_kept_xattrs(source.get(), shown));
-    if (error == 0 && opaque && ::fsetxattr(made.get(), opaque_attribute(), "y", 1, 0) != 0) error = errno;
-    if (error != 0) throw SystemError(error, "set attributes of", shown);
+    if (const int error = write_xattrs(made.get(), read_kept_xattrs(source.get(), shown)))
+      throw SystemError(error, "set attributes of", shown);
+    if (opaque) make_opaque(made.get(), shown);
     const struct timespec times[2] = {status.st_mtim, status.st_mtim};
     if (::futimens(made.get(), times) != 0) throw SystemError(errno, "set times of", shown);
   }

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <sstream>
 #include <utility>
 
 #include "base/error.h"
@@ -211,18 +210,6 @@ std::vector<SnapshotId> SnapshotStore::list() const {
   std::vector<SnapshotId> ids;
   for (const Database::SnapshotRow& row : database_.snapshots()) ids.push_back(row.id);
   return ids;
-}
-
-bool overlay_uses_user_xattr() {
-  // trusted.* attributes need CAP_SYS_ADMIN in the initial user namespace, the only one that maps every id to
-  // itself.
-  static const bool answer = [] {
-    std::istringstream map(read_file_if_exists("/proc/self/uid_map").value_or("0 0 4294967295"));
-    std::uint64_t inside = 1, outside = 1, count = 0;
-    map >> inside >> outside >> count;
-    return !(inside == 0 && outside == 0 && count == 4294967295);
-  }();
-  return answer;
 }
 
 }  // namespace slipway

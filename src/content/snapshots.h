@@ -104,8 +104,4 @@ class SnapshotStore {
   std::atomic<bool> committed_{false};
 };
 
-/// True if overlayfs must keep its attributes in user.* (we are not privileged in the initial user
-/// namespace).
-bool overlay_uses_user_xattr();
-
 }  // namespace slipway

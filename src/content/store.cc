@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "content/database.h"
+#include "content/overlay_marks.h"
 #include "content/snapshot_files.h"
 #include "content/store_session.h"
 
@@ -54,8 +55,9 @@ void refuse_foreign_directory(const fs::path& root) {
   if (::access((root / "slipway.db").c_str(), F_OK) == 0) return;
   // A store that was being made when its process died has the lock, made first, and nothing but our own
   // names.
-  static const std::set<std::string> kOurs = {"blobs", "cache-mounts", "index.json", "lock",
-                                              "logs",  "oci-layout",   "snapshots",  "tmp"};
+  static const std::set<std::string> kOurs = {"blobs", "cache-mounts", "index.json",         "lock",
+                                              "logs",  "oci-layout",   "overlay-attributes", "snapshots",
+                                              "tmp"};
   bool empty = true, foreign = false, locked = false;
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().native();
@@ -83,6 +85,21 @@ void ensure_layout(const fs::path& root) {
   fsync_directory(root);
 }
 
+/// What deletes whole directories in snapshots is an attribute that needs rights to be seen: without them,
+/// files would come back. So a store stays with processes that have the rights its first one had.
+void check_overlay_attributes(const fs::path& root) {
+  const std::string ours = overlay_uses_user_xattr() ? "user" : "trusted";
+  const fs::path path = root / "overlay-attributes";
+  const auto recorded = read_file_if_exists(path);
+  if (!recorded) return write_file_atomic(path, ours + "\n", Durability::Fsync);
+  if (trim(*recorded) == ours) return;
+  HostError error(concat("it was made by a slipway ", ours == "user" ? "with" : "without",
+                         " the rights of the machine's root, and this one runs ",
+                         ours == "user" ? "without" : "with", " them"));
+  error.set_hint("Choose another place with --root or SLIPWAY_ROOT.");
+  throw error;
+}
+
 }  // namespace
 
 Store::Store(fs::path root, Logger& logger, std::unique_ptr<StoreSession> session,
@@ -108,6 +125,7 @@ std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger) {
       refuse_foreign_directory(canonical);
       const StoreLock lock(canonical);
       ensure_layout(canonical);
+      check_overlay_attributes(canonical);
       session = std::make_unique<StoreSession>(canonical, logger);
       database = std::make_unique<Database>(canonical / "slipway.db");
     }

@@ -8,7 +8,8 @@
 //   ROOT/slipway.db                                 names, layers, snapshots, results, file digests
 //   ROOT/snapshots/ID/fs                            what one snapshot changed (snapshots.h)
 //   ROOT/tmp/session-XXXXXX/                          one directory a process, with a lock file that it holds
-//   ROOT/lock                                       held while one of those is made or judged
+//   ROOT/overlay-attributes                         "trusted" or "user": where snapshots keep overlayfs's
+//   marks ROOT/lock                                       held while one of those is made or judged
 //   ROOT/cache-mounts/                              directories that steps keep (cache_mounts.h)
 //   ROOT/logs/, ROOT/git/, ROOT/http/               steps' output; what remote sources came from (nodes)
 //

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -164,8 +163,7 @@ void UnpackTarget::add_directory(const Place& place, const LayerEntry& entry,
 
 void UnpackTarget::make_opaque(int directory, const std::string& path) {
   if (lower_.shows_nothing()) return;
-  if (::fsetxattr(directory, opaque_attribute(), "y", 1, 0) != 0)
-    throw SystemError(errno, "mark as opaque", "/" + path);
+  slipway::make_opaque(directory, "/" + path);
 }
 
 void UnpackTarget::add_whiteout(const Place& place, const std::string& path) {
@@ -192,8 +190,7 @@ void UnpackTarget::hide(const Place& marker, const std::string& name) {
       make_opaque(open_at(hidden.directory, hidden.name, O_RDONLY | O_DIRECTORY, path).get(), path);
     return;
   }
-  if (::mknodat(hidden.directory, hidden.name.c_str(), S_IFCHR, makedev(0, 0)) != 0)
-    throw SystemError(errno, "make a whiteout for", "/" + path);
+  make_whiteout(hidden.directory, hidden.name, "/" + path);
 }
 
 LowerDirectory UnpackTarget::lower_directory(const std::string& path) const {
