@@ -15,6 +15,10 @@ bool is_kept_xattr(std::string_view name) {
                                            !name.starts_with("user.slipway."));
 }
 
+bool is_step_xattr(std::string_view name) {
+  return is_kept_xattr(name) || name.starts_with("system.posix_acl_");
+}
+
 namespace {
 
 /// Calls a "size, then bytes" function until both agree: the attributes may grow in between.
@@ -37,7 +41,9 @@ bool read_sized(std::string& out, std::string_view shown, std::string_view what,
 
 }  // namespace
 
-Xattrs read_kept_xattrs(int fd, std::string_view shown) {
+Xattrs read_kept_xattrs(int fd, std::string_view shown) { return read_xattrs(fd, shown, is_kept_xattr); }
+
+Xattrs read_xattrs(int fd, std::string_view shown, bool (*accept)(std::string_view name)) {
   Xattrs found;
   std::string names;
   const bool any = read_sized(names, shown, "list attributes of",
@@ -45,7 +51,7 @@ Xattrs read_kept_xattrs(int fd, std::string_view shown) {
   if (!any) return found;
   for (const std::string& name : split(names, '\0')) {
     std::string value;
-    if (!is_kept_xattr(name)) continue;
+    if (!accept(name)) continue;
     const bool there = read_sized(value, shown, "read attributes of", [&](char* data, std::size_t size) {
       return ::fgetxattr(fd, name.c_str(), data, size);
     });

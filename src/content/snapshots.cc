@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/copied_tree.h"
 #include "content/database.h"
 #include "content/overlay_mount.h"
 #include "content/snapshot_files.h"
@@ -66,7 +67,8 @@ std::vector<std::string> lower_directories(const std::vector<SnapshotId>& base_f
 MountedTree::MountedTree(MountedTree&& other) noexcept
     : path_(std::move(other.path_)),
       mounted_(std::exchange(other.mounted_, false)),
-      remove_after_(std::exchange(other.remove_after_, {})) {}
+      remove_after_(std::exchange(other.remove_after_, {})),
+      kept_(std::move(other.kept_)) {}
 
 MountedTree::~MountedTree() {
   if (mounted_) detach_mount(path_);
@@ -76,6 +78,7 @@ MountedTree::~MountedTree() {
 void MountedTree::unmount() {
   if (mounted_) unmount_overlay(path_);
   mounted_ = false;
+  kept_.reset();
   if (!remove_after_.empty() && ::rmdir(remove_after_.c_str()) != 0)
     throw SystemError(errno, "rmdir", remove_after_.native());
   remove_after_.clear();
@@ -85,7 +88,8 @@ ActiveSnapshot::ActiveSnapshot(ActiveSnapshot&& other) noexcept
     : directory_(std::exchange(other.directory_, {})),
       upper_(std::move(other.upper_)),
       parent_(other.parent_),
-      mount_(std::move(other.mount_)) {}
+      mount_(std::move(other.mount_)),
+      copies_(std::move(other.copies_)) {}
 
 ActiveSnapshot::~ActiveSnapshot() {
   mount_.reset();
@@ -97,10 +101,19 @@ ActiveSnapshot::~ActiveSnapshot() {
   }
 }
 
-const fs::path& ActiveSnapshot::root() const { return mount_ ? mount_->path() : upper_; }
+fs::path ActiveSnapshot::root() const {
+  if (copies_) return copies_->root();
+  return mount_ ? mount_->path() : upper_;
+}
 
-SnapshotStore::SnapshotStore(fs::path directory, fs::path temp_directory, Database& database)
-    : directory_(std::move(directory)), temp_(std::move(temp_directory)), database_(database) {}
+SnapshotStore::SnapshotStore(fs::path directory, fs::path temp_directory, Database& database, TreeMode mode)
+    : directory_(std::move(directory)),
+      temp_(std::move(temp_directory)),
+      database_(database),
+      mode_(mode),
+      kept_(std::make_unique<KeptTrees>()) {}
+
+SnapshotStore::~SnapshotStore() = default;
 
 ActiveSnapshot SnapshotStore::prepare_unmounted(const std::optional<SnapshotId>& parent) {
   if (parent && !exists(*parent)) throw NotFound(concat("snapshot ", parent->value, " is not in the store"));
@@ -113,15 +126,23 @@ ActiveSnapshot SnapshotStore::prepare_unmounted(const std::optional<SnapshotId>&
   return active;
 }
 
-ActiveSnapshot SnapshotStore::prepare(const std::optional<SnapshotId>& parent) {
+ActiveSnapshot SnapshotStore::prepare(const std::optional<SnapshotId>& parent, const std::stop_token& stop) {
   ActiveSnapshot active = prepare_unmounted(parent);
   if (!parent) return active;
+  if (mode_ == TreeMode::Copies) {
+    copy_active(active, stop);
+    return active;
+  }
   mount_active(active, directory_, lower_directories(chain(*parent)));
   return active;
 }
 
-ActiveSnapshot SnapshotStore::prepare_above(const fs::path& directory) {
+ActiveSnapshot SnapshotStore::prepare_above(const fs::path& directory, const std::stop_token& stop) {
   ActiveSnapshot active = prepare_unmounted(std::nullopt);
+  if (mode_ == TreeMode::Copies) {
+    copy_active(active, directory, stop);
+    return active;
+  }
   copy_root_attributes(directory, active.upper_);
   mount_active(active, directory.parent_path(), {directory.filename().native()});
   return active;
@@ -144,6 +165,13 @@ SnapshotId SnapshotStore::commit(ActiveSnapshot&& active, std::int64_t created) 
     taken.mount_.reset();
     remove_tree(taken.directory_ / "work");
   }
+  if (taken.copies_) write_active_changes(taken);
+  const SnapshotId id = record(taken, created);
+  if (taken.copies_) kept_->put(id, std::move(taken.copies_));
+  return id;
+}
+
+SnapshotId SnapshotStore::record(ActiveSnapshot& taken, std::int64_t created) {
   fs::path in_the_way;
   bool placed = false;
   try {
@@ -169,9 +197,10 @@ SnapshotId SnapshotStore::commit(ActiveSnapshot&& active, std::int64_t created) 
   }
 }
 
-MountedTree SnapshotStore::view(SnapshotId id) {
+MountedTree SnapshotStore::view(SnapshotId id, const std::stop_token& stop) {
   const std::vector<SnapshotId> ancestors = chain(id);
   if (ancestors.size() == 1) return {diff_directory(id), false, {}};
+  if (mode_ == TreeMode::Copies) return copied_view(id, stop);
   MountedTree tree(make_temporary(temp_, "view"), false, {});
   tree.remove_after_ = tree.path_;
   mount_overlay({.base = directory_,
@@ -203,6 +232,7 @@ fs::path SnapshotStore::diff_directory(SnapshotId id) const {
 
 void SnapshotStore::remove(SnapshotId id) {
   if (!database_.remove_snapshot(id)) throw NotFound(concat("snapshot ", id.value, " is not in the store"));
+  kept_->forget(id);
   remove_tree(move_aside(directory_ / std::to_string(id.value), temp_));
 }
 

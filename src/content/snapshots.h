@@ -1,21 +1,27 @@
 #pragma once
-// Root file systems as chains of directories, mounted with overlayfs. A snapshot is what one step changed,
-// above its parent. Whiteouts and opaque directories are kept as overlayfs keeps them (kernel docs,
+// Root file systems as chains of directories, mounted with overlayfs or, where mounts are refused, copied
+// into one tree and compared with it afterwards (tree_mode.h). A snapshot is what one step changed, above its
+// parent. Whiteouts and opaque directories are kept as overlayfs keeps them (kernel docs,
 // filesystems/overlayfs.rst: 0/0 character devices; trusted.overlay.opaque, or user.overlay.opaque with
 // "userxattr" inside a user namespace). Invariant: a snapshot's row is there only while its directory is.
 // snapshots.cc says how that outlives kill -9.
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "content/ids.h"
+#include "content/tree_mode.h"
 
 namespace slipway {
 
 class Database;
+class KeptTrees;
+struct CopiedTree;
 
 struct SnapshotInfo {
   SnapshotId id;
@@ -23,7 +29,8 @@ struct SnapshotInfo {
   std::int64_t created = 0;  ///< seconds since the epoch: when the step that made it ended
 };
 
-/// A mounted tree; unmounted when destroyed. Move-only.
+/// A mounted tree; unmounted when destroyed. Without mounts, a plain directory that is the snapshot's own or
+/// shares files with it: whoever could write to it must not get it (prepare_above). Move-only.
 class MountedTree {
  public:
   MountedTree(MountedTree&& other) noexcept;
@@ -41,6 +48,8 @@ class MountedTree {
   std::filesystem::path path_;
   bool mounted_ = false;                ///< false: a plain directory that needed no mount
   std::filesystem::path remove_after_;  ///< the mount point, if it was made for this
+  std::shared_ptr<const void>
+      kept_;  ///< the directories of a tree of copies, shared with their other readers
 };
 
 /// A snapshot being made: a writable tree above a parent. Destroyed without commit: removed.
@@ -49,8 +58,9 @@ class ActiveSnapshot {
   ActiveSnapshot(ActiveSnapshot&&) noexcept;
   ~ActiveSnapshot();
   /// The merged, writable root.
-  const std::filesystem::path& root() const;
-  /// What has been written so far (overlayfs's upper directory; the root itself without a parent).
+  std::filesystem::path root() const;
+  /// What has been written so far (overlayfs's upper directory; the root itself without a parent). Of a tree
+  /// of copies it is empty until the commit.
   const std::filesystem::path& upper() const { return upper_; }
 
  private:
@@ -59,28 +69,33 @@ class ActiveSnapshot {
   std::filesystem::path directory_, upper_;
   std::optional<SnapshotId> parent_;
   std::optional<MountedTree> mount_;
+  std::shared_ptr<CopiedTree> copies_;
 };
 
-/// Thread-safe; safe with other processes on the same store. Needs the right to mount overlayfs (root, or
-/// root of a user namespace with its own mount namespace).
+/// Thread-safe; safe with other processes on the same store. TreeMode::Overlay needs the right to mount
+/// overlayfs (root, or root of a user namespace with its own mount namespace), TreeMode::Copies none.
 class SnapshotStore {
  public:
-  SnapshotStore(std::filesystem::path directory, std::filesystem::path temp_directory, Database& database);
+  SnapshotStore(std::filesystem::path directory, std::filesystem::path temp_directory, Database& database,
+                TreeMode mode);
+  ~SnapshotStore();
+  TreeMode mode() const { return mode_; }
 
-  /// Throws SystemError, HostError if overlayfs is not to be had.
-  ActiveSnapshot prepare(const std::optional<SnapshotId>& parent);
+  /// Throws SystemError, HostError if overlayfs is not to be had; Cancelled (copying takes its time).
+  ActiveSnapshot prepare(const std::optional<SnapshotId>& parent, const std::stop_token& stop = {});
   /// The same without a mount: root() is upper(), the directory of this snapshot's own changes. For unpacking
   /// layers, which write whiteouts and opaque marks as overlayfs keeps them; changing upper() below a live
   /// mount is undefined.
   ActiveSnapshot prepare_unmounted(const std::optional<SnapshotId>& parent);
   /// A writable tree above a plain directory, which nobody changes meanwhile. It cannot be committed.
-  ActiveSnapshot prepare_above(const std::filesystem::path& directory);
-  /// Unmounts and records it. `created` is seconds since the epoch. Its bytes outlive a kill, but not yet a
-  /// power cut (store.h). Throws NotFound if the parent was removed meanwhile; nothing remains then.
+  ActiveSnapshot prepare_above(const std::filesystem::path& directory, const std::stop_token& stop = {});
+  /// Unmounts, or compares, and records it. Nobody writes to the tree any more. `created` is seconds since
+  /// the epoch. Its bytes outlive a kill, but not yet a power cut (store.h). Throws NotFound if the parent
+  /// was removed meanwhile; nothing remains then.
   SnapshotId commit(ActiveSnapshot&& active, std::int64_t created);
 
-  /// A read-only view of the whole tree.
-  MountedTree view(SnapshotId id);
+  /// A view of the whole tree for reading. Only a mount enforces that.
+  MountedTree view(SnapshotId id, const std::stop_token& stop = {});
   /// Throws NotFound.
   SnapshotInfo info(SnapshotId id) const;
   bool exists(SnapshotId id) const;
@@ -98,9 +113,18 @@ class SnapshotStore {
  private:
   static void mount_active(ActiveSnapshot& active, const std::filesystem::path& base,
                            std::vector<std::string> lower);
+  SnapshotId record(ActiveSnapshot& taken, std::int64_t created);
+  // snapshot_copies.cc:
+  void copy_active(ActiveSnapshot& active, const std::stop_token& stop);
+  void copy_active(ActiveSnapshot& active, const std::filesystem::path& directory,
+                   const std::stop_token& stop);
+  void write_active_changes(ActiveSnapshot& active);
+  MountedTree copied_view(SnapshotId id, const std::stop_token& stop);
 
   std::filesystem::path directory_, temp_;
   Database& database_;
+  const TreeMode mode_;
+  const std::unique_ptr<KeptTrees> kept_;
   std::atomic<bool> committed_{false};
 };
 

@@ -102,7 +102,7 @@ void check_overlay_attributes(const fs::path& root) {
 
 }  // namespace
 
-Store::Store(fs::path root, Logger& logger, std::unique_ptr<StoreSession> session,
+Store::Store(fs::path root, Logger& logger, TreeMode trees, std::unique_ptr<StoreSession> session,
              std::unique_ptr<Database> database)
     : root_(std::move(root)),
       temp_(session->directory()),
@@ -111,12 +111,12 @@ Store::Store(fs::path root, Logger& logger, std::unique_ptr<StoreSession> sessio
       blobs_(root_ / "blobs" / "sha256", temp_),
       cache_mounts_(root_ / "cache-mounts", temp_),
       database_(std::move(database)),
-      snapshots_(std::make_unique<SnapshotStore>(root_ / "snapshots", temp_, *database_)),
+      snapshots_(std::make_unique<SnapshotStore>(root_ / "snapshots", temp_, *database_, trees)),
       images_(std::make_unique<ImageNames>(*database_, root_)),
       results_(std::make_unique<ResultRecords>(*database_)),
       file_digests_(std::make_unique<FileDigests>(*database_)) {}
 
-std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger) {
+std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger, TreeMode trees) {
   try {
     fs::path canonical = ensure_root(root);
     std::unique_ptr<StoreSession> session;
@@ -130,7 +130,7 @@ std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger) {
       database = std::make_unique<Database>(canonical / "slipway.db");
     }
     std::unique_ptr<Store> store(
-        new Store(std::move(canonical), logger, std::move(session), std::move(database)));
+        new Store(std::move(canonical), logger, trees, std::move(session), std::move(database)));
     store->recover();
     return store;
   } catch (Error& e) {

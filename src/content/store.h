@@ -108,7 +108,8 @@ class Store {
  public:
   /// Creates what is missing; clears what dead processes left in tmp/. Throws SystemError, HostError for a
   /// store of a newer slipway.
-  static std::unique_ptr<Store> open(const std::filesystem::path& root, Logger& logger);
+  static std::unique_ptr<Store> open(const std::filesystem::path& root, Logger& logger,
+                                     TreeMode trees = TreeMode::Overlay);
   ~Store();
 
   const std::filesystem::path& root() const { return root_; }
@@ -130,7 +131,7 @@ class Store {
   std::vector<StoreProblem> check(bool read_blobs);
 
  private:
-  Store(std::filesystem::path root, Logger& logger, std::unique_ptr<StoreSession> session,
+  Store(std::filesystem::path root, Logger& logger, TreeMode trees, std::unique_ptr<StoreSession> session,
         std::unique_ptr<Database> database);
   void recover();
   void make_durable();
