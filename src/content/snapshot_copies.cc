@@ -39,7 +39,7 @@ void SnapshotStore::copy_active(ActiveSnapshot& active, const std::stop_token& s
   active.copies_ = kept_->take(*active.parent_);
   if (active.copies_) return;
   active.copies_ = copy_of(LowerDirectory::root_of(*this, active.parent_), FileBytes::Own, temp_, stop);
-  active.copies_->listing = list_tree(RootedDir(active.copies_->root()).fd(), stop);
+  active.copies_->listing = list_tree(open_file(active.copies_->root(), O_RDONLY | O_DIRECTORY).get(), stop);
 }
 
 void SnapshotStore::copy_active(ActiveSnapshot& active, const fs::path& directory,
@@ -51,7 +51,7 @@ void SnapshotStore::write_active_changes(ActiveSnapshot& active) {
   CopiedTree& copies = *active.copies_;
   try {
     const RootedDir tree(copies.root()), upper(active.upper_);
-    ListedEntry after = list_tree(tree.fd(), {});
+    ListedEntry after = list_tree(tree.open(".", O_RDONLY | O_DIRECTORY).get(), {});
     write_changes(copies.listing, after, tree, LowerDirectory::root_of(*this, active.parent_), upper, {});
     copies.listing = std::move(after);
   } catch (const SystemError& e) {

@@ -169,7 +169,8 @@ void write_changes(const ListedEntry& before, const ListedEntry& after, const Ro
                    const LowerDirectory& lower, const RootedDir& upper, const std::stop_token& stop) {
   Comparison comparison(tree, lower, stop);
   comparison.compare(before, after);
-  ChangeWriter(comparison, upper, stop).write_directory(&before, after, tree.fd(), upper.fd(), "");
+  const UniqueFd from = tree.open(".", O_RDONLY | O_DIRECTORY), to = upper.open(".", O_RDONLY | O_DIRECTORY);
+  ChangeWriter(comparison, upper, stop).write_directory(&before, after, from.get(), to.get(), "");
 }
 
 }  // namespace slipway

@@ -45,7 +45,7 @@ class Cloner {
 
 void clone_tree(const LowerDirectory& from, FileBytes bytes, const RootedDir& target,
                 const std::stop_token& stop) {
-  Cloner(target, bytes, stop).clone(from, target.fd(), "");
+  Cloner(target, bytes, stop).clone(from, target.open(".", O_RDONLY | O_DIRECTORY).get(), "");
 }
 
 }  // namespace slipway
