@@ -30,7 +30,7 @@ void export_trees(Store& store, const std::vector<AssembledImage>& images,
     }
     const MountedTree view = store.snapshots().view(*image.tree);
     const RootedDir tree(view.path());
-    copy_selection({.tree = &tree, .src = "/", .allow_wildcard = false}, target,
+    copy_selection({.tree = &tree, .src = "/", .allow_wildcard = false, .of_store = true}, target,
                    {.dest = dest, .uid = ::geteuid(), .gid = ::getegid(), .for_layer = false}, stop);
   }
 }

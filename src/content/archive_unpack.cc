@@ -15,6 +15,7 @@
 #include "content/kept_xattrs.h"
 #include "content/layer_reader.h"
 #include "content/overlay_marks.h"
+#include "content/owner_view.h"
 #include "content/tree_paths.h"
 
 namespace slipway {
@@ -152,7 +153,7 @@ class ArchiveTarget {
   void own(const LayerEntry& entry) {
     const uid_t uid = owner_.uid.value_or(static_cast<unsigned>(entry.uid));
     const gid_t gid = owner_.gid.value_or(static_cast<unsigned>(entry.gid));
-    if (::fchownat(parent_.get(), name_.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) == 0) return;
+    if (OwnerView().give(parent_.get(), name_.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) == 0) return;
     // As copies do: the archive's owners may have no mapping here, one that was asked for must be had.
     if (owner_.uid || owner_.gid || (errno != EPERM && errno != EINVAL)) fail("chown");
   }

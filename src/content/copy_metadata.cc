@@ -10,10 +10,11 @@
 
 namespace slipway {
 
-void CopyMetadata::own(const CopyPlace& place, const struct stat& from) const {
+void CopyMetadata::own(const CopyPlace& place, struct stat from) const {
+  owners_.show(from);
   const uid_t uid = options_.uid.value_or(options_.source_is_roots ? 0 : from.st_uid);
   const gid_t gid = options_.gid.value_or(options_.source_is_roots ? 0 : from.st_gid);
-  if (::fchownat(place.directory, place.name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) == 0) return;
+  if (owners_.give(place.directory, place.name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) == 0) return;
   // The source's owner may have no meaning here (no mapping in our user namespace, or we are nobody special);
   // an owner that was asked for must be had.
   const bool asked = options_.uid || options_.gid || options_.source_is_roots;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "content/kept_xattrs.h"
+#include "content/owner_view.h"
 #include "content/tree.h"
 #include "content/tree_walk.h"
 
@@ -31,9 +32,10 @@ class CopyMetadata {
   static void take_times(int fd, const CopyPlace& place, const TreeEntry& entry);
 
  private:
-  void own(const CopyPlace& place, const struct stat& from) const;
+  void own(const CopyPlace& place, struct stat from) const;
   mode_t mode_for(const struct stat& from) const;
   const CopyOptions& options_;
+  const OwnerView owners_;
 };
 
 }  // namespace slipway

@@ -12,6 +12,8 @@
 #include "base/strings.h"
 #include "content/file_bytes.h"
 #include "content/lower_view.h"
+#include "content/node_copy.h"
+#include "content/owner_view.h"
 
 namespace slipway {
 namespace {
@@ -27,6 +29,7 @@ class Packer {
       struct stat status {};
       if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
         throw SystemError(errno, "stat", shown(prefix + name));
+      owners_.show(status);
       pack_entry(directory, name, prefix, status, lower);
     }
   }
@@ -84,7 +87,7 @@ class Packer {
   }
 
   void add_directory(int parent, const std::string& name, LayerEntry& entry, const LowerDirectory& lower) {
-    const UniqueFd directory = open_at(parent, name, O_RDONLY | O_DIRECTORY, shown(entry.name));
+    const UniqueFd directory = open_own(parent, name, O_RDONLY | O_DIRECTORY, shown(entry.name));
     entry.xattrs = read_kept_xattrs(directory.get(), shown(entry.name));
     // overlayfs copies a directory up for what came and went in it, such as our mount points.
     const std::size_t on_the_way = unchanged_.size();
@@ -111,7 +114,7 @@ class Packer {
 
   void add_file(int directory, const std::string& name, LayerEntry& entry, const struct stat& status) {
     if (add_as_hard_link(entry, status)) return;
-    const UniqueFd file = open_at(directory, name, O_RDONLY, shown(entry.name));
+    const UniqueFd file = open_own(directory, name, O_RDONLY, shown(entry.name));
     entry.xattrs = read_kept_xattrs(file.get(), shown(entry.name));
     add(entry);
     read_blocks(file.get(), shown(entry.name), stop_,
@@ -134,6 +137,7 @@ class Packer {
     return true;
   }
 
+  const OwnerView owners_;
   LayerTar& tar_;
   const std::stop_token& stop_;
   std::map<std::pair<dev_t, ino_t>, std::string> linked_;

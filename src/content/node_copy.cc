@@ -12,13 +12,16 @@
 #include "base/strings.h"
 #include "content/file_bytes.h"
 #include "content/kept_xattrs.h"
+#include "content/owner_view.h"
 
 namespace slipway {
 namespace {
 
 /// What is to be had of an owner: chown needs a right that we may not have.
-void own(int directory, const char* name, const struct stat& status, int flags, const std::string& path) {
-  if (::fchownat(directory, name, status.st_uid, status.st_gid, flags) == 0) return;
+void own(int directory, const char* name, struct stat status, int flags, const std::string& path) {
+  const OwnerView owners;
+  owners.show(status);
+  if (owners.give(directory, name, status.st_uid, status.st_gid, flags) == 0) return;
   if (errno != EPERM && errno != EINVAL) throw SystemError(errno, "chown", path);
 }
 

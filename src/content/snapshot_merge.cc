@@ -15,6 +15,8 @@
 #include "content/file_bytes.h"
 #include "content/kept_xattrs.h"
 #include "content/lower_view.h"
+#include "content/node_copy.h"
+#include "content/owner_view.h"
 #include "content/store.h"
 #include "content/tree.h"
 
@@ -50,13 +52,16 @@ class LinkTree {
 
   void link_directory(int from, int to, const std::string& name, const std::string& shown,
                       const struct stat& status, const LowerDirectory& lower) {
-    const UniqueFd source = open_at(from, name, O_RDONLY | O_DIRECTORY, shown);
+    const UniqueFd source = open_own(from, name, O_RDONLY | O_DIRECTORY, shown);
     if (::mkdirat(to, name.c_str(), 0700) != 0) throw SystemError(errno, "mkdir", shown);
     const UniqueFd made = open_at(to, name, O_RDONLY | O_DIRECTORY, shown);
     const bool opaque = is_opaque(concat("/proc/self/fd/", source.get(), "/."));
     if (const auto below = opaque ? std::nullopt : lower.self()) tell_change(shown, below->status, status);
     link_contents(source.get(), made.get(), shown, opaque ? LowerDirectory() : lower);
-    if (::fchown(made.get(), status.st_uid, status.st_gid) != 0) throw SystemError(errno, "chown", shown);
+    struct stat shown_status = status;
+    owners_.show(shown_status);
+    if (owners_.give(made.get(), "", shown_status.st_uid, shown_status.st_gid, AT_EMPTY_PATH) != 0)
+      throw SystemError(errno, "chown", shown);
     if (::fchmod(made.get(), status.st_mode & 07777) != 0) throw SystemError(errno, "chmod", shown);
     if (const int error = write_xattrs(made.get(), read_kept_xattrs(source.get(), shown)))
       throw SystemError(error, "set attributes of", shown);
@@ -87,6 +92,7 @@ class LinkTree {
     changed_(concat("the directory ", shown, " had ", text(before), " and has ", text(after), " now"));
   }
 
+  const OwnerView owners_;
   const RootedDir from_, to_;
   const DirectoryChanged& changed_;
   const std::stop_token& stop_;

@@ -15,6 +15,7 @@
 #include "content/copied_tree.h"
 #include "content/database.h"
 #include "content/overlay_mount.h"
+#include "content/owner_view.h"
 #include "content/snapshot_files.h"
 #include "content/space.h"
 
@@ -49,7 +50,10 @@ fs::path make_temporary(const fs::path& parent, std::string_view prefix) {
 void copy_root_attributes(const fs::path& from, const fs::path& to) {
   struct stat status {};
   if (::stat(from.c_str(), &status) != 0) throw SystemError(errno, "stat", from.native());
-  if (::chown(to.c_str(), status.st_uid, status.st_gid) != 0) throw SystemError(errno, "chown", to.native());
+  const OwnerView owners;
+  owners.show(status);
+  if (owners.give(AT_FDCWD, to.c_str(), status.st_uid, status.st_gid, 0) != 0)
+    throw SystemError(errno, "chown", to.native());
   if (::chmod(to.c_str(), status.st_mode & 07777) != 0) throw SystemError(errno, "chmod", to.native());
   const struct timespec times[2] = {status.st_atim, status.st_mtim};
   if (::utimensat(AT_FDCWD, to.c_str(), times, 0) != 0) throw SystemError(errno, "utimensat", to.native());

@@ -23,6 +23,7 @@ struct Selection {
   bool allow_empty_wildcard = false;
   bool follow_symlink = true;  ///< of src itself
   bool copy_dir_contents = true;
+  bool of_store = false;  ///< the tree is slipway's own, not the caller's: unreadable files are opened up
   const PatternMatcher* ignored = nullptr;  ///< of the whole tree (.dockerignore), or null
   /// What is in the directory src, by paths relative to it; src itself is asked about by neither. Null: all,
   /// none.

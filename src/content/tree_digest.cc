@@ -14,6 +14,7 @@
 #include "content/content_digest.h"
 #include "content/file_bytes.h"
 #include "content/kept_xattrs.h"
+#include "content/owner_view.h"
 #include "content/store.h"
 #include "content/tree.h"
 #include "content/tree_paths.h"
@@ -131,7 +132,8 @@ class FieldHash {
 };
 
 void hash_entry(FieldHash& hash, const ListedFile& file, bool of_context) {
-  const struct stat& status = file.entry.status;
+  struct stat status = file.entry.status;
+  OwnerView().show(status);
   hash.number(file.source);
   hash.text(file.entry.relative);
   // Links have no mode of their own; what stat says of it differs between file systems.

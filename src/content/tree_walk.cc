@@ -7,13 +7,15 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "content/file_bytes.h"
+#include "content/node_copy.h"
 #include "content/tree_paths.h"
 
 namespace slipway {
 
 UniqueFd TreeEntry::open() const {
   // O_NONBLOCK: should a fifo have taken the file's place, nobody waits for its writer.
-  return open_at(directory, name, O_RDONLY | O_NONBLOCK | (is_directory() ? O_DIRECTORY : 0), shown);
+  const int flags = O_RDONLY | O_NONBLOCK | (is_directory() ? O_DIRECTORY : 0);
+  return of_store ? open_own(directory, name, flags, shown) : open_at(directory, name, flags, shown);
 }
 
 namespace {
@@ -33,7 +35,8 @@ class Walk {
     TreeEntry top{.relative = "",
                   .shown = "/" + source_.real,
                   .directory = parent.directory.get(),
-                  .name = parent.name};
+                  .name = parent.name,
+                  .of_store = selection_.of_store};
     if (::fstatat(top.directory, top.name.c_str(), &top.status, AT_SYMLINK_NOFOLLOW) != 0)
       throw SystemError(errno, "stat", top.shown);
     visit(top, nullptr);
@@ -92,7 +95,8 @@ class Walk {
       TreeEntry child{.relative = below(frame.entry.relative, name),
                       .shown = concat(frame.entry.shown == "/" ? "" : frame.entry.shown, "/", name),
                       .directory = directory.get(),
-                      .name = name};
+                      .name = name,
+                      .of_store = selection_.of_store};
       if (::fstatat(child.directory, name.c_str(), &child.status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) continue;  // gone since it was listed; as if we had come a moment later
         throw SystemError(errno, "stat", child.shown);

@@ -31,6 +31,7 @@ struct TreeEntry {
   std::string name;    ///< in `directory`
   /// A directory that is not selected itself, only something in it is (Selection::included, excluded).
   bool only_on_the_way = false;
+  bool of_store = false;  ///< as Selection says
 
   bool is_directory() const { return S_ISDIR(status.st_mode); }
   bool is_file() const { return S_ISREG(status.st_mode); }

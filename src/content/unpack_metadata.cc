@@ -23,19 +23,25 @@ void UnpackMetadata::warn_once(bool& warned, const std::string& what) {
 }
 
 void UnpackMetadata::warn_device(const std::string& path) {
-  warn_once(warned_device_,
-            concat("device nodes cannot be made in this user namespace and are left out (/", path, ")"));
+  warn_once(warned_device_, concat("device nodes cannot be made ",
+                                   owners_.squashes() ? "without root's rights" : "in this user namespace",
+                                   " and are left out (/", path, ")"));
 }
 
 void UnpackMetadata::check_owner(int result, const std::string& path) {
   if (result == 0) return;
   // EINVAL: the id has no mapping in our user namespace; EPERM: we may not give files away at all.
   if (errno != EINVAL && errno != EPERM) throw SystemError(errno, "chown", "/" + path);
-  warn_once(warned_owner_, concat("owners that this user namespace does not map become ours (/", path, ")"));
+  warn_once(warned_owner_,
+            owners_.squashes()
+                ? concat("without root's rights all files become root's (/", path, ")")
+                : concat("owners that this user namespace does not map become ours (/", path, ")"));
 }
 
 void UnpackMetadata::apply(int fd, const LayerEntry& entry) {
-  check_owner(::fchown(fd, static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid)), entry.name);
+  check_owner(
+      owners_.give(fd, "", static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid), AT_EMPTY_PATH),
+      entry.name);
   // After chown, which clears set-user-id and file capabilities.
   const bool directory = S_ISDIR(entry.mode);
   if (!directory && ::fchmod(fd, entry.mode & 07777) != 0)
@@ -50,8 +56,8 @@ void UnpackMetadata::apply(int fd, const LayerEntry& entry) {
 }
 
 void UnpackMetadata::apply_at(int directory, const std::string& name, const LayerEntry& entry) {
-  check_owner(::fchownat(directory, name.c_str(), static_cast<uid_t>(entry.uid),
-                         static_cast<gid_t>(entry.gid), AT_SYMLINK_NOFOLLOW),
+  check_owner(owners_.give(directory, name.c_str(), static_cast<uid_t>(entry.uid),
+                           static_cast<gid_t>(entry.gid), AT_SYMLINK_NOFOLLOW),
               entry.name);
   if (!S_ISLNK(entry.mode) && ::fchmodat(directory, name.c_str(), entry.mode & 07777, 0) != 0)
     throw SystemError(errno, "chmod", "/" + entry.name);

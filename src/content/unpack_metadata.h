@@ -7,6 +7,7 @@
 #include "base/logger.h"
 #include "base/rooted.h"
 #include "content/layer_tar.h"
+#include "content/owner_view.h"
 
 namespace slipway {
 
@@ -37,6 +38,7 @@ class UnpackMetadata {
     mode_t mode = 0755;
     struct timespec mtime {};
   };
+  const OwnerView owners_;
   Logger& logger_;
   std::string layer_;
   std::map<std::string, Directory> directories_;

@@ -10,6 +10,8 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "content/file_bytes.h"
+#include "content/node_copy.h"
+#include "content/owner_view.h"
 #include "content/tree_paths.h"
 
 namespace slipway {
@@ -28,7 +30,8 @@ std::string beside(const std::string& directory, const std::string& name) {
   return directory.empty() ? name : concat(directory, "/", name);
 }
 
-LayerEntry entry_like(const std::string& name, const struct stat& status) {
+LayerEntry entry_like(const std::string& name, struct stat status) {
+  OwnerView().show(status);
   return {.name = name,
           .mode = status.st_mode,
           .uid = status.st_uid,
@@ -276,7 +279,7 @@ void UnpackTarget::copy_from_lower(const Place& place, const LayerEntry& entry) 
   if (!found) bad_entry(entry.name, concat("a hard link to \"", entry.same_as, "\", which does not exist"));
   LayerEntry copy = entry_like(entry.name, found->status);
   if (S_ISREG(found->status.st_mode)) {
-    const UniqueFd from = open_file(found->path, O_RDONLY | O_NOFOLLOW);
+    const UniqueFd from = open_own(AT_FDCWD, found->path.native(), O_RDONLY, entry.same_as);
     copy.xattrs = read_kept_xattrs(from.get(), entry.same_as);
     add_file(place, copy, [&](int fd) {
       copy_bytes(from.get(), fd, static_cast<std::uint64_t>(found->status.st_size), entry.name, {});

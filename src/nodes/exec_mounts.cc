@@ -70,38 +70,43 @@ void ExecMounts::add_to(SandboxSpec& spec, const ExecOp& exec, std::stop_token s
 // --- bind ------------------------------------------------------------------------------------------------
 
 fs::path ExecMounts::bind_source(const Mount& mount, bool needs_places, const std::stop_token& stop) {
+  // Where nothing can be mounted, nothing can be mounted read-only either: the step gets a copy of its own.
+  const bool copies = store_.snapshots().mode() == TreeMode::Copies;
   // The places of mounts in a read-only one are made in a layer above it, too.
-  const bool writable = !mount.readonly || needs_places;
+  const bool writable = !mount.readonly || needs_places || copies;
   const VertexResult* input = input_of(mount);
-  if (input && !input->context.empty()) return context_source(input->context, mount, writable, stop);
-  return within(tree_of(mount, writable), mount);
+  if (input && !input->context.empty()) {
+    const fs::path tree = contexts_.tree(input->context, mount, vertex_, stop);
+    return writable ? writable_copy(tree, stop) : tree;
+  }
+  // Of a file system that is copied, only the part that is mounted.
+  if (copies) return writable_copy(within(tree_of(mount, /*writable=*/false, stop), mount), stop);
+  return within(tree_of(mount, writable, stop), mount);
 }
 
-fs::path ExecMounts::context_source(const std::string& context, const Mount& mount, bool writable,
-                                    const std::stop_token& stop) {
-  const fs::path copy = contexts_.tree(context, mount, vertex_, stop);
-  if (!writable) return copy;
-  if (fs::is_directory(fs::symlink_status(copy))) {
-    scratch_.push_back(store_.snapshots().prepare_above(copy));
+fs::path ExecMounts::writable_copy(const fs::path& source, const std::stop_token& stop) {
+  if (fs::is_directory(fs::symlink_status(source))) {
+    scratch_.push_back(store_.snapshots().prepare_above(source, stop));
     return scratch_.back().root();
   }
   const fs::path own = new_directory("bind");
-  const RootedDir from(copy.parent_path()), to(own);
-  copy_selection({.tree = &from, .src = copy.filename().native(), .allow_wildcard = false}, to,
-                 {.dest = "/content", .for_layer = false}, stop);
+  const RootedDir from(source.parent_path()), to(own);
+  copy_selection(
+      {.tree = &from, .src = source.filename().native(), .allow_wildcard = false, .of_store = true}, to,
+      {.dest = "/content", .for_layer = false}, stop);
   return own / "content";
 }
 
-fs::path ExecMounts::tree_of(const Mount& mount, bool writable) {
+fs::path ExecMounts::tree_of(const Mount& mount, bool writable, const std::stop_token& stop) {
   const VertexResult* input = input_of(mount);
   if (!input || !input->snapshot) return new_directory("empty");
   if (writable) {
-    scratch_.push_back(store_.snapshots().prepare(*input->snapshot));
+    scratch_.push_back(store_.snapshots().prepare(*input->snapshot, stop));
     return scratch_.back().root();
   }
   auto view = views_.find(mount.input);
   if (view == views_.end())
-    view = views_.emplace(mount.input, store_.snapshots().view(*input->snapshot)).first;
+    view = views_.emplace(mount.input, store_.snapshots().view(*input->snapshot, stop)).first;
   return view->second.path();
 }
 
@@ -146,14 +151,17 @@ fs::path ExecMounts::cache_source(const Mount& mount, const std::stop_token& sto
 void ExecMounts::fill_cache(const Mount& mount, const fs::path& parent, const std::stop_token& stop) {
   const VertexResult& input = *input_of(mount);
   const fs::path source = !input.context.empty() ? contexts_.tree(input.context, mount, vertex_, stop)
-                                                 : within(tree_of(mount, /*writable=*/false), mount);
+                                                 : within(tree_of(mount, /*writable=*/false, stop), mount);
   if (!fs::is_directory(fs::symlink_status(source)))
     refuse(concat("\"", mount.selector, "\" cannot be a cache mount: it is not a directory"));
   const RootedDir from(source.parent_path()), to(parent);
   // The directory itself, so that it keeps its owner and mode.
-  copy_selection(
-      {.tree = &from, .src = source.filename().native(), .allow_wildcard = false, .copy_dir_contents = false},
-      to, {.dest = "/new", .for_layer = false}, stop);
+  copy_selection({.tree = &from,
+                  .src = source.filename().native(),
+                  .allow_wildcard = false,
+                  .copy_dir_contents = false,
+                  .of_store = true},
+                 to, {.dest = "/new", .for_layer = false}, stop);
 }
 
 // --- both ------------------------------------------------------------------------------------------------

@@ -35,9 +35,8 @@ class ExecMounts {
   std::string cache_name(const Mount& mount) const;
   void fill_cache(const Mount& mount, const std::filesystem::path& parent, const std::stop_token& stop);
 
-  std::filesystem::path context_source(const std::string& context, const Mount& mount, bool writable,
-                                       const std::stop_token& stop);
-  std::filesystem::path tree_of(const Mount& mount, bool writable);
+  std::filesystem::path writable_copy(const std::filesystem::path& source, const std::stop_token& stop);
+  std::filesystem::path tree_of(const Mount& mount, bool writable, const std::stop_token& stop);
   std::filesystem::path within(const std::filesystem::path& tree, const Mount& mount) const;
   const VertexResult* input_of(const Mount& mount) const;
   std::filesystem::path new_directory(std::string_view name);

@@ -159,7 +159,8 @@ VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& 
                            const Vertex& vertex, const ExecOp& exec, const std::vector<VertexResult>& inputs,
                            std::stop_token stop) {
   const TempDir scratch(environment.store.temp_directory(), "run");
-  ActiveSnapshot active = environment.store.snapshots().prepare(snapshot_of(root_mount(exec).input, inputs));
+  ActiveSnapshot active =
+      environment.store.snapshots().prepare(snapshot_of(root_mount(exec).input, inputs), stop);
   SandboxSpec spec{
       .id = concat("slipway-", vertex.digest.short_hex(), "-", scratch.path().filename().native().substr(4)),
       .rootfs = active.root(),

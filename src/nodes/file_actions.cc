@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/owner_view.h"
 #include "content/tree_paths.h"
 #include "runtime/users.h"
 
@@ -32,11 +33,20 @@ namespace {
 struct OwnerIds {
   std::optional<unsigned> uid, gid;
 };
+/// Those that this process can give, which without root's rights are only its own.
+OwnerIds had_here(const OwnerIds& owner, Logger& logger) {
+  if (!OwnerView().squashes()) return owner;
+  if (owner.uid != 0u || owner.gid != 0u)
+    logger.log(LogLevel::Warning, concat("without root's rights what is to belong to ", *owner.uid, ":",
+                                         *owner.gid, " becomes root's"));
+  return {};
+}
+
 /// Absent without an owner: then what is made is ours, which is root's.
-OwnerIds owner_in(const RootedDir& target, const std::optional<Owner>& owner) {
+OwnerIds owner_in(const RootedDir& target, const std::optional<Owner>& owner, Logger& logger) {
   if (!owner) return {};
   const ResolvedUser user = resolve_owner(target, owner->user, owner->group);
-  return {.uid = user.uid, .gid = user.gid};
+  return had_here({.uid = user.uid, .gid = user.gid}, logger);
 }
 
 /// For WORKDIR: a user that the image does not know (yet) makes no difference there but to the owner, and
@@ -55,7 +65,8 @@ OwnerIds known_owner_in(const RootedDir& target, const Owner& owner) {
   return known;
 }
 
-void copy(const CopyAction& action, const RootedDir& target, const SourceTree& from, std::stop_token stop) {
+void copy(const CopyAction& action, const RootedDir& target, const SourceTree& from, Logger& logger,
+          std::stop_token stop) {
   const CopyPatterns patterns(action);
   CopyOptions options{.dest = action.dest, .mode = action.mode, .create_dest_path = action.create_dest_path};
   options.source_is_roots = from.is_roots;
@@ -65,16 +76,19 @@ void copy(const CopyAction& action, const RootedDir& target, const SourceTree& f
     change = ModeChange::parse(action.mode_change);
     options.mode_change = &change;
   }
-  const OwnerIds owner = owner_in(target, action.owner);
+  const OwnerIds owner = owner_in(target, action.owner, logger);
   options.uid = owner.uid;
   options.gid = owner.gid;
-  copy_selection(patterns.select_in(*from.tree, from.ignored), target, options, stop);
+  Selection selection = patterns.select_in(*from.tree, from.ignored);
+  selection.of_store = !from.is_roots;
+  copy_selection(selection, target, options, stop);
 }
 
-void mkdir(const MkdirAction& action, const RootedDir& target) {
+void mkdir(const MkdirAction& action, const RootedDir& target, Logger& logger) {
   // An empty base knows nobody, whatever its Dockerfile goes on to make.
-  const OwnerIds owner = action.owner && action.base >= 0 ? known_owner_in(target, *action.owner)
-                                                          : owner_in(target, action.owner);
+  const OwnerIds owner = action.owner && action.base >= 0
+                             ? had_here(known_owner_in(target, *action.owner), logger)
+                             : owner_in(target, action.owner, logger);
   // Without links: what they lead to is made, be it there or not.
   const std::string path = real_path_in(target, action.path, /*follow_last=*/true);
   const std::size_t slash = path.rfind('/');
@@ -86,8 +100,8 @@ void mkdir(const MkdirAction& action, const RootedDir& target) {
 }
 
 /// A file that is there keeps its mode, and its owner if none is given.
-void mkfile(const MkfileAction& action, const RootedDir& target) {
-  const OwnerIds owner = owner_in(target, action.owner);
+void mkfile(const MkfileAction& action, const RootedDir& target, Logger& logger) {
+  const OwnerIds owner = owner_in(target, action.owner, logger);
   const bool existed = target.stat(action.path, /*follow=*/true).has_value();
   // O_NONBLOCK: should it be a fifo, nobody waits for its reader.
   const UniqueFd fd = target.open(action.path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, action.mode & 0777);
@@ -118,14 +132,15 @@ void rm(const RmAction& action, const RootedDir& target) {
 }  // namespace
 
 void apply_file_action(const FileAction& action, const RootedDir& target,
-                       const std::function<SourceTree(int from)>& source, std::stop_token stop) {
+                       const std::function<SourceTree(int from)>& source, Logger& logger,
+                       std::stop_token stop) {
   if (stop.stop_requested()) throw Cancelled{};
   if (const auto* copying = std::get_if<CopyAction>(&action)) {
-    copy(*copying, target, source(copying->from), stop);
+    copy(*copying, target, source(copying->from), logger, stop);
   } else if (const auto* making = std::get_if<MkdirAction>(&action)) {
-    mkdir(*making, target);
+    mkdir(*making, target, logger);
   } else if (const auto* writing = std::get_if<MkfileAction>(&action)) {
-    mkfile(*writing, target);
+    mkfile(*writing, target, logger);
   } else if (const auto* removing = std::get_if<RmAction>(&action)) {
     rm(*removing, target);
   }

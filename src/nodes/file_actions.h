@@ -4,6 +4,7 @@
 #include <stop_token>
 #include <string>
 
+#include "base/logger.h"
 #include "base/rooted.h"
 #include "content/patterns.h"
 #include "content/tree.h"
@@ -32,9 +33,11 @@ struct SourceTree {
 };
 
 /// Does `action` to `target`. `source(from)` gives the tree that a copy reads, kNoInput's being an empty one.
-/// Directories made on the way get the current time. Throws NotFound for a missing source, InvalidInput
-/// (unknown user, a file where a directory must be), SystemError, Cancelled.
+/// Directories made on the way get the current time. Owners that cannot be given are said to `logger`. Throws
+/// NotFound for a missing source, InvalidInput (unknown user, a file where a directory must be), SystemError,
+/// Cancelled.
 void apply_file_action(const FileAction& action, const RootedDir& target,
-                       const std::function<SourceTree(int from)>& source, std::stop_token stop);
+                       const std::function<SourceTree(int from)>& source, Logger& logger,
+                       std::stop_token stop);
 
 }  // namespace slipway

@@ -38,7 +38,7 @@ VertexResult run_file_step(Store& store, LocalContexts& contexts, const Vertex& 
     const RootedDir& target = trees.target(i);
     try {
       apply_file_action(
-          file.actions[i], target, [&](int from) { return trees.source(from); }, stop);
+          file.actions[i], target, [&](int from) { return trees.source(from); }, store.logger(), stop);
     } catch (const NotFound& missing) {
       rethrow_missing_source(missing, vertex, sources.last_opened());
     } catch (const SystemError& e) {

@@ -27,7 +27,7 @@ class FileActions : public testing::Test {
     const RootedDir target(dir_.path() / "target");
     const RootedDir source(dir_.path() / "source");
     for (const FileAction& action : actions)
-      apply_file_action(action, target, [&](int) { return SourceTree{.tree = &source}; }, {});
+      apply_file_action(action, target, [&](int) { return SourceTree{.tree = &source}; }, logger_, {});
   }
   template <class E>
   std::string refusal(const FileAction& action) {
@@ -45,6 +45,7 @@ class FileActions : public testing::Test {
     return result;
   }
   TempDir dir_;
+  NullLogger logger_;
 };
 
 TEST_F(FileActions, CopiesAFileAndADirectorysContents) {
@@ -175,7 +176,7 @@ TEST_F(FileActions, CopyFromNothingAsksForTheEmptyTree) {
                       asked = input;
                       return SourceTree{.tree = &empty};
                     },
-                    {});
+                    logger_, {});
   EXPECT_EQ(asked, kNoInput);
 }
 
@@ -183,10 +184,10 @@ TEST_F(FileActions, StopIsHeard) {
   std::stop_source stop;
   stop.request_stop();
   const RootedDir target(dir_.path() / "target");
-  EXPECT_THROW(
-      apply_file_action(
-          MkdirAction{.base = 0, .path = "/d"}, target, [](int) { return SourceTree{}; }, stop.get_token()),
-      Cancelled);
+  EXPECT_THROW(apply_file_action(
+                   MkdirAction{.base = 0, .path = "/d"}, target, [](int) { return SourceTree{}; }, logger_,
+                   stop.get_token()),
+               Cancelled);
 }
 
 }  // namespace
