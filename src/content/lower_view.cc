@@ -6,8 +6,8 @@
 #include <cerrno>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "content/file_bytes.h"
+#include "content/node_copy.h"
 #include "content/snapshots.h"
 
 namespace slipway {
@@ -56,7 +56,7 @@ std::vector<std::string> LowerDirectory::names() const {
 std::map<std::string, LowerDirectory::Found> LowerDirectory::entries() const {
   std::map<std::string, Found> all;
   for (const std::filesystem::path& directory : merged_) {
-    const UniqueFd fd = open_file(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    const UniqueFd fd = open_own(AT_FDCWD, directory.native(), O_RDONLY | O_DIRECTORY, directory.native());
     for (std::string& name : sorted_names(fd.get(), directory.native())) {
       if (all.contains(name)) continue;
       Found found{.path = directory / name};

@@ -12,8 +12,10 @@
 #include "base/error.h"
 #include "base/rooted.h"
 #include "content/copied_tree.h"
+#include "content/owner_view.h"
 #include "content/snapshots.h"
 #include "content/space.h"
+#include "content/tree_access.h"
 #include "content/tree_changes.h"
 #include "content/tree_clone.h"
 
@@ -37,9 +39,12 @@ std::shared_ptr<CopiedTree> copy_of(const LowerDirectory& from, FileBytes bytes,
 
 void SnapshotStore::copy_active(ActiveSnapshot& active, const std::stop_token& stop) {
   active.copies_ = kept_->take(*active.parent_);
-  if (active.copies_) return;
-  active.copies_ = copy_of(LowerDirectory::root_of(*this, active.parent_), FileBytes::Own, temp_, stop);
-  active.copies_->listing = list_tree(open_file(active.copies_->root(), O_RDONLY | O_DIRECTORY).get(), stop);
+  if (!active.copies_) {
+    active.copies_ = copy_of(LowerDirectory::root_of(*this, active.parent_), FileBytes::Own, temp_, stop);
+    const UniqueFd root = open_file(active.copies_->root(), O_RDONLY | O_DIRECTORY);
+    active.copies_->listing = list_tree(root.get(), stop);
+  }
+  if (OwnerView().squashes()) open_up(RootedDir(active.copies_->root()), active.copies_->listing);
 }
 
 void SnapshotStore::copy_active(ActiveSnapshot& active, const fs::path& directory,
@@ -52,6 +57,7 @@ void SnapshotStore::write_active_changes(ActiveSnapshot& active) {
   try {
     const RootedDir tree(copies.root()), upper(active.upper_);
     ListedEntry after = list_tree(tree.open(".", O_RDONLY | O_DIRECTORY).get(), {});
+    count_as_closed(copies.listing, after);
     write_changes(copies.listing, after, tree, LowerDirectory::root_of(*this, active.parent_), upper, {});
     copies.listing = std::move(after);
   } catch (const SystemError& e) {
@@ -60,7 +66,8 @@ void SnapshotStore::write_active_changes(ActiveSnapshot& active) {
 }
 
 MountedTree SnapshotStore::copied_view(SnapshotId id, const std::stop_token& stop) {
-  std::shared_ptr<const CopiedTree> tree = kept_->borrow(id);
+  // One that was opened up for writing shows other modes than the snapshot has.
+  std::shared_ptr<const CopiedTree> tree = OwnerView().squashes() ? nullptr : kept_->borrow(id);
   if (!tree) tree = copy_of(LowerDirectory::root_of(*this, id), FileBytes::Linked, temp_, stop);
   MountedTree view(tree->root(), false, {});
   view.kept_ = std::move(tree);

@@ -46,7 +46,7 @@ class TreeCopy {
   void run() {
     const std::vector<SelectedSource> sources = selected_sources(selection_);
     for (const SelectedSource& source : sources) copy_source(source);
-    date_made_directories();
+    finish_made_directories();
   }
 
  private:
@@ -55,14 +55,15 @@ class TreeCopy {
     return status && S_ISDIR(status->st_mode);
   }
 
-  UniqueFd make_directories(const std::string& path, const RootedDir::NewDirectory& how) {
+  UniqueFd make_directories(const std::string& path, RootedDir::NewDirectory how) {
     // Without links, also those that lead to nothing yet.
     const std::string real = real_path_in(target_, path, /*follow_last=*/true);
     std::string so_far;
     for (const std::string& part : path_components(real)) {
       so_far += concat("/", part);
-      if (!target_.stat(so_far, /*follow=*/true)) made_.push_back(so_far);
+      if (!target_.stat(so_far, /*follow=*/true)) made_.push_back({.path = so_far, .mode = how.mode});
     }
+    how.mode |= kOpen;
     try {
       return target_.make_directories(real, how);
     } catch (const SystemError& e) {
@@ -78,14 +79,23 @@ class TreeCopy {
         {.mode = options_.mode.value_or(0755) & 0777, .uid = options_.uid, .gid = options_.gid, .mtime = {}});
   }
 
-  /// Last, because what was put into them has changed their times.
-  void date_made_directories() const {
-    if (!options_.made_mtime) return;
-    const struct timespec time { .tv_sec = *options_.made_mtime, .tv_nsec = 0 };
+  /// Last, because what was put into them has changed their times, and only root puts things into a directory
+  /// whatever its mode.
+  void finish_made_directories() const {
+    const struct timespec time { .tv_sec = options_.made_mtime.value_or(0), .tv_nsec = 0 };
     const struct timespec times[2] = {time, time};
-    for (const std::string& path : made_) {
-      const UniqueFd directory = target_.open(path, O_RDONLY | O_DIRECTORY);
-      if (::futimens(directory.get(), times) != 0) throw SystemError(errno, "set times of", path);
+    for (auto made = made_.rbegin(); made != made_.rend(); ++made) {
+      const bool closed = (made->mode & kOpen) != kOpen;
+      if (!closed && !options_.made_mtime) continue;
+      const UniqueFd directory = target_.open(made->path, O_RDONLY | O_DIRECTORY);
+      struct stat status {};
+      if (::fstat(directory.get(), &status) != 0) throw SystemError(errno, "stat", made->path);
+      // Unless what was copied has given it another mode meanwhile.
+      if (closed && (status.st_mode & 07777) == (made->mode | kOpen) &&
+          ::fchmod(directory.get(), made->mode) != 0)
+        throw SystemError(errno, "chmod", made->path);
+      if (options_.made_mtime && ::futimens(directory.get(), times) != 0)
+        throw SystemError(errno, "set times of", made->path);
     }
   }
 
@@ -252,6 +262,13 @@ class TreeCopy {
     Takes takes = Takes::Times;
   };
 
+  /// A directory on the way that was not there, and the mode it is to have.
+  struct Made {
+    std::string path;
+    unsigned mode = 0;
+  };
+  static constexpr unsigned kOpen = 0700;
+
   const Selection& selection_;
   const RootedDir& target_;
   const CopyOptions& options_;
@@ -259,7 +276,7 @@ class TreeCopy {
   CopyMetadata metadata_;
   std::vector<Level> stack_;
   std::string top_name_;
-  std::vector<std::string> made_;  ///< directories on the way that were not there
+  std::vector<Made> made_;
   std::map<Inode, std::string>
       copied_;  ///< places of what has more names, by the source's inode; of one source
 };

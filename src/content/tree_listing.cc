@@ -50,8 +50,6 @@ class Lister {
     entry.status.st_mtim = time_of(found.stx_mtime);
     entry.status.st_ctim = time_of(found.stx_ctime);
     if (found.stx_mask & STATX_BTIME) entry.born = nanoseconds(time_of(found.stx_btime));
-    newest_ = std::max(newest_, nanoseconds(entry.status.st_ctim));
-    fractions_ |= entry.status.st_ctim.tv_nsec != 0;
     return entry;
   }
 
@@ -72,24 +70,18 @@ class Lister {
     }
   }
 
-  /// Returns once a change would get a ctime of its own.
-  void settle() const {
-    // A clock that was set back must not keep us here: then ctimes differ anyway.
-    const std::int64_t tick = fractions_ ? 0 : kSecond - 1;
-    const auto limit = std::chrono::steady_clock::now() +
-                       (fractions_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(1100));
-    while (std::chrono::steady_clock::now() < limit) {
-      struct timespec now {};
-      ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-      if (nanoseconds(now) > newest_ + tick) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  }
-
  private:
   const std::stop_token& stop_;
-  std::int64_t newest_ = 0;
-  bool fractions_ = false;  ///< false: the file system's times are whole seconds
+};
+
+struct CtimeRange {
+  std::int64_t newest = 0;
+  bool fractions = false;  ///< false: the file system's times are whole seconds
+  void add(const ListedEntry& entry) {
+    newest = std::max(newest, nanoseconds(entry.status.st_ctim));
+    fractions |= entry.status.st_ctim.tv_nsec != 0;
+    for (const ListedEntry& inner : entry.contents) add(inner);
+  }
 };
 
 }  // namespace
@@ -110,8 +102,23 @@ ListedEntry list_tree(int directory, const std::stop_token& stop) {
   Lister lister(stop);
   ListedEntry root = lister.stat_entry(directory, "", "/");
   lister.fill(directory, root, "", 0);
-  lister.settle();
+  wait_for_later_ctimes(root);
   return root;
+}
+
+void wait_for_later_ctimes(const ListedEntry& listing) {
+  CtimeRange ctimes;
+  ctimes.add(listing);
+  const std::int64_t tick = ctimes.fractions ? 0 : kSecond - 1;
+  // A clock that was set back must not keep us here: then ctimes differ anyway.
+  const auto limit =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(ctimes.fractions ? 100 : 1100);
+  while (std::chrono::steady_clock::now() < limit) {
+    struct timespec now {};
+    ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    if (nanoseconds(now) > ctimes.newest + tick) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 }  // namespace slipway

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -20,19 +20,23 @@ struct ListedEntry {
   std::string name;
   struct stat status {};
   std::int64_t born =
-      0;          ///< nanoseconds; 0 where the file system does not say. Inode numbers are used again.
-  Xattrs xattrs;  ///< of a directory; a file's are told by its ctime
-  ListedEntries contents;  ///< of a directory
+      0;  ///< nanoseconds; 0 where the file system does not say. Inode numbers are used again.
+  std::optional<mode_t> closed_mode;  ///< st_mode before it was opened up (tree_access.h)
+  Xattrs xattrs;                      ///< of a directory; a file's are told by its ctime
+  ListedEntries contents;             ///< of a directory
 
   bool is_directory() const { return S_ISDIR(status.st_mode); }
   bool is_same_inode(const ListedEntry& other) const;
   const ListedEntry* find(const std::string& name) const;
 };
 
-/// The directory with all that is in it; names that mark deletions are not there. Waits for the moment from
-/// which on every change gets a later ctime than any listed: clocks of file systems are coarse. Throws
-/// SystemError, Cancelled, InvalidInput for a tree too deep.
+/// The directory with all that is in it; names that mark deletions are not there. Ends with
+/// wait_for_later_ctimes(). Throws SystemError, Cancelled, InvalidInput for a tree too deep.
 ListedEntry list_tree(int directory, const std::stop_token& stop);
+
+/// Returns at the moment from which on every change gets a later ctime than any listed: clocks of file
+/// systems are coarse.
+void wait_for_later_ctimes(const ListedEntry& listing);
 
 std::int64_t nanoseconds(const struct timespec& time);
 
