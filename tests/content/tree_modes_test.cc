@@ -3,13 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <regex>
 
+#include "base/error.h"
 #include "base/strings.h"
 #include "content/overlay_marks.h"
 #include "content/store_fixture.h"
@@ -33,9 +36,11 @@ struct Change {
 
 void PrintTo(const Change& change, std::ostream* out) { *out << change.name; }
 
+enum class Owners { Many, Root };
+
 /// Two layers, the upper one with a deletion, an opaque directory and a changed file.
-SnapshotId make_base(Store& store) {
-  const SnapshotId lower = snapshot_with(store, {}, [](TreeMaker& tree) {
+SnapshotId make_base(Store& store, Owners owners = Owners::Many) {
+  const SnapshotId lower = snapshot_with(store, {}, [owners](TreeMaker& tree) {
     tree.file("etc/passwd", "root").file("etc/hosts", "old").file("usr/bin/tool", "#!", 0755);
     tree.file("usr/lib/a/b/c", "deep").file("usr/lib/a/hidden", "hidden");
     tree.file("dir/one", "1").file("dir/two", "2").file("dir/sub/three", "3");
@@ -43,7 +48,9 @@ SnapshotId make_base(Store& store) {
     tree.directory("attributes/dir").xattr("attributes/dir", "user.note", "old");
     tree.file("hard/a", "linked").hard_link("hard/b", "hard/a").link("link", "etc/hosts");
     tree.fifo("fifo").directory("empty", 0700).file("set-user-id", "", 04755).file("secret", "", 0);
-    tree.owner("dir/one", 5, 6).owner("empty", 7, 8).owner("link", 9, 9).owner("set-user-id", 3, 3);
+    if (owners == Owners::Many)
+      tree.owner("dir/one", 5, 6).owner("empty", 7, 8).owner("link", 9, 9).owner("set-user-id", 3, 3);
+    tree.directory("usr/lib", 0555).directory("hard", 0500);
     ASSERT_EQ(::chmod(tree.at("set-user-id").c_str(), 04755), 0);
     tree.all_mtimes(kOld);
   });
@@ -70,7 +77,11 @@ void touch(const fs::path& path, std::int64_t seconds) {
 const std::vector<Change>& changes() {
   static const std::vector<Change> all = {
       {"nothing", [](const fs::path&) {}},
-      {"new_file", [](const fs::path& root) { write_text(root / "etc/new", "new"); }},
+      {"new_file", [](const fs::path& root) { TreeMaker(root).file("etc/new", "new"); }},
+      {"new_file_in_closed_directory", [](const fs::path& root) { write_text(root / "usr/lib/new", "new"); }},
+      {"closed_file_written", [](const fs::path& root) { write_text(root / "secret", "new"); }},
+      {"mode_of_closed_directory",
+       [](const fs::path& root) { fs::permissions(root / "usr/lib", fs::perms(0711)); }},
       {"new_file_in_root", [](const fs::path& root) { write_text(root / "new", "new"); }},
       {"new_directories",
        [](const fs::path& root) {
@@ -268,6 +279,64 @@ TEST_P(TreeModes, GiveTheSameLayerAndTree) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, TreeModes, testing::ValuesIn(changes()),
+                         [](const auto& row) { return row.param.name; });
+
+/// Takes all rights from the calling thread, and gives them back. Other threads keep theirs.
+class AsNobody {
+ public:
+  AsNobody() {
+    must(::syscall(SYS_setgroups, 0, nullptr));
+    must(::syscall(SYS_setresgid, -1, kNobody, -1));
+    must(::syscall(SYS_setresuid, -1, kNobody, -1));
+  }
+  AsNobody(const AsNobody&) = delete;
+  AsNobody& operator=(const AsNobody&) = delete;
+  ~AsNobody() {
+    ::syscall(SYS_setresuid, -1, 0, -1);
+    ::syscall(SYS_setresgid, -1, 0, -1);
+  }
+  static constexpr unsigned kNobody = 65534;
+
+ private:
+  static void must(long result) {
+    if (result != 0) throw SystemError(errno, "change ids");
+  }
+};
+
+bool needs_owners(const Change& change) {
+  return change.name.find("owner") != std::string::npos || change.name == "empty_directory_made_again";
+}
+
+class UnprivilegedCopies : public TreeModesTest, public testing::WithParamInterface<Change> {
+ protected:
+  void SetUp() override {
+    TreeModesTest::SetUp();
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root to compare with";
+    ASSERT_EQ(::chown(directory_.path().c_str(), AsNobody::kNobody, AsNobody::kNobody), 0);
+  }
+};
+
+TEST_P(UnprivilegedCopies, GiveTheLayerThatRootGives) {
+  NullLogger logger;
+  const auto layers = [&](TreeMode mode, const char* name) {
+    const auto store = Store::open(directory_.path() / name, logger, mode);
+    const SnapshotId base = make_base(*store, Owners::Root);
+    const SnapshotId changed = step(*store, base, GetParam());
+    const SnapshotId next = step(*store, changed, changes().at(1));
+    return std::vector{layer_digest(*store, base), layer_digest(*store, changed), layer_digest(*store, next)};
+  };
+  const std::vector<std::string> expected = layers(TreeMode::Overlay, "overlay");
+  const AsNobody nobody;
+  EXPECT_EQ(layers(TreeMode::Copies, "copies"), expected);
+}
+
+std::vector<Change> changes_without_owners() {
+  std::vector<Change> chosen;
+  std::ranges::remove_copy_if(changes(), std::back_inserter(chosen), needs_owners);
+  return chosen;
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, UnprivilegedCopies, testing::ValuesIn(changes_without_owners()),
                          [](const auto& row) { return row.param.name; });
 
 class TreeModeChains : public TreeModesTest {};
