@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -372,6 +373,50 @@ TEST_F(TreeModeChains, AreTheSameWhetherTreesAreTakenOverOrCopied) {
   }
   EXPECT_EQ(shown(modes.copies(), kept), shown(modes.overlay(), overlay));
 }
+
+/// A container's own root is one; nothing can be mounted above it, and it takes no whiteouts.
+class StoreOnAnOverlay : public TreeModesTest, public testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override {
+    TreeModesTest::SetUp();
+    for (const char* name : {"lower", "upper", "work", "root"})
+      fs::create_directory(directory_.path() / name);
+    const std::string at = directory_.path().native();
+    const std::string options =
+        concat("lowerdir=", at, "/lower,upperdir=", at, "/upper,workdir=", at, "/work", GetParam());
+    if (::mount("overlay", (at + "/root").c_str(), "overlay", 0, options.c_str()) != 0)
+      GTEST_SKIP() << "cannot mount overlayfs here";
+    mounted_ = true;
+    fs::permissions(directory_.path(), fs::perms(0755));
+    ASSERT_EQ(::chown((at + "/root").c_str(), AsNobody::kNobody, AsNobody::kNobody), 0);
+  }
+  void TearDown() override {
+    if (mounted_) ::umount2((directory_.path() / "root").c_str(), MNT_DETACH);
+  }
+  bool mounted_ = false;
+};
+
+TEST_P(StoreOnAnOverlay, KeepsDeletions) {
+  NullLogger logger;
+  const auto layers = [&](const fs::path& place, TreeMode mode) {
+    const auto store = Store::open(place, logger, mode);
+    SnapshotId at = make_base(*store, Owners::Root);
+    std::vector<std::string> digests;
+    for (const char* name : {"file_removed", "nested_directory_made_again",
+                             "directory_removed_and_made_again", "directory_removed", "new_file"}) {
+      at = step(*store, at, *std::ranges::find(changes(), name, &Change::name));
+      digests.push_back(layer_digest(*store, at));
+    }
+    return digests;
+  };
+  const std::vector<std::string> expected = layers(directory_.path() / "overlay", TreeMode::Overlay);
+  EXPECT_EQ(layers(directory_.path() / "root/of-root", TreeMode::Copies), expected);
+  if (::geteuid() != 0) return;
+  const AsNobody nobody;
+  EXPECT_EQ(layers(directory_.path() / "root/of-nobody", TreeMode::Copies), expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, StoreOnAnOverlay, testing::Values("", ",userxattr"));
 
 }  // namespace
 }  // namespace slipway

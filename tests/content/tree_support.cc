@@ -15,7 +15,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "content/kept_xattrs.h"
-#include "content/lower_view.h"
+#include "content/overlay_marks.h"
 #include "content/mount_environment.h"
 #include "manifest/media_types.h"
 
@@ -68,13 +68,14 @@ TreeMaker& TreeMaker::socket(const std::string& path) {
 
 TreeMaker& TreeMaker::whiteout(const std::string& path) {
   fs::create_directories(at(path).parent_path());
-  must(::mknod(at(path).c_str(), S_IFCHR, makedev(0, 0)), "mknod", at(path));
+  make_whiteout(AT_FDCWD, at(path).native(), path);
   return *this;
 }
 
 TreeMaker& TreeMaker::opaque(const std::string& directory_path) {
   fs::create_directories(at(directory_path));
-  return xattr(directory_path, opaque_attribute(), "y");
+  make_opaque(open_file(at(directory_path), O_RDONLY | O_DIRECTORY).get(), directory_path);
+  return *this;
 }
 
 TreeMaker& TreeMaker::xattr(const std::string& path, const std::string& name, std::string_view value) {
