@@ -7,7 +7,9 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <vector>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -113,33 +115,65 @@ void TempFile::commit(Durability durability) {
 
 namespace {
 
-// Recursive by descriptor, so that nobody can swap a directory for a link meanwhile.
-void remove_at(int parent, const char* name, const std::string& shown) {
-  if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return;
-  if (errno != EISDIR && errno != EPERM && errno != EACCES) throw SystemError(errno, "unlink", shown);
-  if (::unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return;
-  UniqueFd directory{::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-  if (!directory && errno == EACCES) {
-    ::fchmodat(parent, name, 0700, 0);
-    directory = UniqueFd{::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+// Recursive by descriptor, so that nobody can swap a directory for a link meanwhile. Each level holds one,
+// and trees may be deeper than we may have descriptors: what is far down is moved up and comes later.
+class TreeRemoval {
+ public:
+  void remove(const fs::path& path) { remove_at(AT_FDCWD, path.c_str(), path.native(), 0); }
+
+ private:
+  static constexpr int kMostLevels = 200;
+
+  void remove_at(int parent, const char* name, const std::string& shown, int level) {
+    if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return;
+    if (errno != EISDIR && errno != EPERM && errno != EACCES) throw SystemError(errno, "unlink", shown);
+    if (::unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return;
+    if (level > kMostLevels && move_up(parent, name)) return;
+    UniqueFd directory{::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    if (!directory && errno == EACCES) {
+      ::fchmodat(parent, name, 0700, 0);
+      directory = UniqueFd{::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    }
+    if (!directory) throw SystemError(errno, "open", shown);
+    ::fchmod(directory.get(), 0700);
+    if (level == 0) top_ = directory.get();
+    for (const std::string& child : names_in(directory.get(), shown))
+      remove_at(directory.get(), child.c_str(), shown + "/" + child, level + 1);
+    for (; level == 0 && !moved_.empty();) {
+      const std::string child = std::move(moved_.back());
+      moved_.pop_back();
+      remove_at(directory.get(), child.c_str(), shown + "/" + child, 1);
+    }
+    if (::unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+      throw SystemError(errno, "rmdir", shown);
   }
-  if (!directory) throw SystemError(errno, "open", shown);
-  ::fchmod(directory.get(), 0700);
-  DIR* stream = ::fdopendir(::dup(directory.get()));
-  if (!stream) throw SystemError(errno, "opendir", shown);
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(stream))
-    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
-      names.emplace_back(entry->d_name);
-  ::closedir(stream);
-  for (const std::string& child : names) remove_at(directory.get(), child.c_str(), shown + "/" + child);
-  if (::unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-    throw SystemError(errno, "rmdir", shown);
-}
+
+  bool move_up(int parent, const char* name) {
+    const std::string place = concat("moved-up", random_suffix());
+    ::fchmodat(parent, name, 0700, 0);  // a directory that changes its parent must be writable
+    if (::renameat2(parent, name, top_, place.c_str(), RENAME_NOREPLACE) != 0) return false;
+    moved_.push_back(place);
+    return true;
+  }
+
+  static std::vector<std::string> names_in(int directory, const std::string& shown) {
+    DIR* stream = ::fdopendir(::dup(directory));
+    if (!stream) throw SystemError(errno, "opendir", shown);
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(stream))
+      if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
+        names.emplace_back(entry->d_name);
+    ::closedir(stream);
+    return names;
+  }
+
+  int top_ = -1;
+  std::vector<std::string> moved_;
+};
 
 }  // namespace
 
-void remove_tree(const fs::path& path) { remove_at(AT_FDCWD, path.c_str(), path.native()); }
+void remove_tree(const fs::path& path) { TreeRemoval().remove(path); }
 
 TempDir::TempDir(const fs::path& parent, std::string_view prefix) {
   const fs::path where = parent.empty() ? fs::temp_directory_path() : parent;

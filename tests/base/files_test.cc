@@ -1,6 +1,8 @@
 #include "base/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
@@ -53,6 +55,27 @@ TEST(Files, RemoveTreeTakesClosedDirectoriesAndKeepsLinkTargets) {
   remove_tree(dir.path() / "tree");
   EXPECT_FALSE(fs::exists(dir.path() / "tree"));
   EXPECT_EQ(read_file(dir.path() / "outside"), "kept");
+}
+
+TEST(RemoveTree, IsNotStoppedByATreeDeeperThanDescriptorsLast) {
+  const TempDir dir;
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  fs::create_directory(dir.path() / "tree");
+  UniqueFd at = open_file(dir.path() / "tree", O_RDONLY | O_DIRECTORY);
+  for (int i = 0; i < 800; ++i) {
+    ASSERT_EQ(::mkdirat(at.get(), "d", 0700), 0);
+    ASSERT_EQ(::mkdirat(at.get(), "e", 0700), 0);
+    UniqueFd next = UniqueFd{::openat(at.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (i % 3 == 0) ::fchmod(at.get(), 0500);
+    at = std::move(next);
+  }
+  at.reset();
+  const struct rlimit few { .rlim_cur = 400, .rlim_max = before.rlim_max };
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  EXPECT_NO_THROW(remove_tree(dir.path() / "tree"));
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_FALSE(fs::exists(dir.path() / "tree"));
 }
 
 TEST(TempDir, IsGoneWithItsOwner) {
