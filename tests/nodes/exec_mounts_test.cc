@@ -89,8 +89,10 @@ class ExecMountsTest : public testing_support::StoreTest {
     return {.snapshot = testing_support::make_snapshot(*store_, base, "upper"), .context = {}};
   }
 
+  explicit ExecMountsTest(TreeMode trees = TreeMode::Overlay) : store_(Store::open(root(), logger_, trees)) {}
+
   TempDir context_;
-  std::unique_ptr<Store> store_ = open();
+  std::unique_ptr<Store> store_;
   RegistryClient registry_{{}, std::make_shared<NoCredentials>(), logger_};
   ImageSource images_{*store_, registry_};
   LocalContexts contexts_{nullptr};
@@ -322,6 +324,73 @@ TEST_F(ExecMountsTest, SecretsInTheLogAreHidden) {
   std::string log;
   for (const StepLog& piece : progress_.all<StepLog>()) log += piece.bytes;
   EXPECT_EQ(log, "the key is ***\n");
+}
+
+/// Where nothing can be mounted: whatever a step is given, it could write to.
+class ExecMountsOfCopies : public ExecMountsTest {
+ protected:
+  ExecMountsOfCopies() : ExecMountsTest(TreeMode::Copies) {}
+  /// Overwrites all files below.
+  static void spoil(const fs::path& tree) {
+    if (fs::is_regular_file(tree)) write_text(tree, "spoilt");
+    if (!fs::is_directory(tree)) return;
+    for (const auto& entry : fs::recursive_directory_iterator(tree))
+      if (entry.is_regular_file() && !entry.is_symlink()) write_text(entry.path(), "spoilt");
+  }
+  static void write_text(const fs::path& path, std::string_view text) {
+    testing_support::write_text(path, text);
+  }
+};
+
+TEST_F(ExecMountsOfCopies, StepsCannotSpoilWhatTheyReadOnly) {
+  const VertexResult input = stage();
+  VertexResult base = input;
+  base.snapshot = store_->snapshots().chain(*input.snapshot).front();
+  for (int round = 0; round < 2; ++round)
+    run({{.input = 0, .dest = "/all", .readonly = true},
+         {.input = 0, .selector = "/sub/deep", .dest = "/d", .readonly = true},
+         {.input = 0, .selector = "/sub/deep/file", .dest = "/f", .readonly = true},
+         {.input = 1, .dest = "/base", .readonly = true},
+         {.input = 2, .dest = "/context", .readonly = true},
+         {.input = 2, .selector = "/kept", .dest = "/kept", .readonly = true}},
+        [&](const SandboxSpec& spec) {
+          EXPECT_EQ(read_file(at(spec, "/all").source / "upper"), "upper");
+          EXPECT_EQ(read_file(at(spec, "/d").source / "file"), "deep");
+          EXPECT_EQ(read_file(at(spec, "/f").source), "deep");
+          EXPECT_EQ(read_file(at(spec, "/base").source / "file"), "stage");
+          EXPECT_EQ(read_file(at(spec, "/context").source / "dir/file"), "file");
+          EXPECT_EQ(read_file(at(spec, "/kept").source), "kept");
+          for (const SandboxMount& mount : spec.mounts) spoil(mount.source);
+        },
+        {input, base, context()});
+  EXPECT_EQ(read_file(store_->snapshots().view(*input.snapshot).path() / "upper"), "upper");
+  EXPECT_EQ(read_file(context_.path() / "kept"), "kept");
+}
+
+TEST_F(ExecMountsOfCopies, WhatIsWrittenIsTheStepsOwnLayer) {
+  const VertexResult result = run({{.input = 0, .dest = "/", .output = 0}},
+                                  [&](const SandboxSpec& spec) {
+                                    EXPECT_EQ(read_file(spec.rootfs / "file"), "stage");
+                                    write_text(spec.rootfs / "own", "own");
+                                  },
+                                  {stage()});
+  EXPECT_EQ(testing_support::entries_of(store_->snapshots().diff_directory(*result.snapshot)), 1u);
+}
+
+TEST_F(ExecMountsOfCopies, NewCacheStartsAsItsSource) {
+  const std::vector<Mount> mounts = {{.type = MountType::Cache,
+                                      .input = 0,
+                                      .selector = "/sub",
+                                      .dest = "/cache",
+                                      .cache = CacheMount{.id = "c"}}};
+  const VertexResult input = stage();
+  run(mounts,
+      [&](const SandboxSpec& spec) {
+        EXPECT_EQ(read_file(at(spec, "/cache").source / "deep/file"), "deep");
+        write_text(at(spec, "/cache").source / "deep/file", "changed");
+      },
+      {input});
+  EXPECT_EQ(read_file(store_->snapshots().view(*input.snapshot).path() / "sub/deep/file"), "deep");
 }
 
 }  // namespace
