@@ -45,6 +45,7 @@ void SnapshotStore::copy_active(ActiveSnapshot& active, const std::stop_token& s
     active.copies_->listing = list_tree(root.get(), stop);
   }
   if (OwnerView().squashes()) open_up(RootedDir(active.copies_->root()), active.copies_->listing);
+  wait_for_later_ctimes(active.copies_->listing);
 }
 
 void SnapshotStore::copy_active(ActiveSnapshot& active, const fs::path& directory,

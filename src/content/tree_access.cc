@@ -12,9 +12,8 @@ namespace slipway {
 namespace {
 
 /// Outer directories first: their contents are reached through them.
-bool open_entry(int directory, ListedEntry& entry, const std::string& path) {
+void open_entry(int directory, ListedEntry& entry, const std::string& path) {
   const mode_t wanted = S_ISDIR(entry.status.st_mode) ? 0700 : S_ISREG(entry.status.st_mode) ? 0600 : 0;
-  bool any = false;
   if ((entry.status.st_mode & wanted) != wanted) {
     const std::string name = entry.name.empty() ? "." : entry.name;
     if (::fchmodat(directory, name.c_str(), (entry.status.st_mode & 07777) | wanted, 0) != 0)
@@ -25,23 +24,20 @@ bool open_entry(int directory, ListedEntry& entry, const std::string& path) {
     if (::fstatat(directory, name.c_str(), &now, AT_SYMLINK_NOFOLLOW) != 0)
       throw SystemError(errno, "stat", path);
     entry.status.st_ctim = now.st_ctim;
-    any = true;
   }
-  if (!entry.is_directory() || entry.contents.empty()) return any;
+  if (!entry.is_directory() || entry.contents.empty()) return;
   const UniqueFd own{entry.name.empty() ? ::fcntl(directory, F_DUPFD_CLOEXEC, 0)
                                         : ::openat(directory, entry.name.c_str(),
                                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
   if (!own) throw SystemError(errno, "open", path);
-  for (ListedEntry& inner : entry.contents)
-    any |= open_entry(own.get(), inner, concat(path, "/", inner.name));
-  return any;
+  for (ListedEntry& inner : entry.contents) open_entry(own.get(), inner, concat(path, "/", inner.name));
 }
 
 }  // namespace
 
 void open_up(const RootedDir& tree, ListedEntry& listing) {
   const UniqueFd root = tree.open(".", O_RDONLY | O_DIRECTORY);
-  if (open_entry(root.get(), listing, "")) wait_for_later_ctimes(listing);
+  open_entry(root.get(), listing, "");
 }
 
 void count_as_closed(ListedEntry& before, ListedEntry& after) {

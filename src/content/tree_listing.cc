@@ -102,7 +102,6 @@ ListedEntry list_tree(int directory, const std::stop_token& stop) {
   Lister lister(stop);
   ListedEntry root = lister.stat_entry(directory, "", "/");
   lister.fill(directory, root, "", 0);
-  wait_for_later_ctimes(root);
   return root;
 }
 

@@ -30,8 +30,8 @@ struct ListedEntry {
   const ListedEntry* find(const std::string& name) const;
 };
 
-/// The directory with all that is in it; names that mark deletions are not there. Ends with
-/// wait_for_later_ctimes(). Throws SystemError, Cancelled, InvalidInput for a tree too deep.
+/// The directory with all that is in it; names that mark deletions are not there. Throws SystemError,
+/// Cancelled, InvalidInput for a tree too deep.
 ListedEntry list_tree(int directory, const std::stop_token& stop);
 
 /// Returns at the moment from which on every change gets a later ctime than any listed: clocks of file
