@@ -374,6 +374,50 @@ TEST_F(TreeModeChains, AreTheSameWhetherTreesAreTakenOverOrCopied) {
   EXPECT_EQ(shown(modes.copies(), kept), shown(modes.overlay(), overlay));
 }
 
+class UnprivilegedStore : public UnprivilegedCopies {};
+
+class Warnings final : public Logger {
+ public:
+  void log(LogLevel level, std::string_view text) noexcept override {
+    if (level == LogLevel::Warning) lines.emplace_back(text);
+  }
+  std::vector<std::string> lines;
+};
+
+TEST_P(UnprivilegedStore, UnpacksALayerAsRootsAndSaysWhatIsLost) {
+  using testing_support::file_entry;
+  LayerEntry theirs = file_entry("theirs"), device = file_entry("null");
+  theirs.uid = 1000;
+  theirs.mode = S_IFREG | 04711;
+  device.mode = S_IFCHR | 0666;
+  device.device = makedev(1, 3);
+  device.size = 0;
+  const std::string tar = testing_support::tar_of({theirs, device, file_entry("ours")});
+  const AsNobody nobody;
+  Warnings warnings;
+  const auto store = Store::open(directory_.path() / "store", warnings, TreeMode::Copies);
+  const SnapshotId id = unpack_layer(*store, {}, testing_support::layer_with(*store, tar, tar), {});
+
+  EXPECT_THAT(warnings.lines, testing::UnorderedElementsAre(testing::HasSubstr("become root's (/theirs)"),
+                                                            testing::HasSubstr("left out (/null)")));
+  EXPECT_THAT(testing_support::names_in(store->snapshots().view(id).path()),
+              testing::ElementsAre("ours", "theirs"));
+  EXPECT_EQ(fs::status(store->snapshots().view(id).path() / "theirs").permissions(), fs::perms(04711));
+}
+
+TEST_P(UnprivilegedStore, IsNotTheStoreOfRoot) {
+  NullLogger logger;
+  Store::open(directory_.path() / "store", logger);
+  fs::permissions(directory_.path() / "store", fs::perms(0777));
+  for (const auto& entry : fs::recursive_directory_iterator(directory_.path() / "store"))
+    ASSERT_EQ(::lchown(entry.path().c_str(), AsNobody::kNobody, AsNobody::kNobody), 0);
+  const AsNobody nobody;
+  EXPECT_THROW(Store::open(directory_.path() / "store", logger, TreeMode::Copies), HostError);
+}
+
+INSTANTIATE_TEST_SUITE_P(Once, UnprivilegedStore, testing::Values(changes().front()),
+                         [](const auto& row) { return row.param.name; });
+
 /// A container's own root is one; nothing can be mounted above it, and it takes no whiteouts.
 class StoreOnAnOverlay : public TreeModesTest, public testing::WithParamInterface<const char*> {
  protected:
