@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-CacheUse use_of(CacheSharing sharing) {
+CacheUse use_of(CacheSharing sharing, MountMeans means) {
   switch (sharing) {
     case CacheSharing::Private:
       return CacheUse::Private;
@@ -27,7 +27,8 @@ CacheUse use_of(CacheSharing sharing) {
     case CacheSharing::Shared:
       break;
   }
-  return CacheUse::Shared;
+  // A directory can be moved into one root only.
+  return means == MountMeans::Moving ? CacheUse::Locked : CacheUse::Shared;
 }
 
 bool is_inside(const std::string& path, const std::string& directory) {
@@ -138,7 +139,7 @@ fs::path ExecMounts::cache_source(const Mount& mount, const std::stop_token& sto
   auto lease = caches_.find(name);
   if (lease == caches_.end()) {
     CacheMounts::Request request{
-        .name = name, .use = use_of(mount.cache->sharing), .fill = {}, .on_wait = {}};
+        .name = name, .use = use_of(mount.cache->sharing, means_), .fill = {}, .on_wait = {}};
     if (input_of(mount)) request.fill = [&](const fs::path& parent) { fill_cache(mount, parent, stop); };
     request.on_wait = [&] {
       say(concat("waiting for the cache mount \"", mount.cache->id, "\", which another step is using\n"));

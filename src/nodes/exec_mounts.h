@@ -20,8 +20,13 @@ namespace slipway {
 class ExecMounts {
  public:
   ExecMounts(Store& store, ContextTrees& contexts, ProgressSink& progress, const Vertex& vertex,
-             const std::vector<VertexResult>& inputs)
-      : store_(store), contexts_(contexts), progress_(progress), vertex_(vertex), inputs_(inputs) {}
+             const std::vector<VertexResult>& inputs, MountMeans means)
+      : store_(store),
+        contexts_(contexts),
+        progress_(progress),
+        vertex_(vertex),
+        inputs_(inputs),
+        means_(means) {}
   ExecMounts(const ExecMounts&) = delete;
   ExecMounts& operator=(const ExecMounts&) = delete;
 
@@ -48,6 +53,7 @@ class ExecMounts {
   ProgressSink& progress_;
   const Vertex& vertex_;
   const std::vector<VertexResult>& inputs_;
+  const MountMeans means_;
   // Destroyed in reverse: mounts before the directories they are on.
   std::vector<TempDir> directories_;
   std::map<std::string, CacheLease>

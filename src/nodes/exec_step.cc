@@ -180,7 +180,8 @@ VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& 
   add_agents(environment.agents, exec, spec, stop);
   add_devices(environment.devices, exec, spec);
   // Not before all else is known to be there: this may wait for others, and copy much.
-  ExecMounts mounts(environment.store, environment.contexts, environment.progress, vertex, inputs);
+  ExecMounts mounts(environment.store, environment.contexts, environment.progress, vertex, inputs,
+                    environment.sandbox().mount_means());
   mounts.add_to(spec, exec, stop);
   const SandboxResult result = run_in_sandbox(environment, vertex, spec, stop);
   if (result.exit_code != 0) throw BuildFailed(exit_message(exec, result.exit_code));

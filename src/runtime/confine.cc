@@ -26,8 +26,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <optional>
+#include <system_error>
+#include <utility>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "base/unique_fd.h"
 #include "runtime/confined_init.h"
 #include "runtime/id_maps.h"
@@ -41,6 +44,8 @@ constexpr int kCancelled = 130;
 struct Attempt {
   std::optional<IdMapping> mapping;  ///< absent: no user namespace
   bool pid_namespace = true;
+  Isolation isolation = Isolation::Oci;  ///< other than that: no namespace at all
+  std::string refusal;
 };
 
 enum class Ending { Ended, NoNamespaces, NoMapping, NoMounts, NoProc };
@@ -117,6 +122,7 @@ pid_t clone_process(unsigned long flags) {
 }
 
 unsigned long namespace_flags(const Attempt& attempt) {
+  if (attempt.isolation != Isolation::Oci) return 0;
   unsigned long flags = CLONE_NEWNS;
   if (attempt.mapping) flags |= CLONE_NEWUSER;
   if (attempt.pid_namespace) flags |= CLONE_NEWPID;
@@ -133,14 +139,17 @@ unsigned long namespace_flags(const Attempt& attempt) {
   if (!send(to_outer.write, word) || !receive(to_init.read, word)) ::_exit(125);
   ::setsid();
   Report report;
-  report.stage = prepare_mounts(attempt.pid_namespace);
+  if (attempt.isolation == Isolation::Oci) report.stage = prepare_mounts(attempt.pid_namespace);
   report.error_number = report.stage == ConfineStage::Ready ? 0 : errno;
   if (!send(to_outer.write, report) || report.stage != ConfineStage::Ready) ::_exit(125);
   to_outer.write.reset();
   to_init.read.reset();
+  const bool one_owner = attempt.isolation == Isolation::Proot && ::geteuid() != 0;
   const Confinement confinement{.user_namespace = attempt.mapping.has_value(),
-                                .many_ids = id_count(read_own_uid_map()) > 1,
-                                .pid_namespace = attempt.pid_namespace};
+                                .many_ids = !one_owner && id_count(read_own_uid_map()) > 1,
+                                .pid_namespace = attempt.pid_namespace,
+                                .isolation = attempt.isolation,
+                                .refusal = attempt.refusal};
   const int code = serve_as_init([&] { return work(confinement); }, mask.blocked(), mask.original(),
                                  attempt.pid_namespace);
   std::fflush(nullptr);
@@ -220,21 +229,53 @@ std::vector<std::optional<IdMapping>> ways_to_get_ids() {
   return ways;
 }
 
-}  // namespace
+std::string refusal_of(const AttemptResult& result) {
+  return concat(result.ending == Ending::NoMounts || result.ending == Ending::NoProc ? "mount: " : "clone: ",
+                std::generic_category().message(result.error_number));
+}
 
-int run_confined(const std::function<int(const Confinement&)>& work) {
-  const SignalMask mask;
+/// Tries namespaces from the best kind to the poorest; the ending tells what the last one came to.
+AttemptResult attempt_namespaces(const std::function<int(const Confinement&)>& work, const SignalMask& mask) {
   AttemptResult result;
   for (const std::optional<IdMapping> mapping : ways_to_get_ids()) {
     for (const bool pid_namespace : {true, false}) {
-      result = attempt_once({.mapping = mapping, .pid_namespace = pid_namespace}, work, mask);
-      if (result.ending == Ending::Ended) return result.exit_code;
+      result = attempt_once({.mapping = mapping, .pid_namespace = pid_namespace, .refusal = {}}, work, mask);
+      if (result.ending == Ending::Ended) return result;
       // Containers mask parts of their /proc, and the kernel then refuses a fresh one: do without a pid
       // namespace.
       if (result.ending != Ending::NoProc) break;
     }
   }
-  throw user_namespace_error(result.error_number, "/proc/sys");
+  return result;
+}
+
+int run_without_namespaces(Isolation isolation, std::string refusal,
+                           const std::function<int(const Confinement&)>& work, const SignalMask& mask) {
+  const AttemptResult result = attempt_once({.mapping = std::nullopt,
+                                             .pid_namespace = false,
+                                             .isolation = isolation,
+                                             .refusal = std::move(refusal)},
+                                            work, mask);
+  if (result.ending != Ending::Ended) throw SystemError(result.error_number, "fork");
+  return result.exit_code;
+}
+
+}  // namespace
+
+int run_confined(const std::function<int(const Confinement&)>& work, std::optional<Isolation> wanted) {
+  const SignalMask mask;
+  if (wanted && *wanted != Isolation::Oci) {
+    require_isolation(*wanted);
+    return run_without_namespaces(*wanted, {}, work, mask);
+  }
+  const AttemptResult result = attempt_namespaces(work, mask);
+  if (result.ending == Ending::Ended) return result.exit_code;
+  HostError refused = user_namespace_error(result.error_number, "/proc/sys");
+  if (wanted) throw refused;
+  if (const auto isolation = isolation_without_namespaces())
+    return run_without_namespaces(*isolation, refusal_of(result), work, mask);
+  refused.set_hint(concat(refused.hint(), "; or apt-get install proot, which needs none of that"));
+  throw refused;
 }
 
 }  // namespace slipway

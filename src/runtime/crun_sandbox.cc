@@ -14,7 +14,6 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <exception>
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -38,6 +37,8 @@
 #include "runtime/private_binfmt.h"
 #include "runtime/sandbox.h"
 #include "runtime/step_keeper.h"
+#include "runtime/step_process.h"
+#include "runtime/step_setup.h"
 #include "runtime/users.h"
 
 namespace slipway {
@@ -73,17 +74,6 @@ void check_id(std::string_view id) {
   if (!ok) throw InvalidInput(concat("\"", id, "\" is no id for a sandbox"));
 }
 
-bool is_below(std::string_view path, std::string_view directory) {
-  return path == directory || directory == "/" ||
-         (path.starts_with(directory) && path.substr(directory.size()).starts_with('/'));
-}
-
-bool has_variable(const std::vector<std::string>& env, std::string_view name) {
-  return std::any_of(env.begin(), env.end(), [&](const std::string& entry) {
-    return entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name);
-  });
-}
-
 /// Reasons for which a step was not started and may be tried again.
 enum class NotStarted { ProgramBusy, ProcRefused };
 
@@ -115,7 +105,8 @@ class CrunRun {
       if (const int error = fork_under_keeper()) return error;
       return binfmt ? binfmt->enter() : 0;
     };
-    const ProcessResult result = run_crun(command, output, stop);
+    const ProcessResult result = run_step_process(
+        command, [&](int stream, std::string_view bytes) { output.add(stream, bytes); }, stop);
     if (binfmt) binfmt->throw_if_failed();
     auto error = output.finish();
     if (!error) error = crun_errors(read_file_if_exists(log_file()).value_or(""));
@@ -133,7 +124,7 @@ class CrunRun {
     const IdMap uids = read_own_uid_map(), gids = read_own_gid_map();
     OciSpecInput input{.rootfs = fs::absolute(spec_.rootfs),
                        .args = spec_.args,
-                       .env = spec_.env,
+                       .env = {},
                        .cwd = spec_.cwd,
                        .hostname = spec_.hostname,
                        .user = user_in_maps(uids, gids)};
@@ -142,10 +133,9 @@ class CrunRun {
     input.in_user_namespace =
         is_user_namespace(uids) || spec_.execution.kind == Execution::Kind::PrivateBinfmt;
     input.tty_group_mapped = is_mapped(gids, kTtyGroup);
-    for (const auto& [name, value] : spec_.secret_env) input.env.push_back(concat(name, "=", value.reveal()));
-    if (!has_variable(input.env, "HOME")) input.env.push_back("HOME=" + input.user.home);
+    input.env = step_environment(spec_, input.user);
     for (const char* place : {"/proc", "/dev", "/sys"}) stubs_.add(place, MountStubs::Kind::Directory);
-    ensure_cwd(input.user);
+    ensure_working_directory(spec_, root_, input.user);
     add_network_files(input);
     if (spec_.security == SecurityMode::Insecure) open_up(input);
     add_mounts(input);
@@ -165,23 +155,6 @@ class CrunRun {
     if (read_file_if_exists("/proc/self/setgroups").value_or("allow").starts_with("deny"))
       user.groups.clear();
     return user;
-  }
-
-  void ensure_cwd(const ResolvedUser& user) {
-    if (!spec_.cwd.starts_with('/'))
-      throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not absolute"));
-    const auto covered = [&](std::string_view place) { return is_below(spec_.cwd, place); };
-    if (covered("/proc") || covered("/dev") || covered("/sys")) return;
-    const auto covers = [&](const auto& mount) { return covered(mount.dest); };
-    if (std::ranges::any_of(spec_.mounts, covers) || std::ranges::any_of(spec_.tmpfs, covers)) return;
-    const auto status = root_.stat(spec_.cwd, true);
-    if (!status) {
-      // An earlier step removed it. Whoever runs the step must be able to work there.
-      root_.make_directories(spec_.cwd, {.mode = 0755, .uid = user.uid, .gid = user.gid});
-      return;
-    }
-    if (!S_ISDIR(status->st_mode))
-      throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" is not a directory"));
   }
 
   static void open_up(OciSpecInput& input) {
@@ -323,31 +296,6 @@ class CrunRun {
                            "XDG_RUNTIME_DIR=" + state_directory_.native()};
     command.grace = kKillDeadline;  // the keeper needs no longer, unless a process hangs in the kernel
     return command;
-  }
-
-  // An exception of the receiver of output must not end run_process() before the step's processes are gone:
-  // it is kept until they are.
-  ProcessResult run_crun(Command& command, StepOutput& output, const std::stop_token& stop) {
-    std::stop_source stop_step;
-    const std::stop_callback on_stop(stop, [&stop_step] { stop_step.request_stop(); });
-    std::exception_ptr failure;
-    command.on_output = [&](int stream, std::string_view bytes) {
-      if (failure) return;
-      try {
-        output.add(stream, bytes);
-      } catch (...) {
-        failure = std::current_exception();
-        stop_step.request_stop();
-      }
-    };
-    ProcessResult result;
-    try {
-      result = run_process(command, stop_step.get_token());
-    } catch (const Cancelled&) {
-      if (!failure) throw;
-    }
-    if (failure) std::rethrow_exception(failure);
-    return result;
   }
 
   fs::path log_file() const { return scratch_.path() / "crun.log"; }

@@ -14,6 +14,7 @@
 #include "base/secret.h"
 #include "graph/ops.h"
 #include "qemu/emulator.h"
+#include "runtime/isolation.h"
 
 namespace slipway {
 
@@ -66,6 +67,13 @@ struct SandboxResult {
   int exit_code = 0;  ///< 128 + signal if killed
 };
 
+/// What the sources of SandboxSpec::mounts have to be.
+enum class MountMeans {
+  Kernel,   ///< anything: the kernel mounts them, and keeps read-only ones as they are
+  Binding,  ///< read-only ones must be copies for this step alone: nothing keeps it from writing to them
+  Moving,  ///< all must be for this step alone, and on the root's file system: they are in the root meanwhile
+};
+
 /// Thread-safe: many steps at once.
 class Sandbox {
  public:
@@ -77,10 +85,22 @@ class Sandbox {
   virtual SandboxResult run(const SandboxSpec& spec,
                             const std::function<void(int stream, std::string_view bytes)>& on_output,
                             std::stop_token stop) = 0;
+  virtual MountMeans mount_means() const { return MountMeans::Kernel; }
   virtual std::string describe() const = 0;  ///< "crun 1.8.1, rootless"
 };
 
 /// Runs steps by crun in a bundle that we write. Throws HostError naming the package if crun is missing.
 std::unique_ptr<Sandbox> make_crun_sandbox(const std::filesystem::path& state_directory, Logger& logger);
+
+/// Runs steps by chroot(2), or by proot what no native or host-registered emulator can: no namespaces, no
+/// mounts, no private binfmt_misc. Throws HostError if this process cannot have that.
+std::unique_ptr<Sandbox> make_chroot_sandbox(Logger& logger);
+
+/// Runs steps by proot (ptrace), without any privilege. Throws HostError if it is missing or does not work.
+std::unique_ptr<Sandbox> make_proot_sandbox(Logger& logger);
+
+/// The one of these that `isolation` names.
+std::unique_ptr<Sandbox> make_sandbox(Isolation isolation, const std::filesystem::path& state_directory,
+                                      Logger& logger);
 
 }  // namespace slipway

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pwd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -14,19 +13,13 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "runtime/capabilities.h"
 #include "runtime/id_maps.h"
 
 namespace slipway {
 namespace fs = std::filesystem;
 
 namespace {
-
-bool has_capability(unsigned capability) {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  __user_cap_data_struct data[2] = {};
-  if (::syscall(SYS_capget, &header, data) != 0) return false;
-  return (data[capability / 32].effective >> (capability % 32) & 1u) != 0;
-}
 
 bool write_map(const fs::path& path, const std::string& lines) {
   try {

@@ -65,11 +65,26 @@ void prune_logs(const std::filesystem::path& directory) {
   for (const std::filesystem::path& old : builds) std::filesystem::remove_all(old, ignored);
 }
 
+/// Says at once and once what the user did not ask for.
+CommandContext& said(CommandContext& context) {
+  const Confinement& confinement = context.confinement;
+  if (confinement.isolation != Isolation::Oci && !confinement.refusal.empty())
+    context.logger.log(LogLevel::Warning, isolation_notice(confinement.isolation, confinement.refusal));
+  return context;
+}
+
+EmulatorSearch emulators_for(Isolation isolation) {
+  EmulatorSearch search = EmulatorSearch::from_environment();
+  // proot loads programs itself and asks no kernel who emulates them.
+  if (isolation == Isolation::Proot) search.ignore_host_binfmt = true;
+  return search;
+}
+
 }  // namespace
 
 struct BuildSession::Impl {
   Impl(CommandContext& command, ProgressMode mode)
-      : context(command),
+      : context(said(command)),
         renderer(mode),
         store(Store::open(command.store_root, command.logger)),
         logs({.directory = store->log_directory() / log_directory_name()}, renderer),
@@ -79,8 +94,9 @@ struct BuildSession::Impl {
   }
 
   Sandbox& sandbox_now() {
-    std::call_once(sandbox_made,
-                   [&] { sandbox = make_crun_sandbox(store->temp_directory() / "crun", context.logger); });
+    std::call_once(sandbox_made, [&] {
+      sandbox = make_sandbox(context.confinement.isolation, store->temp_directory() / "crun", context.logger);
+    });
     return *sandbox;
   }
 
@@ -90,7 +106,7 @@ struct BuildSession::Impl {
   StepLogs logs;
   TeeProgress progress;
   RegistryClient registry;
-  EmulatorSearch emulators = EmulatorSearch::from_environment();
+  EmulatorSearch emulators = emulators_for(context.confinement.isolation);
   std::once_flag sandbox_made;
   std::unique_ptr<Sandbox> sandbox;
   TbbExecutor executor;  // last: its threads end before what they use

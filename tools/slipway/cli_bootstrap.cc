@@ -88,7 +88,7 @@ struct BootstrapFlags : ImageFlags {
 };
 
 int run_bootstrap(const BootstrapFlags& flags, CommandContext& context) {
-  if (!context.many_ids) {
+  if (!context.confinement.many_ids) {
     HostError one_id("bootstrap unpacks files of several owners, and only one user id is mapped here");
     one_id.set_hint(
         "apt-get install uidmap, and give this user a range: usermod --add-subuids 100000-165535 "

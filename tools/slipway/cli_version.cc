@@ -20,27 +20,42 @@ namespace {
 constexpr const char* kShownPlatforms =
     "linux/amd64,linux/386,linux/arm64,linux/arm/v7,linux/ppc64le,linux/s390x,linux/riscv64";
 
-std::string how_it_runs(const Platform& platform, const EmulatorSearch& search) {
+std::string how_it_runs(const Platform& platform, const EmulatorSearch& search, Isolation isolation) {
   try {
-    const std::string how =
-        choose_execution(Platform::host(), platform, EmulationPolicy::Auto, search).describe();
-    return how.empty() ? "native" : how;
+    const Execution execution = choose_execution(Platform::host(), platform, EmulationPolicy::Auto, search);
+    const std::string how = execution.describe();
+    // Without namespaces there is no private binfmt_misc.
+    const bool by_proot = isolation != Isolation::Oci && execution.kind == Execution::Kind::PrivateBinfmt;
+    if (by_proot && !find_program("proot"))
+      return concat("not here (", how, " needs proot: apt-get install proot)");
+    return concat(how.empty() ? "native" : how, by_proot ? ", by proot" : "");
   } catch (const HostError& e) {
     return concat("not here (", e.message(), ")");
   }
 }
 
-std::string version_text() {
+std::string how_steps_run(const Confinement& confinement) {
+  if (!confinement.possible) return concat("none: ", confinement.refusal);
+  if (confinement.isolation == Isolation::Oci) {
+    const auto crun = find_program("crun");
+    return concat("oci, by ", crun ? crun->native() : "crun, which is missing: apt-get install crun",
+                  confinement.user_namespace ? ", rootless" : "");
+  }
+  return concat(
+      name_of(confinement.isolation),
+      confinement.refusal.empty() ? "" : concat(" (namespaces are refused: ", confinement.refusal, ")"));
+}
+
+std::string version_text(const Confinement& confinement) {
   struct utsname kernel {};
   ::uname(&kernel);
   std::string text = concat("slipway ", kVersion, " (", kCommit, ")\n", "host     ", Platform::host().str(),
                             ", Linux ", kernel.release, "\n");
-  const auto crun = find_program("crun");
-  text += concat("runtime  ", crun ? crun->native() : "crun is missing: apt-get install crun",
-                 ::geteuid() ? ", rootless" : "", "\n");
+  text += concat("steps    ", how_steps_run(confinement), "\n");
   const EmulatorSearch search = EmulatorSearch::from_environment();
   for (const Platform& platform : parse_platform_list(kShownPlatforms))
-    text += concat("runs     ", platform.str(), "  ", how_it_runs(platform, search), "\n");
+    text +=
+        concat("runs     ", platform.str(), "  ", how_it_runs(platform, search, confinement.isolation), "\n");
   return text;
 }
 
@@ -50,8 +65,9 @@ void add_version_command(CLI::App& app, Chosen& chosen) {
   CLI::App* version =
       app.add_subcommand("version", "Print the version, the commit, and what this host can do");
   version->callback([&chosen] {
-    chosen.run = [](CommandContext&) {
-      write_all(STDOUT_FILENO, version_text(), "stdout");
+    chosen.confined = chosen.tells_of_refusal = true;
+    chosen.run = [](CommandContext& context) {
+      write_all(STDOUT_FILENO, version_text(context.confinement), "stdout");
       return 0;
     };
   });

@@ -6,6 +6,8 @@
 #include <stop_token>
 #include <string>
 
+#include "runtime/confine.h"
+
 namespace CLI {
 class App;
 }
@@ -19,12 +21,13 @@ struct CommandContext {
   Logger& logger;
   std::stop_token stop;  ///< Ctrl-C
   std::filesystem::path store_root;
-  bool many_ids = true;  ///< false: a user namespace with one id
+  Confinement confinement;  ///< how this process runs, and how steps can
 };
 
 struct Chosen {
   std::function<int(CommandContext&)> run;  ///< returns the exit code; throws Error
-  bool confined = false;  ///< needs mounts or other users' files: run in namespaces of its own
+  bool confined = false;          ///< needs mounts or other users' files: run in namespaces of its own
+  bool tells_of_refusal = false;  ///< runs also where that is refused, and says so: Confinement::refusal
 };
 
 void add_build_command(CLI::App& app, Chosen& chosen);

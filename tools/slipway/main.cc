@@ -69,16 +69,29 @@ std::filesystem::path checked_root(const std::string& root) {
   return path;
 }
 
-int run_command(const Chosen& chosen, const std::string& root, bool many_ids) {
+int run_command(const Chosen& chosen, const std::string& root, const Confinement& confinement) {
   return guarded([&] {
     StderrLogger logger(log_threshold());
     const StopSignals signals;
-    CommandContext context{
-        .logger = logger, .stop = signals.token(), .store_root = checked_root(root), .many_ids = many_ids};
-    if (!many_ids)
+    CommandContext context{.logger = logger,
+                           .stop = signals.token(),
+                           .store_root = checked_root(root),
+                           .confinement = confinement};
+    if (!confinement.many_ids)
       logger.log(LogLevel::Info, "one user id is mapped: files of other owners become the step's root's");
     return chosen.run(context);
   });
+}
+
+int run_where_allowed(const Chosen& chosen, const std::string& root, const std::string& isolation) {
+  try {
+    return run_confined(
+        [&](const Confinement& confinement) { return run_command(chosen, root, confinement); },
+        parse_isolation(isolation));
+  } catch (const HostError& e) {
+    if (!chosen.tells_of_refusal) throw;
+    return run_command(chosen, root, {.possible = false, .refusal = describe(e)});
+  }
 }
 
 /// CLI11's messages, with what a person may have meant.
@@ -111,8 +124,13 @@ int run_main(int argc, char** argv) {
   app.add_option("--root", root,
                  "The store's directory (default: $SLIPWAY_ROOT, /var/lib/slipway or ~/.local/share/slipway)")
       ->type_name("DIR");
+  std::string isolation;
+  app.add_option("--isolation", isolation,
+                 "How steps are kept apart: auto (the best that is allowed here), oci, chroot or proot")
+      ->type_name("TIER")
+      ->envname("SLIPWAY_ISOLATION");
   app.set_version_flag("--version", concat("slipway ", kVersion));
-  app.fallthrough();  // --root may stand behind the subcommand too
+  app.fallthrough();  // these may stand behind the subcommand too
   Chosen chosen;
   add_build_command(app, chosen);
   add_bootstrap_command(app, chosen);
@@ -126,11 +144,8 @@ int run_main(int argc, char** argv) {
     return usage_error(app, error);
   }
   ::signal(SIGPIPE, SIG_IGN);
-  if (!chosen.confined) return run_command(chosen, root, true);
-  return guarded([&] {
-    return run_confined(
-        [&](const Confinement& confinement) { return run_command(chosen, root, confinement.many_ids); });
-  });
+  if (!chosen.confined) return run_command(chosen, root, {});
+  return guarded([&] { return run_where_allowed(chosen, root, isolation); });
 }
 
 }  // namespace

@@ -1,0 +1,84 @@
+#include "runtime/isolation.h"
+
+#include <linux/capability.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "base/subprocess.h"
+#include "runtime/capabilities.h"
+
+namespace slipway {
+namespace {
+
+struct NeededCapability {
+  unsigned number;
+  const char* name;
+};
+// MKNOD for /dev/null, the rest for the step's user and for unpacking images.
+constexpr std::array<NeededCapability, 5> kForChroot{{{CAP_SYS_CHROOT, "CAP_SYS_CHROOT"},
+                                                      {CAP_MKNOD, "CAP_MKNOD"},
+                                                      {CAP_SETUID, "CAP_SETUID"},
+                                                      {CAP_SETGID, "CAP_SETGID"},
+                                                      {CAP_CHOWN, "CAP_CHOWN"}}};
+
+std::string missing_for_chroot() {
+  if (::geteuid() != 0) return "root";
+  for (const NeededCapability& capability : kForChroot)
+    if (!has_capability(capability.number)) return capability.name;
+  return "";
+}
+
+}  // namespace
+
+std::string_view name_of(Isolation isolation) {
+  switch (isolation) {
+    case Isolation::Chroot:
+      return "chroot";
+    case Isolation::Proot:
+      return "proot";
+    case Isolation::Oci:
+      break;
+  }
+  return "oci";
+}
+
+std::optional<Isolation> parse_isolation(std::string_view text) {
+  if (text.empty() || text == "auto") return std::nullopt;
+  for (const Isolation isolation : {Isolation::Oci, Isolation::Chroot, Isolation::Proot})
+    if (text == name_of(isolation)) return isolation;
+  throw UsageError(concat("--isolation=", text, ": expected auto, oci, chroot or proot"));
+}
+
+std::optional<Isolation> isolation_without_namespaces() {
+  if (missing_for_chroot().empty()) return Isolation::Chroot;
+  if (find_program("proot")) return Isolation::Proot;
+  return std::nullopt;
+}
+
+void require_isolation(Isolation isolation) {
+  if (isolation == Isolation::Chroot) {
+    const std::string missing = missing_for_chroot();
+    if (missing.empty()) return;
+    HostError error(concat("--isolation=chroot needs ", missing, ", which this process does not have"));
+    error.set_hint("--isolation=proot needs no privilege");
+    throw error;
+  }
+  if (isolation == Isolation::Proot && !find_program("proot")) {
+    HostError error("proot, which runs steps without any privilege, is not installed");
+    error.set_hint("apt-get install proot");
+    throw error;
+  }
+}
+
+std::string isolation_notice(Isolation isolation, std::string_view refusal) {
+  return concat("steps run by ", name_of(isolation), ", as namespaces are refused here (", refusal,
+                "): they share this machine's or container's processes and network, and ",
+                isolation == Isolation::Chroot ? "are kept apart by file permissions only"
+                                               : "are kept apart by convention only",
+                "; --isolation=oci refuses to build like that");
+}
+
+}  // namespace slipway

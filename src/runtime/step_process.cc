@@ -1,0 +1,34 @@
+#include "runtime/step_process.h"
+
+#include <exception>
+
+#include "base/error.h"
+
+namespace slipway {
+
+ProcessResult run_step_process(Command command,
+                               const std::function<void(int stream, std::string_view bytes)>& receive,
+                               const std::stop_token& stop) {
+  std::stop_source stop_step;
+  const std::stop_callback on_stop(stop, [&stop_step] { stop_step.request_stop(); });
+  std::exception_ptr failure;
+  command.on_output = [&](int stream, std::string_view bytes) {
+    if (failure) return;
+    try {
+      receive(stream, bytes);
+    } catch (...) {
+      failure = std::current_exception();
+      stop_step.request_stop();
+    }
+  };
+  ProcessResult result;
+  try {
+    result = run_process(command, stop_step.get_token());
+  } catch (const Cancelled&) {
+    if (!failure) throw;
+  }
+  if (failure) std::rethrow_exception(failure);
+  return result;
+}
+
+}  // namespace slipway
