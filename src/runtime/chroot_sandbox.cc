@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +34,7 @@
 #include "runtime/proc_files.h"
 #include "runtime/root_inserts.h"
 #include "runtime/sandbox.h"
+#include "runtime/step_devices.h"
 #include "runtime/step_keeper.h"
 #include "runtime/step_process.h"
 #include "runtime/step_setup.h"
@@ -138,38 +138,6 @@ class ChrootChild {
   Shared* shared_;
 };
 
-// --- /dev ------------------------------------------------------------------------------------------------
-
-struct Node {
-  const char* name;
-  unsigned major, minor;
-};
-constexpr Node kNodes[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
-                           {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
-
-[[noreturn]] void throw_no_nodes(int error_number) {
-  HostError error(
-      concat("cannot make /dev/null for a step: ", std::generic_category().message(error_number)));
-  error.set_hint("--isolation=proot needs no device nodes of its own (apt-get install proot)");
-  throw error;
-}
-
-void make_devices(const fs::path& directory) {
-  for (const Node& node : kNodes) {
-    const fs::path path = directory / node.name;
-    if (::mknod(path.c_str(), S_IFCHR | 0666, ::makedev(node.major, node.minor)) != 0) throw_no_nodes(errno);
-    ::chmod(path.c_str(), 0666);  // whatever the umask
-  }
-  // On a file system that is mounted "nodev" they can be made and not be used.
-  const UniqueFd null{::open((directory / "null").c_str(), O_WRONLY | O_CLOEXEC)};
-  if (!null) throw_no_nodes(errno);
-  fs::create_directory(directory / "shm");
-  ::chmod((directory / "shm").c_str(), 01777);
-  fs::create_symlink("/proc/self/fd", directory / "fd");
-  for (const auto& [name, number] : {std::pair("stdin", '0'), {"stdout", '1'}, {"stderr", '2'}})
-    fs::create_symlink(concat("/proc/self/fd/", number), directory / name);
-}
-
 // --- one step --------------------------------------------------------------------------------------------
 
 /// Looks for places in a step's output that only a mounted /proc makes work.
@@ -241,7 +209,8 @@ class ChrootRun {
     }
     ensure_working_directory(spec_, root_, user_);
     const fs::path dev = new_directory("dev"), proc = new_directory("proc");
-    make_devices(dev);
+    make_device_nodes(dev);
+    add_device_links(dev);
     copy_proc_files("/proc", proc);
     inserts_.add_moved("/dev", dev);
     inserts_.add_moved("/proc", proc);

@@ -5,6 +5,7 @@
 // As an unprivileged user, all files of the root are that user's, and proot has the step believe that it is
 // root (or whom USER names). As root the step's ids are real, so its files' owners are, too.
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -31,6 +32,7 @@
 #include "runtime/mount_stubs.h"
 #include "runtime/network_files.h"
 #include "runtime/sandbox.h"
+#include "runtime/step_devices.h"
 #include "runtime/step_keeper.h"
 #include "runtime/step_process.h"
 #include "runtime/step_setup.h"
@@ -43,8 +45,6 @@ namespace {
 using Output = std::function<void(int, std::string_view)>;
 
 constexpr std::chrono::milliseconds kKillDeadline{10000};
-constexpr const char* kDevices[] = {"null", "zero", "full", "random", "urandom", "tty"};
-
 /// proot as it works here.
 struct Proot {
   fs::path program;
@@ -175,7 +175,7 @@ class ProotRun {
     if (!is_root_ && user_.uid == 0 && user_.gid == 0) arguments_.emplace_back("-0");
     if (!is_root_ && (user_.uid != 0 || user_.gid != 0)) add("-i", concat(user_.uid, ":", user_.gid));
     if (spec_.execution.kind == Execution::Kind::PrivateBinfmt)
-      add("-q", spec_.execution.emulator->program.native());
+      add_emulator(spec_.execution.emulator->program);
     bind_machine();
     add_mounts();
     command.argv = std::move(arguments_);
@@ -224,20 +224,35 @@ class ProotRun {
     for (const char* place : {"/proc", "/sys"})
       if (fs::exists(place)) bind(place, place);
     const fs::path dev = new_directory("dev", 0755);
-    fs::create_directory(dev / "shm");
-    ::chmod((dev / "shm").c_str(), 01777);
-    fs::create_symlink("/proc/self/fd", dev / "fd");
-    for (const auto& [name, number] : {std::pair("stdin", '0'), {"stdout", '1'}, {"stderr", '2'}})
-      fs::create_symlink(concat("/proc/self/fd/", number), dev / name);
+    add_device_links(dev);
     bind(dev, "/dev");
-    for (const char* name : kDevices) {
+    bind_devices(dev);
+    bind_file("hosts", "/etc/hosts", hosts_file(spec_.hostname));
+    bind_file("resolv.conf", "/etc/resolv.conf", resolver_file(spec_.network, "/"));
+  }
+
+  // What a step removes at a binding is removed at its source, and root may remove the machine's own nodes.
+  void bind_devices(const fs::path& dev) {
+    if (is_root_ && has_capability(CAP_MKNOD)) return make_device_nodes(dev);
+    for (const char* name : step_device_names()) {
       const fs::path node = fs::path("/dev") / name;
       if (!fs::exists(node)) continue;
       touch(dev / name);
       bind(node, node.native());
     }
-    bind_file("hosts", "/etc/hosts", hosts_file(spec_.hostname));
-    bind_file("resolv.conf", "/etc/resolv.conf", resolver_file(spec_.network, "/"));
+  }
+
+  // proot brings the whole machine to the step with an emulator, at /host-rootfs, where "find / -delete"
+  // would find it. A directory that has nothing but a copy of the emulator serves as well.
+  void add_emulator(const fs::path& program) {
+    add("-q", program.native());
+    stubs_.add("/host-rootfs", MountStubs::Kind::Directory);
+    stubs_.add("/etc/ld.so.preload", MountStubs::Kind::File);  // proot covers it
+    const fs::path machine = new_directory("machine", 0755);
+    const fs::path place = machine / program.relative_path();
+    fs::create_directories(place.parent_path());
+    fs::copy_file(program, place);
+    bind(machine, "/host-rootfs");
   }
 
   void bind_file(const char* name, const char* dest, const std::string& text) {

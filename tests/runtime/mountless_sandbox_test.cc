@@ -298,10 +298,17 @@ TEST_P(MountlessSandbox, RunsForeignProgramsWithoutTheHostsTable) {
   const Output output = shell("uname -m; id -u; (exit 3); echo $?; cat /proc/self/status | grep -c Uid");
   EXPECT_EQ(output.out, "aarch64\n0\n3\n1\n") << output.err;
   EXPECT_EQ(listing(rootfs()), before);
+  EXPECT_EQ(shell("ls /host-rootfs").out, "usr\n") << "only the emulator's own copy";
   EXPECT_EQ(shell("exit 5").exit_code, 5);
   EXPECT_GT(shell("kill -9 $$").exit_code, 0);
   spec_.user = "app";
   EXPECT_EQ(shell("id -u; touch /tmp; mkdir -p /x; id -un").out, "1000\napp\n");
+}
+
+TEST_P(MountlessSandbox, RemovingAllOfItsRootRemovesNothingElse) {
+  shell("rm -rf /dev/* /etc /run");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  EXPECT_TRUE(fs::exists("/etc/passwd"));
 }
 
 // --- chroot alone ----------------------------------------------------------------------------------------
