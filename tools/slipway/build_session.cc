@@ -11,6 +11,7 @@
 
 #include "base/strings.h"
 #include "scheduler/executor.h"
+#include "slipway/open_store.h"
 #include "slipway/progress_json.h"
 #include "slipway/progress_plain.h"
 #include "slipway/progress_tty.h"
@@ -86,7 +87,7 @@ struct BuildSession::Impl {
   Impl(CommandContext& command, ProgressMode mode)
       : context(said(command)),
         renderer(mode),
-        store(Store::open(command.store_root, command.logger)),
+        store(open_store(command)),
         logs({.directory = store->log_directory() / log_directory_name()}, renderer),
         progress({&renderer, &logs}),
         registry({}, docker_config_credentials(), command.logger) {

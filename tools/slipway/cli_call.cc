@@ -13,6 +13,7 @@
 #include "build/checks.h"
 #include "registry/client.h"
 #include "slipway/call_output.h"
+#include "slipway/open_store.h"
 #include "slipway/terminal_text.h"
 
 namespace slipway {
@@ -28,7 +29,7 @@ bool parse_yes_no(const std::string& key, const std::string& value) {
 /// What calls read. A look at images that may well be out of reach must not take long.
 struct CallInputs {
   CallInputs(const BuildRequest& request, CommandContext& context)
-      : store(Store::open(context.store_root, context.logger)),
+      : store(open_store(context)),
         registry({.plain_http = {}, .attempts = 2, .connect_timeout_seconds = 5}, docker_config_credentials(),
                  context.logger),
         inputs(request, *store, registry, progress) {

@@ -11,6 +11,7 @@
 #include "content/store.h"
 #include "manifest/media_types.h"
 #include "slipway/command.h"
+#include "slipway/open_store.h"
 #include "slipway/table.h"
 
 namespace slipway {
@@ -79,7 +80,7 @@ void add_images_command(CLI::App& app, Chosen& chosen) {
   images->callback([format, &chosen] {
     chosen.confined = true;  // opening a store clears what dead processes left, which may be of other owners
     chosen.run = [format](CommandContext& context) {
-      const auto store = Store::open(context.store_root, context.logger);
+      const auto store = open_store(context);
       write_all(STDOUT_FILENO, *format == "json" ? as_json(*store) : as_table(*store), "stdout");
       return 0;
     };

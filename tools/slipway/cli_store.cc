@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "content/store.h"
 #include "slipway/command.h"
+#include "slipway/open_store.h"
 
 namespace slipway {
 
@@ -22,7 +23,7 @@ void add_store_command(CLI::App& app, Chosen& chosen) {
   check->callback([quick, &chosen] {
     chosen.confined = true;  // snapshots hold files of many owners
     chosen.run = [quick](CommandContext& context) {
-      const auto opened = Store::open(context.store_root, context.logger);
+      const auto opened = open_store(context);
       const std::vector<StoreProblem> problems = opened->check(!*quick);
       std::string text;
       for (const StoreProblem& problem : problems)
