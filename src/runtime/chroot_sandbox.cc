@@ -64,8 +64,7 @@ class ChrootChild {
         env_(std::move(env)),
         groups_(user.groups.begin(), user.groups.end()),
         uid_(user.uid),
-        gid_(user.gid),
-        limited_(spec.security == SecurityMode::Sandbox) {
+        gid_(user.gid) {
     keep_ = chroot_step_capabilities() & effective_capabilities();
     for (std::string& arg : args_) argv_.push_back(arg.data());
     for (std::string& variable : env_) envp_.push_back(variable.data());
@@ -89,7 +88,7 @@ class ChrootChild {
     if (::chroot(root_.c_str()) != 0 || ::chdir("/") != 0) fail(Stage::Root);
     if (::setgroups(groups_.size(), groups_.data()) != 0 || ::setresgid(gid_, gid_, gid_) != 0)
       fail(Stage::User);
-    if (limited_ && limit_capabilities(keep_) != 0) fail(Stage::Capabilities);
+    if (limit_capabilities(keep_) != 0) fail(Stage::Capabilities);
     if (::setresuid(uid_, uid_, uid_) != 0) fail(Stage::User);
     // As the step's user, who may have no right to be there.
     if (::chdir(cwd_.c_str()) != 0) fail(Stage::Directory);
@@ -133,7 +132,6 @@ class ChrootChild {
   std::vector<gid_t> groups_;
   uid_t uid_;
   gid_t gid_;
-  bool limited_;
   CapabilitySet keep_ = 0;
   Shared* shared_;
 };
@@ -201,12 +199,7 @@ class ChrootRun {
   }
 
   void furnish() {
-    if (spec_.network == NetworkMode::None) {
-      HostError error(
-          "RUN --network=none needs a network namespace, which isolation by chroot does not have");
-      error.set_hint("build where namespaces are allowed (--isolation=oci)");
-      throw error;
-    }
+    refuse_what_needs_namespaces(spec_, Isolation::Chroot);
     ensure_working_directory(spec_, root_, user_);
     const fs::path dev = new_directory("dev"), proc = new_directory("proc");
     make_device_nodes(dev);

@@ -95,18 +95,16 @@ class SecretDirectory {
 /// Who the step is when it is really so: root can be anybody. Prepared before the fork.
 class RealUser {
  public:
-  explicit RealUser(const ResolvedUser& user, SecurityMode security)
+  explicit RealUser(const ResolvedUser& user)
       : groups_(user.groups.begin(), user.groups.end()),
         uid_(user.uid),
         gid_(user.gid),
-        limited_(security == SecurityMode::Sandbox),
         keep_(chroot_step_capabilities() & effective_capabilities()) {}
 
   /// Async-signal-safe; returns 0 or an errno.
   int become() const noexcept {
     if (::setgroups(groups_.size(), groups_.data()) != 0 || ::setresgid(gid_, gid_, gid_) != 0) return errno;
-    if (limited_)
-      if (const int error = limit_capabilities(keep_)) return error;
+    if (const int error = limit_capabilities(keep_)) return error;
     return ::setresuid(uid_, uid_, uid_) == 0 ? 0 : errno;
   }
 
@@ -114,7 +112,6 @@ class RealUser {
   std::vector<gid_t> groups_;
   uid_t uid_;
   gid_t gid_;
-  bool limited_;
   CapabilitySet keep_;
 };
 
@@ -141,11 +138,7 @@ class ProotRun {
         stubs_(root_, logger) {}
 
   SandboxResult run(const Output& on_output, const std::stop_token& stop) {
-    if (spec_.network == NetworkMode::None) {
-      HostError error("RUN --network=none needs a network namespace, which isolation by proot does not have");
-      error.set_hint("build where namespaces are allowed (--isolation=oci)");
-      throw error;
-    }
+    refuse_what_needs_namespaces(spec_, Isolation::Proot);
     ensure_working_directory(spec_, root_, user_);
     Command command = proot_command();
     const StepProgram program = find_step_program(spec_, root_);
@@ -156,7 +149,7 @@ class ProotRun {
                   concat(spec_.args.front(), ": ", program.found ? "Permission denied" : "not found", "\n"));
       return {.exit_code = program.found ? 126 : 127};
     }
-    const RealUser user(user_, spec_.security);
+    const RealUser user(user_);
     command.child_setup = [real = is_root_ ? &user : nullptr] { return start_step(real); };
     const ProcessResult result = run_step_process(
         std::move(command),
@@ -185,6 +178,7 @@ class ProotRun {
     if (is_root_) give(temp, user_.uid, user_.gid);
     command.environment->push_back("PROOT_TMP_DIR=" + temp.native());
     if (proot_.without_seccomp) command.environment->emplace_back("PROOT_NO_SECCOMP=1");
+    command.directory = scratch_.path();
     command.grace = kKillDeadline;
     if (is_root_ && user_.uid != 0) {
       let_through(fs::absolute(spec_.rootfs));
@@ -210,11 +204,15 @@ class ProotRun {
   }
 
   void bind(const fs::path& source, const std::string& dest) {
-    // It would be taken for the end of the source.
-    if (source.native().find(':') != std::string::npos || dest.find(':') != std::string::npos)
-      throw HostError(concat("proot cannot bind ", source.native(), " to ", dest, ": a path has a colon"));
+    if (dest.find(':') != std::string::npos)
+      throw HostError(concat("proot cannot bind anything at ", dest, ": the path has a colon"));
     if (is_root_ && user_.uid != 0) let_through(source);
-    add("-b", concat(source.native(), ":", dest));
+    fs::path shown = source;
+    if (source.native().find(':') != std::string::npos) {  // it would be taken for the end of the source
+      shown = concat("./link-", count_++);
+      fs::create_symlink(source, scratch_.path() / shown);
+    }
+    add("-b", concat(shown.native(), ":", dest));
   }
 
   // /dev is a directory of ours with those nodes of the machine that containers have; the step's own changes
@@ -278,7 +276,11 @@ class ProotRun {
     for (const SandboxAgentSocket& agent : spec_.agents) {
       const fs::path socket = scratch_.path() / concat("agent-", count_++);
       agents_.push_back(std::make_unique<AgentSocket>(socket, agent.agent));
-      if (is_root_) agents_.back()->give_to(agent.uid, agent.gid, agent.mode & 0777);
+      if (is_root_) {
+        agents_.back()->give_to(agent.uid, agent.gid, agent.mode & 0777);
+      } else {
+        ::chmod(socket.c_str(), agent.mode & 0777);
+      }
       bind(socket, add_stub(agent.dest, MountStubs::Kind::File));
     }
   }

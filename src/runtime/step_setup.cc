@@ -37,6 +37,17 @@ std::vector<std::string> step_environment(const SandboxSpec& spec, const Resolve
   return env;
 }
 
+void refuse_what_needs_namespaces(const SandboxSpec& spec, Isolation tier) {
+  const auto refuse = [tier](std::string_view what) {
+    HostError error(concat(what, ", which isolation by ", name_of(tier), " does not have"));
+    error.set_hint("build where namespaces are allowed (--isolation=oci)");
+    throw error;
+  };
+  if (spec.network == NetworkMode::None) refuse("RUN --network=none needs a network namespace");
+  // What it mounts would stay, and be seen by all.
+  if (spec.security == SecurityMode::Insecure) refuse("RUN --security=insecure needs a mount namespace");
+}
+
 void ensure_working_directory(const SandboxSpec& spec, const RootedDir& root, const ResolvedUser& user) {
   if (!spec.cwd.starts_with('/'))
     throw InvalidInput(concat("the working directory \"", spec.cwd, "\" is not absolute"));

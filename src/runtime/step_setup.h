@@ -16,6 +16,10 @@ bool is_below(std::string_view path, std::string_view directory);
 /// The step's variables with its secret ones, and HOME if it has none.
 std::vector<std::string> step_environment(const SandboxSpec& spec, const ResolvedUser& user);
 
+/// Throws HostError for what only namespaces give a step: a network of its own, and mounts that end with it.
+/// `tier` is the isolation without them.
+void refuse_what_needs_namespaces(const SandboxSpec& spec, Isolation tier);
+
 /// Makes the step's working directory if an earlier step removed it and no mount brings it: whoever runs the
 /// step must be able to work there. Throws InvalidInput for one that is none.
 void ensure_working_directory(const SandboxSpec& spec, const RootedDir& root, const ResolvedUser& user);
