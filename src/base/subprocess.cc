@@ -40,6 +40,9 @@ struct Pipe {
     read = UniqueFd{ends[0]};
     write = UniqueFd{ends[1]};
   }
+  /// A named one. The end that reads comes first: the other would wait for it.
+  explicit Pipe(const std::filesystem::path& fifo)
+      : read(open_file(fifo, O_RDONLY | O_NONBLOCK)), write(open_file(fifo, O_WRONLY)) {}
 };
 
 // Runs between fork and exec in the child: async-signal-safe calls only.
@@ -174,7 +177,9 @@ ProcessResult run_process(const Command& command, std::stop_token stop) {
     if (!found) throw SystemError(ENOENT, "exec", program);
     program = found->native();
   }
-  Pipe out, err, in;
+  Pipe out = command.output_fifos ? Pipe(command.output_fifos->first) : Pipe();
+  Pipe err = command.output_fifos ? Pipe(command.output_fifos->second) : Pipe();
+  Pipe in;
   const UniqueFd null = open_file("/dev/null", O_RDONLY);
   ::fcntl(in.write.get(), F_SETFL, O_NONBLOCK);
   const int stdin_fd = command.input.empty() ? null.get() : in.read.get();

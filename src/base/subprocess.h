@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace slipway {
@@ -20,6 +21,9 @@ struct Command {
   /// Called on the waiting thread with stream 1 or 2 and raw bytes. If absent, output is captured in the
   /// result.
   std::function<void(int stream, std::string_view bytes)> on_output;
+  /// Two named pipes that become the child's stdout and stderr, so that who opens them by name writes to the
+  /// same place. Unnamed ones if absent.
+  std::optional<std::pair<std::filesystem::path, std::filesystem::path>> output_fifos;
   /// Runs in the child between fork and exec. Only async-signal-safe calls; returns 0 or an errno, which ends
   /// the child with exit code 125 and a message on its stderr.
   std::function<int()> child_setup;

@@ -144,8 +144,7 @@ class ProcMentions {
   void look(std::string_view bytes) {
     constexpr std::size_t kLongestName = 16;
     tail_ += bytes;
-    for (const char* name : {"/proc", "/dev/fd", "/dev/std"})
-      seen_ = seen_ || tail_.find(name) != std::string::npos;
+    for (const char* name : {"/proc", "/dev/fd"}) seen_ = seen_ || tail_.find(name) != std::string::npos;
     if (tail_.size() > kLongestName) tail_.erase(0, tail_.size() - kLongestName);
   }
   bool seen() const { return seen_; }
@@ -173,6 +172,7 @@ class ChrootRun {
     Command command;
     command.argv = {program.path};  // never reached: the child executes it itself, in the root
     command.child_setup = [&child] { return child.enter(); };
+    command.output_fifos = {devices_ / "stdout", devices_ / "stderr"};
     command.grace = kKillDeadline;
     ProcMentions mentions;
     const ProcessResult result = run_step_process(
@@ -203,9 +203,9 @@ class ChrootRun {
     ensure_working_directory(spec_, root_, user_);
     const fs::path dev = new_directory("dev"), proc = new_directory("proc");
     make_device_nodes(dev);
-    add_device_links(dev);
+    add_output_pipes(dev);
     copy_proc_files("/proc", proc);
-    inserts_.add_moved("/dev", dev);
+    devices_ = fs::absolute(spec_.rootfs) / inserts_.add_moved("/dev", dev).substr(1);
     inserts_.add_moved("/proc", proc);
     inserts_.add_moved("/sys", new_directory("sys"));
     inserts_.add_file("/etc/hosts", hosts_file(spec_.hostname), {});
@@ -304,6 +304,7 @@ class ChrootRun {
   TempDir scratch_;
   ResolvedUser user_;
   RootInserts inserts_;
+  fs::path devices_;
   std::vector<Moved> moved_;
   std::vector<std::unique_ptr<AgentSocket>> agents_;
   unsigned count_ = 0;

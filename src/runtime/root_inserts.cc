@@ -122,12 +122,13 @@ void RootInserts::add_file(std::string_view place, std::string_view bytes, const
   note_change(insert.parent);
 }
 
-void RootInserts::add_moved(std::string_view place, const fs::path& source) {
+std::string RootInserts::add_moved(std::string_view place, const fs::path& source) {
   Insert& insert = begin(place, Kind::Moved);
   if (::renameat(AT_FDCWD, source.c_str(), parents_[insert.parent].directory.get(), insert.name.c_str()) != 0)
     throw SystemError(errno, concat("move ", source.native(), " to"), insert.shown);
   insert.source = source;
   note_change(insert.parent);
+  return insert.shown;
 }
 
 void RootInserts::add_link(std::string_view place, const std::string& target) {

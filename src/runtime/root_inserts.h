@@ -35,8 +35,8 @@ class RootInserts {
 
   void add_file(std::string_view place, std::string_view bytes, const FileOptions& options);
   /// A file or directory outside, which is in the root until the end and then back: one of the caller's
-  /// alone, on the root's file system.
-  void add_moved(std::string_view place, const std::filesystem::path& source);
+  /// alone, on the root's file system. Returns the place without links.
+  std::string add_moved(std::string_view place, const std::filesystem::path& source);
   void add_link(std::string_view place, const std::string& target);
   /// For what the caller makes itself at the place, which is free then: returns its path without links.
   std::string add_place(std::string_view place);

@@ -28,6 +28,11 @@ constexpr std::array<std::pair<unsigned, unsigned>, 6> kNumbers = {
   throw error;
 }
 
+void add_shared_memory(const fs::path& directory) {
+  fs::create_directory(directory / "shm");
+  ::chmod((directory / "shm").c_str(), 01777);
+}
+
 }  // namespace
 
 std::span<const char* const> step_device_names() { return kNames; }
@@ -46,11 +51,20 @@ void make_device_nodes(const fs::path& directory) {
 }
 
 void add_device_links(const fs::path& directory) {
-  fs::create_directory(directory / "shm");
-  ::chmod((directory / "shm").c_str(), 01777);
+  add_shared_memory(directory);
   fs::create_symlink("/proc/self/fd", directory / "fd");
   for (const auto& [name, number] : {std::pair("stdin", '0'), {"stdout", '1'}, {"stderr", '2'}})
     fs::create_symlink(concat("/proc/self/fd/", number), directory / name);
+}
+
+void add_output_pipes(const fs::path& directory) {
+  add_shared_memory(directory);
+  fs::create_symlink("null", directory / "stdin");
+  for (const char* name : {"stdout", "stderr"}) {
+    const fs::path path = directory / name;
+    if (::mkfifo(path.c_str(), 0622) != 0) throw SystemError(errno, "mkfifo", path.native());
+    ::chmod(path.c_str(), 0622);  // whatever the umask
+  }
 }
 
 }  // namespace slipway

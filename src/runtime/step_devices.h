@@ -15,4 +15,7 @@ void make_device_nodes(const std::filesystem::path& directory);
 /// What else belongs there: shm, and the links into /proc/self/fd.
 void add_device_links(const std::filesystem::path& directory);
 
+/// The same where the step has no /proc: stdout and stderr are named pipes, for the step's output.
+void add_output_pipes(const std::filesystem::path& directory);
+
 }  // namespace slipway

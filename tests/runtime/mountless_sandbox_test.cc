@@ -139,6 +139,13 @@ TEST_P(MountlessSandbox, OutputAndErrorsAreApartAndTheExitCodeIsTheSteps) {
   EXPECT_EQ(output.exit_code, 7);
 }
 
+TEST_P(MountlessSandbox, OutputMayBeOpenedByName) {
+  const Output output = shell("echo a; echo b > /dev/stdout; echo c > /dev/stderr; cat /dev/stdin");
+  EXPECT_EQ(output.out, "a\nb\n");
+  EXPECT_EQ(output.err, "c\n");
+  EXPECT_EQ(output.exit_code, 0);
+}
+
 TEST_P(MountlessSandbox, AKilledStepFails) { EXPECT_GT(shell("kill -9 $$").exit_code, 128); }
 
 TEST_P(MountlessSandbox, MissingAndUnexecutableProgramsAreSaidAsAShellSaysThem) {
