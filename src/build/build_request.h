@@ -75,6 +75,7 @@ struct BuildResult {
   std::vector<PlatformSummary> platforms;
   std::vector<ImageRef> names;
   std::optional<Digest> config;  ///< of a single platform
+  std::string isolation;         ///< how its steps were kept apart, for the metadata; empty: not said
 };
 
 /// Blocking. Throws as the phases do; a failed step is rethrown with its place, platform and last lines.

@@ -37,6 +37,7 @@ std::string metadata_json(const BuildResult& result) {
                          {"mode", platform.mode},
                          {"seconds", platform.seconds}});
   json["slipway"] = {{"platforms", platforms}};
+  if (!result.isolation.empty()) json["slipway"]["isolation"] = result.isolation;
   return dump(json);
 }
 

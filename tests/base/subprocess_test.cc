@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <thread>
@@ -28,6 +29,19 @@ TEST(Subprocess, GivesInputAndEnvironment) {
 
 TEST(Subprocess, RunsInTheGivenDirectory) {
   EXPECT_EQ(run_process({.argv = {"pwd"}, .directory = "/usr"}).out, "/usr\n");
+}
+
+TEST(Subprocess, OutputOfNamedPipesMayBeOpenedByName) {
+  const TempDir directory;
+  const auto out = directory.path() / "out", err = directory.path() / "err";
+  ASSERT_EQ(::mkfifo(out.c_str(), 0600), 0);
+  ASSERT_EQ(::mkfifo(err.c_str(), 0600), 0);
+  const ProcessResult result =
+      run_process({.argv = {"sh", "-c", "echo a; echo b > out; echo c > err; echo d >&2"},
+                   .directory = directory.path(),
+                   .output_fifos = std::pair(out, err)});
+  EXPECT_EQ(result.out, "a\nb\n");
+  EXPECT_EQ(result.err, "c\nd\n");
 }
 
 TEST(Subprocess, SaysWhichProgramIsMissing) {

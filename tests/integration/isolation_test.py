@@ -67,7 +67,8 @@ class Isolation(SlipwayCase):
         """The layout, and what was said."""
         context = self.context(dockerfile, FILES)
         result = self.build(context, "--secret", self.secret, "-t", "x", "-o",
-                            "type=oci,tar=false,dest=" + self.path(name), platforms=platforms, **options)
+                            "type=oci,tar=false,dest=" + self.path(name), "--metadata-file", self.path("metadata.json"),
+                            platforms=platforms, **options)
         return self.path(name), result
 
     def expect_same_images(self, one, other, platforms=BOTH):
@@ -191,6 +192,7 @@ class InContainer(Isolation):
         layout, result = self.built_layout("inside", self.dockerfile)
         self.assertEqual(1, result.err.count("steps run by " + self.tier))
         self.assertIn("clone: Operation not permitted", result.err)
+        self.assertEqual(self.tier, self.read_json(self.dir, "metadata.json")["slipway"]["isolation"])
         self.check_store()
         self.import_busybox_outside()
         outside, _ = self.built_layout("outside-layout", self.dockerfile, root="outside")

@@ -41,15 +41,17 @@ struct Channel {
 // run_confined() in a process of its own, started by this one.
 pid_t start(
     const std::function<int(const Confinement&)>& work,
-    const std::function<bool()>& before = [] { return true; }) {
+    const std::function<bool()>& before = [] { return true; }, std::optional<Isolation> wanted = {}) {
   const pid_t outer = ::fork();
   if (outer != 0) return outer;
   if (!before()) ::_exit(99);
   try {
-    ::_exit(run_confined([&](const Confinement& confinement) {
-      ::_exit(work(confinement));
-      return 0;
-    }));
+    ::_exit(run_confined(
+        [&](const Confinement& confinement) {
+          ::_exit(work(confinement));
+          return 0;
+        },
+        wanted));
   } catch (const Error& e) {
     std::fprintf(stderr, "%s\n", describe(e).c_str());
     ::_exit(98);
@@ -186,6 +188,52 @@ TEST(Confine, EndOfTheWorkLeavesNobody) {
     }
     return 0;
   });
+  alive.write.reset();
+  end_of(outer);
+  while (alive.hear()) {
+  }
+}
+
+bool may_chroot() { return isolation_without_namespaces() == Isolation::Chroot; }
+
+TEST(ConfineWithoutNamespaces, WorksInTheCallersOwn) {
+  if (!may_chroot()) GTEST_SKIP() << "only root may chroot";
+  const auto ours = std::filesystem::read_symlink("/proc/self/ns/mnt");
+  EXPECT_EQ(end_of(start(
+                [&](const Confinement& confinement) {
+                  return confinement.isolation == Isolation::Chroot && !confinement.user_namespace &&
+                                 !confinement.pid_namespace && confinement.many_ids &&
+                                 std::filesystem::read_symlink("/proc/self/ns/mnt") == ours
+                             ? 42
+                             : 1;
+                },
+                [] { return true; }, Isolation::Chroot)),
+            42);
+}
+
+TEST(ConfineWithoutNamespaces, ARefusalNamesWhatIsMissing) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  EXPECT_EQ(end_of(start([](const Confinement&) { return 0; }, test::drop_to_test_user, Isolation::Chroot)),
+            98);
+}
+
+// Nobody but init and the worker is told of outer's death; orphans in sessions of their own go by init's
+// hand.
+TEST(ConfineWithoutNamespaces, EndOfTheWorkLeavesNobody) {
+  if (!may_chroot()) GTEST_SKIP() << "only root may chroot";
+  Channel alive;
+  const pid_t outer = start(
+      [&](const Confinement&) {
+        if (::fork() == 0) {
+          ::setsid();
+          if (::fork() != 0) ::_exit(0);
+          alive.tell();
+          while (true) ::pause();
+        }
+        alive.hear();
+        return 0;
+      },
+      [] { return true; }, Isolation::Chroot);
   alive.write.reset();
   end_of(outer);
   while (alive.hear()) {

@@ -150,7 +150,8 @@ int run(const BuildFlags& flags, CommandContext& context) {
     const BuildRequest request = request_of(flags);
     const ProgressMode mode = flags.quiet ? ProgressMode::Quiet : choose_progress(flags.progress);
     BuildSession session(context, mode);
-    const BuildResult result = session.build(request);
+    BuildResult result = session.build(request);
+    result.isolation = name_of(context.confinement.isolation);
     session.close();
     write_result_file(flags.iidfile, image_id(result));
     write_result_file(flags.metadata_file, metadata_json(result));
