@@ -1,5 +1,7 @@
 #include "runtime/network_files.h"
 
+#include <sys/utsname.h>
+
 #include <sstream>
 
 #include "base/error.h"
@@ -34,6 +36,12 @@ std::optional<std::string> read_if_possible(const std::filesystem::path& path) {
 std::string hosts_file(std::string_view hostname) {
   return concat("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n",
                 "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n127.0.1.1\t", hostname, "\n");
+}
+
+std::string hosts_file_of_machine(std::string_view hostname) {
+  struct utsname machine {};
+  ::uname(&machine);
+  return concat(hosts_file(hostname), "127.0.1.1\t", machine.nodename, "\n");
 }
 
 std::string resolver_file(NetworkMode network, const std::filesystem::path& host_root) {

@@ -164,7 +164,7 @@ TEST_P(MountlessSandbox, LeavesTheRootAsItWas) {
   const Output output = shell(
       "cat /etc/resolv.conf; echo changed > /etc/resolv.conf; ls /dev; echo x > /dev/null && touch "
       "/dev/mine; "
-      "head -c 3 /dev/zero | wc -c; grep -q slipway /etc/hosts");
+      "head -c 3 /dev/zero | wc -c; grep -q slipway /etc/hosts && grep -q $(uname -n) /etc/hosts");
   EXPECT_EQ(output.exit_code, 0) << output.err;
   EXPECT_THAT(output.out, Not(HasSubstr("the image's own")));
   EXPECT_THAT(output.out, Not(HasSubstr("of-the-image")));
