@@ -44,7 +44,7 @@ struct BuildRequest {
   bool no_cache = false;
   std::set<std::string> no_cache_stages;
   bool keep_going = false;
-  EmulationPolicy emulation = EmulationPolicy::Auto;
+  EmulationPolicies emulation;
   std::string ssh_auth_sock;          ///< of the agent that git may ask; empty: none
   std::filesystem::path known_hosts;  ///< whose servers git over ssh knows; empty: none
   int input = 0;                      ///< what "-" reads

@@ -77,9 +77,7 @@ StepId BuildRun::plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Di
   after.erase(repeated.begin(), repeated.end());
   // Foreign steps take longer, so their chains start first.
   double cost = std::holds_alternative<ExecOp>(vertex.op.what) ? 10 : 1;
-  if (vertex.op.platform && cost > 1 &&
-      node_.execution_for(*vertex.op.platform).kind != Execution::Kind::Native)
-    cost *= 10;
+  if (vertex.op.platform && cost > 1) cost *= node_.slowdown_of(*vertex.op.platform);
   steps_.push_back({.id = vertex.digest.str(), .name = vertex.info.name, .vertex = &vertex, .lane = {}});
   return plan.add({.name = vertex.info.name, .after = std::move(after), .cost = cost});
 }

@@ -1,12 +1,15 @@
 #include "nodes/local_node.h"
 
+#include <cmath>
 #include <utility>
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/strings.h"
 #include "nodes/exec_step.h"
 #include "nodes/file_step.h"
 #include "nodes/merge_step.h"
+#include "platforms/cpu_level.h"
 
 namespace slipway {
 
@@ -26,9 +29,34 @@ LocalNode::LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSourc
 
 Execution LocalNode::execution_for(const Platform& target) {
   if (auto known = executions_.lock(); known->contains(target)) return known->at(target);
-  Execution execution = choose_execution(options_.host, target, options_.emulation, options_.emulators);
-  executions_.lock()->emplace(target, execution);
+  const Execution execution =
+      choose_execution(options_.host, target, options_.emulation.of(target), options_.emulators);
+  if (executions_.lock()->emplace(target, execution).second) tell_of(target, execution);
   return execution;
+}
+
+double LocalNode::slowdown_of(const Platform& target) {
+  if (execution_for(target).kind == Execution::Kind::Native) return 1;
+  const auto measured = options_.emulators.slowdown ? options_.emulators.slowdown(target) : std::nullopt;
+  return measured.value_or(usual_slowdown(target));
+}
+
+void LocalNode::tell_of(const Platform& target, const Execution& execution) {
+  for (const std::string& skipped : execution.skipped)
+    progress_.emit(Warned{.message = concat(target.str(), ": passed over ", skipped)});
+  if (execution.kind == Execution::Kind::Native) {
+    if (const auto missing = missing_cpu_level(options_.host, target))
+      progress_.emit(Warned{.message = concat("this machine's CPU is no ", *missing, ": programs made for ",
+                                              target.str(), " may end with an illegal instruction")});
+    return;
+  }
+  // Who asked for emulation knows.
+  if (options_.emulation.of(target) == EmulationPolicy::Qemu) return;
+  const long times = std::lround(slowdown_of(target));
+  progress_.emit(Warned{.message = concat(target.str(), " is ", execution.describe(),
+                                          times > 1 ? concat(": expect steps that compute to take about ",
+                                                             times, " times as long")
+                                                    : std::string())});
 }
 
 std::optional<VertexResult> LocalNode::find_result(const Vertex& vertex) {

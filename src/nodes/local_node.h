@@ -27,7 +27,7 @@ namespace slipway {
 
 struct LocalNodeOptions {
   Platform host = Platform::host();
-  EmulationPolicy emulation = EmulationPolicy::Auto;
+  EmulationPolicies emulation;
   EmulatorSearch emulators;
   std::map<std::string, Secret> secrets;
   std::map<std::string, SshSource> ssh;
@@ -41,8 +41,11 @@ class LocalNode {
   LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSource& images, LocalContexts& contexts,
             LocalNodeOptions options, ProgressSink& progress);
 
-  /// How programs of `target` run here; the same answer all through a build. Throws HostError.
+  /// How programs of `target` run here; the same answer all through a build. The first time that this is
+  /// emulation for want of something better, a warning says so. Throws HostError.
   Execution execution_for(const Platform& target);
+  /// How many times as long as on its own machine a program of `target` takes here, more or less.
+  double slowdown_of(const Platform& target);
 
   /// The result of an image source that is unpacked already; of no other vertex.
   std::optional<VertexResult> find_result(const Vertex& vertex);
@@ -53,6 +56,7 @@ class LocalNode {
 
  private:
   VertexResult run_source(const Vertex& vertex, const SourceOp& source, std::stop_token stop);
+  void tell_of(const Platform& target, const Execution& execution);
 
   Store& store_;
   std::function<Sandbox&()> sandbox_;  ///< asked for when a step runs: a build that runs nothing needs none

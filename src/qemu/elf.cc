@@ -72,6 +72,23 @@ std::string elf_header(const ElfTarget& target, std::uint8_t type) {
   return bytes;
 }
 
+bool ElfTarget::same_machine(const ElfTarget& other) const {
+  return is_64bit == other.is_64bit && is_little_endian == other.is_little_endian && machine == other.machine;
+}
+
+std::optional<ElfTarget> read_elf_target(const std::filesystem::path& program) {
+  const UniqueFd fd{::open(program.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+  struct stat status {};
+  std::array<unsigned char, 20> header{};
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  if (!read_at(fd.get(), 0, header) || std::memcmp(header.data(), ELFMAG, SELFMAG) != 0) return std::nullopt;
+  const bool little = header[EI_DATA] == ELFDATA2LSB;
+  const unsigned machine = little ? header[18] + header[19] * 256u : header[19] + header[18] * 256u;
+  return ElfTarget{.is_64bit = header[EI_CLASS] == ELFCLASS64,
+                   .is_little_endian = little,
+                   .machine = static_cast<std::uint16_t>(machine)};
+}
+
 bool is_static_program(const std::filesystem::path& path) {
   const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
   struct stat status {};

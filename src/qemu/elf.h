@@ -16,6 +16,8 @@ struct ElfTarget {
   bool is_little_endian = true;
   std::uint16_t machine = 0;
   bool any_abi_version = false;  ///< MIPS linkers set EI_ABIVERSION to 1 for some programs
+  /// Whether a program of the one is a program of the other to a kernel.
+  bool same_machine(const ElfTarget& other) const;
 };
 
 /// Nothing for a platform that slipway knows no emulator for.
@@ -23,6 +25,9 @@ std::optional<ElfTarget> elf_target(const Platform& platform);
 
 /// The first 20 bytes (through e_machine) of a program of `target`; e_type 2 is ET_EXEC, 3 is ET_DYN (PIE).
 std::string elf_header(const ElfTarget& target, std::uint8_t type);
+
+/// What a program's first bytes say it is for; nothing for what is not there or not ELF.
+std::optional<ElfTarget> read_elf_target(const std::filesystem::path& program);
 
 /// True for an ELF program without PT_INTERP: it needs no dynamic loader, so it runs inside any root (static
 /// PIE too). False for what is not there, not ELF, or damaged.

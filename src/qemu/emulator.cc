@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -43,32 +44,17 @@ std::optional<std::string> version_of(const fs::path& program) {
   return version;
 }
 
-struct Found {
-  std::optional<Emulator> emulator;
-  std::string unfit;  ///< what was there and would not do, for the message
-};
-
-Found find_emulator(const std::string& name, const std::vector<fs::path>& directories) {
-  Found found;
-  for (const fs::path& directory : directories) {
-    for (const std::string& file : {name + "-static", name}) {
-      const fs::path program = directory / file;
-      if (::access(program.c_str(), X_OK) != 0) continue;
-      if (!is_static_program(program)) {
-        found.unfit =
-            concat(program.native(), " is there but dynamically linked, which does not work inside an image");
-        continue;
-      }
-      const auto version = version_of(program);
-      if (!version) {
-        found.unfit = concat(program.native(), " is there but does not run");
-        continue;
-      }
-      found.emulator = Emulator{.program = fs::absolute(program), .name = name, .version = *version};
-      return found;
-    }
-  }
-  return found;
+// Why a program cannot be an emulator here; empty if it can be.
+std::string unfitness(const fs::path& program, const Platform& host) {
+  std::error_code problem;
+  if (fs::file_size(program, problem) == 0 && !problem) return "is an empty file";
+  const auto target = read_elf_target(program);
+  if (!target) return "is no program but a script or data";
+  if (const auto own = elf_target(host); own && !target->same_machine(*own))
+    return concat("is a program for another machine than this ", host.str());
+  if (!is_static_program(program)) return "is dynamically linked, which does not work inside an image";
+  if (!version_of(program)) return "does not run (\"--version\" fails)";
+  return "";
 }
 
 // Older ones do not know that the kernel keeps argv[0] for them and would take it for the program.
@@ -98,32 +84,108 @@ Emulator describe_host_interpreter(const std::string& interpreter) {
   throw error;
 }
 
-[[noreturn]] void throw_missing(const Platform& target, const std::string& name, const Found& found) {
-  std::string message = concat("no emulator for ", target.str(), " on this machine");
-  if (!found.unfit.empty()) message += concat(": ", found.unfit);
-  HostError error(std::move(message));
-  error.set_hint(concat("apt-get install qemu-user-static (or put ", name, " on PATH)"));
-  throw error;
-}
-
-Execution choose_emulator(const Platform& target, const EmulatorSearch& search) {
-  const auto elf = elf_target(target);
-  const auto architecture = qemu_architecture(target);
-  if (!elf || !architecture)
-    throw HostError(
-        concat("programs of ", target.str(), " cannot be run here: there is no user-mode emulator for them"));
-  const std::string name = "qemu-" + *architecture;
-  if (!search.ignore_host_binfmt) {
-    if (const auto entry = find_host_entry(search.binfmt_directory, *elf))
-      return {.kind = Execution::Kind::HostBinfmt, .emulator = describe_host_interpreter(entry->interpreter)};
+// One look for one platform: candidates in the order of the search, the first that is fit and passes its test
+// is taken, the others are remembered with what is wrong with them.
+class Finder {
+ public:
+  Finder(const Platform& host, const Platform& target, const EmulatorSearch& search)
+      : host_(host), target_(target), search_(search) {
+    const auto elf = elf_target(target);
+    const auto architecture = qemu_architecture(target);
+    if (!elf || !architecture)
+      throw HostError(concat("programs of ", target.str(),
+                             " cannot be run here: there is no user-mode emulator for them"));
+    elf_ = *elf;
+    architecture_ = *architecture;
   }
-  Found found = find_emulator(name, search.directories);
-  if (!found.emulator) throw_missing(target, name, found);
-  std::string line = registration_line("slipway-" + *architecture, *elf, found.emulator->program,
-                                       flags_for(*found.emulator));
-  return {.kind = Execution::Kind::PrivateBinfmt,
-          .emulator = std::move(found.emulator),
-          .registration = std::move(line)};
+
+  Execution find() {
+    if (look_into(search_.own_directories, "--qemu-dir or SLIPWAY_QEMU_DIR") || take_host_entry() ||
+        look_into(search_.directories, "this machine's packages") || look_into_image()) {
+      found_->skipped = std::move(skipped_);
+      return std::move(*found_);
+    }
+    std::string message = concat("no emulator for ", target_.str(), " on this machine");
+    if (!skipped_.empty()) message += concat(": ", join(skipped_, "; "));
+    HostError error(std::move(message));
+    error.set_hint(concat("apt-get install qemu-user-static (or put a static ", name(),
+                          " into a --qemu-dir, or name an image that has it with --qemu-image)"));
+    throw error;
+  }
+
+ private:
+  std::string name() const { return "qemu-" + architecture_; }
+
+  bool look_into(const std::vector<fs::path>& directories, const std::string& origin) {
+    for (const fs::path& directory : directories)
+      for (const std::string& file : {name() + "-static", name()})
+        if (take_program(fs::absolute(directory / file), origin)) return true;
+    return false;
+  }
+
+  bool look_into_image() {
+    if (!search_.image) return false;
+    try {
+      return look_into({search_.image()}, concat("image ", search_.image_name));
+    } catch (const Error& e) {
+      skipped_.push_back(concat("the image of emulators ", search_.image_name, ": ", e.what()));
+      return false;
+    }
+  }
+
+  bool take_program(const fs::path& program, const std::string& origin) {
+    std::error_code problem;
+    if (!fs::exists(program, problem) || !seen_.insert(program).second) return false;
+    if (::access(program.c_str(), X_OK) != 0) return skip(program, "is not executable");
+    if (const std::string why = unfitness(program, host_); !why.empty()) return skip(program, why);
+    const Emulator emulator{.program = program, .name = name(), .version = version_of(program).value_or("")};
+    std::string line = registration_line("slipway-" + architecture_, elf_, program, flags_for(emulator));
+    return take({.kind = Execution::Kind::PrivateBinfmt,
+                 .emulator = emulator,
+                 .registration = std::move(line),
+                 .origin = origin});
+  }
+
+  bool take_host_entry() {
+    if (search_.ignore_host_binfmt) return false;
+    const auto entry = find_host_entry(search_.binfmt_directory, elf_);
+    return entry && take({.kind = Execution::Kind::HostBinfmt,
+                          .emulator = describe_host_interpreter(entry->interpreter),
+                          .origin = "registered with this machine's kernel"});
+  }
+
+  bool take(Execution execution) {
+    const std::string why = search_.test ? search_.test(target_, execution) : "";
+    const Emulator& emulator = *execution.emulator;
+    if (!why.empty())
+      return skip(concat(emulator.program.native(), emulator.version.empty() ? "" : " ", emulator.version),
+                  why);
+    found_ = std::move(execution);
+    return true;
+  }
+
+  bool skip(const fs::path& program, const std::string& why) {
+    skipped_.push_back(concat(program.native(), " ", why));
+    return false;
+  }
+
+  const Platform& host_;
+  const Platform& target_;
+  const EmulatorSearch& search_;
+  ElfTarget elf_;
+  std::string architecture_;
+  std::set<fs::path> seen_;  ///< PATH and /usr/bin are often the same
+  std::vector<std::string> skipped_;
+  std::optional<Execution> found_;
+};
+
+// Whether this machine runs programs of its own family that are not its own: the kernel may be built without
+// 32-bit support, the CPU may lack it.
+bool is_native(const Platform& host, const Platform& target, const EmulatorSearch& search) {
+  const bool family = (host.architecture() == "amd64" && target.architecture() == "386") ||
+                      (host.architecture() == "arm64" && target.architecture() == "arm");
+  if (family && host.os() == target.os() && search.runs_here) return search.runs_here(target);
+  return runs_natively(host, target);
 }
 
 }  // namespace
@@ -136,13 +198,13 @@ std::string Execution::describe() const {
 
 EmulatorSearch EmulatorSearch::from_environment() {
   EmulatorSearch search;
-  const auto add_all = [&search](const char* variable) {
+  const auto add_all = [](std::vector<fs::path>& directories, const char* variable) {
     const char* value = std::getenv(variable);
     for (const std::string& directory : split(value ? value : "", ':'))
-      if (!directory.empty()) search.directories.emplace_back(directory);
+      if (!directory.empty()) directories.emplace_back(directory);
   };
-  add_all("SLIPWAY_QEMU_DIR");
-  add_all("PATH");
+  add_all(search.own_directories, "SLIPWAY_QEMU_DIR");
+  add_all(search.directories, "PATH");
   search.directories.emplace_back("/usr/bin");
   const char* own_table = std::getenv("SLIPWAY_PRIVATE_BINFMT");
   search.ignore_host_binfmt = own_table && std::string_view(own_table) == "1";
@@ -151,7 +213,7 @@ EmulatorSearch EmulatorSearch::from_environment() {
 
 Execution choose_execution(const Platform& host, const Platform& target, EmulationPolicy policy,
                            const EmulatorSearch& search) {
-  const bool native = runs_natively(host, target);
+  const bool native = is_native(host, target, search);
   const bool same_machine = host.architecture() == target.architecture() && host.os() == target.os();
   // An emulator is itself a program of this machine: registered for its own kind it would be asked to run
   // itself.
@@ -162,7 +224,16 @@ Execution choose_execution(const Platform& host, const Platform& target, Emulati
   }
   if (native && (same_machine || policy != EmulationPolicy::Qemu)) return {};
   if (policy == EmulationPolicy::Never) throw_forbidden(target);
-  return choose_emulator(target, search);
+  return Finder(host, target, search).find();
+}
+
+double usual_slowdown(const Platform& target) {
+  constexpr double kUnknown = 10;
+  static const std::map<std::string_view, double> factors = {{"amd64", 6},    {"386", 7},      {"arm64", 10},
+                                                             {"arm", 13},     {"ppc64le", 11}, {"s390x", 11},
+                                                             {"riscv64", 17}, {"mips64le", 10}};
+  const auto found = factors.find(target.architecture());
+  return found == factors.end() ? kUnknown : found->second;
 }
 
 }  // namespace slipway

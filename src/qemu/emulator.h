@@ -1,17 +1,16 @@
 #pragma once
 // User-mode emulators: where they are, what they run, and how a kernel is told to use them. Nothing here ever
-// touches the host's binfmt_misc table.
+// touches the host's binfmt_misc table (host_table.h does, when asked to).
 #include <filesystem>
-#include <memory>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "platforms/platform.h"
+#include "qemu/emulation_policy.h"
 
 namespace slipway {
-
-enum class EmulationPolicy { Auto, Qemu, Never };
 
 struct Emulator {
   std::filesystem::path program;  ///< static: it must run inside any root
@@ -27,22 +26,44 @@ struct Execution {
   /// The line for binfmt_misc's `register` file, flags PF (PrivateBinfmt only). Kernel docs,
   /// admin-guide/binfmt-misc.rst.
   std::string registration;
+  std::string origin;                ///< where the emulator was found: "--qemu-dir", "the host's packages"…
+  std::vector<std::string> skipped;  ///< what was there before it and would not do, a clause each
   /// "emulated by qemu-aarch64 7.2.22"; empty if native.
   std::string describe() const;
 };
 
 struct EmulatorSearch {
-  std::vector<std::filesystem::path>
-      directories;  ///< --qemu-dir, SLIPWAY_QEMU_DIR first, then PATH and /usr/bin
+  /// --qemu-dir, then SLIPWAY_QEMU_DIR: they go before what is registered with the host.
+  std::vector<std::filesystem::path> own_directories;
+  std::vector<std::filesystem::path> directories;                       ///< PATH, /usr/bin
   std::filesystem::path binfmt_directory = "/proc/sys/fs/binfmt_misc";  ///< a seam for tests
   bool ignore_host_binfmt = false;  ///< SLIPWAY_PRIVATE_BINFMT=1: tests use the private table always
+
+  /// A directory with the emulators of an image, asked for when the machine itself has none. Absent: there is
+  /// no image. May throw Error.
+  std::function<std::filesystem::path()> image;
+  std::string image_name;  ///< for messages
+  /// What is wrong with an emulator, as the end of a sentence about it; empty: nothing. Absent: all will do.
+  std::function<std::string(const Platform&, const Execution&)> test;
+  /// Whether programs of a platform that shares this machine's family (386 on amd64, arm on arm64) run
+  /// natively. Absent: 386 does, arm does not.
+  std::function<bool(const Platform&)> runs_here;
+
+  /// What was measured here (usual_slowdown). Absent: nothing was.
+  std::function<std::optional<double>(const Platform&)> slowdown;
+
   static EmulatorSearch from_environment();
 };
 
-/// Native, else a right host registration, else a private one. Throws HostError naming the package to install
-/// if there is no emulator, or saying that --emulation=never forbids it. EmulationPolicy::Qemu prefers the
-/// emulator even where the host could run the target otherwise (but never for the host's own platform).
+/// Native, else a right host registration, else a private one; what the user's own directories hold goes
+/// before the host's. Throws HostError naming the package to install if there is no emulator, or saying that
+/// --emulation=never forbids it. EmulationPolicy::Qemu prefers the emulator even where the host could run the
+/// target otherwise (but never for the host's own platform).
 Execution choose_execution(const Platform& host, const Platform& target, EmulationPolicy policy,
                            const EmulatorSearch& search);
+
+/// How many times as long as natively computing takes under QEMU 7.2, measured on one machine
+/// (bench/README.md): what to expect where nobody has measured.
+double usual_slowdown(const Platform& target);
 
 }  // namespace slipway

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "qemu/elf.h"
 
 namespace slipway {
 namespace {
@@ -115,7 +116,10 @@ TEST_F(ChooseExecution, MissingEmulatorNamesThePackage) {
     FAIL() << "expected HostError";
   } catch (const HostError& e) {
     EXPECT_THAT(e.message(), HasSubstr("linux/arm64"));
-    EXPECT_EQ(e.hint(), "apt-get install qemu-user-static (or put qemu-aarch64 on PATH)");
+    EXPECT_EQ(
+        e.hint(),
+        "apt-get install qemu-user-static (or put a static qemu-aarch64 into a --qemu-dir, or name an image "
+        "that has it with --qemu-image)");
   }
 }
 
@@ -134,13 +138,141 @@ TEST_F(ChooseExecution, OtherSystemsAreRefused) {
   EXPECT_THROW(choose(Platform::parse("windows/amd64")), HostError);
 }
 
+// The order of the search, and what is said of what would not do.
+class SearchOrder : public ChooseExecution {
+ protected:
+  fs::path own(const std::string& name) {
+    search_.own_directories = {own_.path()};
+    return own_.path() / name;
+  }
+  TempDir own_, image_;
+};
+
+TEST_F(SearchOrder, OwnDirectoryGoesBeforeTheHostsRegistration) {
+  fs::copy_file(FAKE_QEMU, own("qemu-aarch64-static"));
+  register_arm64("/nowhere/aarch64-binfmt-P");
+  const Execution execution = choose(kArm64);
+  EXPECT_EQ(execution.emulator->program, own_.path() / "qemu-aarch64-static");
+  EXPECT_EQ(execution.origin, "--qemu-dir or SLIPWAY_QEMU_DIR");
+}
+
+TEST_F(SearchOrder, ImageIsAskedOnlyWhenTheMachineHasNone) {
+  search_.image = [&]() -> fs::path { throw TransportError("asked", true); };
+  install("qemu-aarch64-static");
+  EXPECT_EQ(choose(kArm64).origin, "this machine's packages");
+}
+
+TEST_F(SearchOrder, ImageIsTheLastResort) {
+  fs::copy_file(FAKE_QEMU, image_.path() / "qemu-aarch64");
+  search_.image_name = "tools/qemu";
+  search_.image = [&] { return image_.path(); };
+  EXPECT_EQ(choose(kArm64).origin, "image tools/qemu");
+}
+
+TEST_F(SearchOrder, ImageThatCannotBeHadIsNamed) {
+  search_.image_name = "tools/qemu";
+  search_.image = [&]() -> fs::path { throw TransportError("no route to the registry", true); };
+  try {
+    choose(kArm64);
+    FAIL() << "expected HostError";
+  } catch (const HostError& e) {
+    EXPECT_THAT(e.message(), HasSubstr("the image of emulators tools/qemu: no route to the registry"));
+  }
+}
+
+TEST_F(SearchOrder, EmulatorThatFailsItsTestIsPassedOver) {
+  fs::copy_file(FAKE_QEMU, own("qemu-aarch64-static"));
+  install("qemu-aarch64-static");
+  search_.test = [&](const Platform&, const Execution& execution) {
+    return execution.origin == "this machine's packages" ? "" : "does not run threads";
+  };
+  const Execution execution = choose(kArm64);
+  EXPECT_EQ(execution.emulator->program, programs_.path() / "qemu-aarch64-static");
+  EXPECT_THAT(execution.skipped,
+              testing::ElementsAre(own_.path().native() + "/qemu-aarch64-static 9.1.2 does not run threads"));
+}
+
+TEST_F(SearchOrder, HostsRegistrationThatFailsItsTestIsPassedOver) {
+  register_arm64("/nowhere/aarch64-binfmt-P");
+  install("qemu-aarch64-static");
+  search_.test = [&](const Platform&, const Execution& execution) {
+    return execution.kind == Execution::Kind::HostBinfmt ? "does not keep argv[0]" : "";
+  };
+  EXPECT_EQ(choose(kArm64).kind, Execution::Kind::PrivateBinfmt);
+}
+
+TEST_F(SearchOrder, WhatIsNoEmulatorIsNamedWithTheReason) {
+  const auto refusal = [&](std::string_view bytes) {
+    write_file_atomic(own("qemu-aarch64-static"), bytes, Durability::None, 0755);
+    try {
+      choose(kArm64);
+      return std::string("taken");
+    } catch (const HostError& e) {
+      return e.message().substr(e.message().rfind("static ") + 7);
+    }
+  };
+  EXPECT_EQ(refusal(""), "is an empty file");
+  EXPECT_EQ(refusal("#!/bin/sh\necho qemu version 7\n"), "is no program but a script or data");
+  EXPECT_EQ(refusal(elf_header(elf_target(kArm64).value(), 2) + std::string(100, '\0')),
+            "is a program for another machine than this linux/amd64");
+}
+
+TEST_F(SearchOrder, FileThatIsNotExecutableIsNamed) {
+  write_file_atomic(own("qemu-aarch64-static"), "x", Durability::None, 0644);
+  EXPECT_THROW(choose(kArm64), HostError);
+}
+
+// A kernel without 32-bit support.
+TEST_F(SearchOrder, FamilyThatDoesNotRunHereIsEmulated) {
+  install("qemu-i386-static");
+  search_.runs_here = [](const Platform&) { return false; };
+  EXPECT_EQ(choose(Platform::parse("linux/386")).kind, Execution::Kind::PrivateBinfmt);
+  EXPECT_EQ(choose(kAmd64).kind, Execution::Kind::Native);
+}
+
+// Emulators are programs of the machine they run on: the stand-in for these hosts is one of this machine, and
+// whether it is the host's own is not asked for a host that there is no ELF target for.
+class OtherHosts : public ChooseExecution {};
+
+TEST_F(OtherHosts, Arm64TakesAmd64sEmulatorOfItsOwnKindOnly) {
+  install("qemu-x86_64-static");
+  try {
+    choose_execution(kArm64, kAmd64, EmulationPolicy::Auto, search_);
+    FAIL() << "expected HostError";
+  } catch (const HostError& e) {
+    EXPECT_THAT(e.message(), HasSubstr("is a program for another machine than this linux/arm64"));
+  }
+}
+
+TEST_F(OtherHosts, Arm64UsesTheHostsRegistrationOfAmd64) {
+  write_file_atomic(table_.path() / "x86_64",
+                    "enabled\ninterpreter /nowhere/x86_64-binfmt-P\nflags: PF\noffset 0\n"
+                    "magic 7f454c4602010100000000000000000002003e00\n"
+                    "mask ffffffffffffff00fffffffffffffffffeffffff\n");
+  EXPECT_EQ(choose_execution(kArm64, kAmd64, EmulationPolicy::Auto, search_).kind,
+            Execution::Kind::HostBinfmt);
+}
+
+TEST_F(OtherHosts, Arm64RunsArmNativelyWhereItsCpuDoes) {
+  const Platform arm = Platform::parse("linux/arm/v7");
+  EXPECT_THROW(choose_execution(kArm64, arm, EmulationPolicy::Auto, search_), HostError);
+  search_.runs_here = [](const Platform&) { return true; };
+  EXPECT_EQ(choose_execution(kArm64, arm, EmulationPolicy::Auto, search_).kind, Execution::Kind::Native);
+}
+
+TEST(UsualSlowdown, IsKnownOfEveryPlatformWithAnEmulator) {
+  for (const char* name :
+       {"linux/amd64", "linux/386", "linux/arm64", "linux/arm/v6", "linux/ppc64le", "linux/s390x"})
+    EXPECT_GT(usual_slowdown(Platform::parse(name)), 1) << name;
+}
+
 TEST(EmulatorSearch, OwnDirectoryComesFirst) {
   ::setenv("SLIPWAY_QEMU_DIR", "/opt/qemu", 1);
   ::setenv("SLIPWAY_PRIVATE_BINFMT", "1", 1);
   const EmulatorSearch search = EmulatorSearch::from_environment();
   ::unsetenv("SLIPWAY_QEMU_DIR");
   ::unsetenv("SLIPWAY_PRIVATE_BINFMT");
-  EXPECT_EQ(search.directories.front(), "/opt/qemu");
+  EXPECT_EQ(search.own_directories, std::vector<fs::path>{"/opt/qemu"});
   EXPECT_EQ(search.directories.back(), "/usr/bin");
   EXPECT_TRUE(search.ignore_host_binfmt);
 }

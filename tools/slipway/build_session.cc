@@ -74,23 +74,25 @@ CommandContext& said(CommandContext& context) {
   return context;
 }
 
-EmulatorSearch emulators_for(Isolation isolation) {
-  EmulatorSearch search = EmulatorSearch::from_environment();
+/// What the tier leaves of the ways to run an emulator.
+EmulatorOptions in_tier(EmulatorOptions options, Isolation isolation) {
+  options.private_table = isolation == Isolation::Oci;
   // proot loads programs itself and asks no kernel who emulates them.
-  if (isolation == Isolation::Proot) search.ignore_host_binfmt = true;
-  return search;
+  options.host_table = isolation != Isolation::Proot;
+  return options;
 }
 
 }  // namespace
 
 struct BuildSession::Impl {
-  Impl(CommandContext& command, ProgressMode mode)
+  Impl(CommandContext& command, ProgressMode mode, const EmulatorOptions& options)
       : context(said(command)),
         renderer(mode),
         store(open_store(command)),
         logs({.directory = store->log_directory() / log_directory_name()}, renderer),
         progress({&renderer, &logs}),
-        registry({}, docker_config_credentials(), command.logger) {
+        registry({}, docker_config_credentials(), command.logger),
+        emulators(in_tier(options, command.confinement.isolation), *store, registry, command.stop) {
     prune_logs(store->log_directory());
   }
 
@@ -107,14 +109,14 @@ struct BuildSession::Impl {
   StepLogs logs;
   TeeProgress progress;
   RegistryClient registry;
-  EmulatorSearch emulators = emulators_for(context.confinement.isolation);
+  Emulators emulators;
   std::once_flag sandbox_made;
   std::unique_ptr<Sandbox> sandbox;
   TbbExecutor executor;  // last: its threads end before what they use
 };
 
-BuildSession::BuildSession(CommandContext& context, ProgressMode mode)
-    : impl_(std::make_unique<Impl>(context, mode)) {}
+BuildSession::BuildSession(CommandContext& context, ProgressMode mode, const EmulatorOptions& emulators)
+    : impl_(std::make_unique<Impl>(context, mode, emulators)) {}
 
 BuildSession::~BuildSession() { close(); }
 
@@ -125,7 +127,7 @@ BuildResult BuildSession::build(const BuildRequest& request) {
       .executor = impl_->executor,
       .progress = impl_->progress,
       .sandbox = [this]() -> Sandbox& { return impl_->sandbox_now(); },
-      .emulators = impl_->emulators,
+      .emulators = impl_->emulators.search(),
       .log_tail = [this](const std::string& step) { return impl_->logs.tail(step); },
   };
   return run_build(request, environment, impl_->context.stop);
@@ -135,6 +137,6 @@ void BuildSession::close() { impl_->renderer.close(); }
 Store& BuildSession::store() { return *impl_->store; }
 RegistryClient& BuildSession::registry() { return impl_->registry; }
 ProgressSink& BuildSession::progress() { return impl_->progress; }
-const EmulatorSearch& BuildSession::emulators() const { return impl_->emulators; }
+Emulators& BuildSession::emulators() { return impl_->emulators; }
 
 }  // namespace slipway

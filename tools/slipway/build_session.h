@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "build/build_request.h"
+#include "build/emulators.h"
 #include "slipway/command.h"
 #include "slipway/progress_choice.h"
 
@@ -12,7 +13,7 @@ namespace slipway {
 class BuildSession {
  public:
   /// Opens the store and starts the progress view. Throws SystemError, HostError.
-  BuildSession(CommandContext& context, ProgressMode mode);
+  BuildSession(CommandContext& context, ProgressMode mode, const EmulatorOptions& emulators = {});
   ~BuildSession();
 
   BuildResult build(const BuildRequest& request);
@@ -22,7 +23,7 @@ class BuildSession {
   Store& store();
   RegistryClient& registry();
   ProgressSink& progress();
-  const EmulatorSearch& emulators() const;
+  Emulators& emulators();
 
  private:
   struct Impl;

@@ -104,8 +104,8 @@ int run_bootstrap(const BootstrapFlags& flags, CommandContext& context) {
     for (const std::string& package : split(list, ',')) request.include.push_back(package);
   const std::vector<ImageRef> names = parse_tags(flags.tags);
   BuildSession session(context, choose_progress(flags.progress));
-  const std::vector<AssembledImage> images =
-      bootstrap_debian(request, session.store(), session.emulators(), session.progress(), context.stop);
+  const std::vector<AssembledImage> images = bootstrap_debian(
+      request, session.store(), session.emulators().search(), session.progress(), context.stop);
   return finish(session, flags, names, images, /*append=*/false, context.stop);
 }
 

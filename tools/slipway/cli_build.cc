@@ -14,6 +14,7 @@
 #include "slipway/build_session.h"
 #include "slipway/cli_call.h"
 #include "slipway/command.h"
+#include "slipway/emulator_flags.h"
 #include "slipway/progress_choice.h"
 #include "slipway/step_flags.h"
 #include "slipway/summary.h"
@@ -25,9 +26,9 @@ namespace {
 
 struct BuildFlags {
   std::string context;
-  std::string file, target, progress, metadata_file, iidfile, emulation = "auto", call = "build";
+  std::string file, target, progress, metadata_file, iidfile, qemu_image, call = "build";
   std::vector<std::string> platforms, tags, build_args, build_contexts, no_cache_filter, labels, outputs,
-      secrets, ssh, allow;
+      secrets, ssh, allow, emulation, qemu_dirs;
   bool check = false, no_cache = false, push = false, keep_going = false, quiet = false;
 };
 
@@ -62,13 +63,6 @@ std::map<std::string, std::string> named_contexts_of(const std::vector<std::stri
     contexts.insert_or_assign(name, value);
   }
   return contexts;
-}
-
-EmulationPolicy emulation_of(const std::string& text) {
-  if (text == "auto") return EmulationPolicy::Auto;
-  if (text == "qemu") return EmulationPolicy::Qemu;
-  if (text == "never") return EmulationPolicy::Never;
-  throw UsageError(concat("--emulation=", text, ": expected auto, qemu or never"));
 }
 
 // --push makes every image output one that is pushed; without any it adds one.
@@ -114,7 +108,7 @@ BuildRequest request_of(const BuildFlags& flags) {
   for (const std::string& names : flags.no_cache_filter)
     for (const std::string& name : split_csv(names)) request.no_cache_stages.insert(to_lower(name));
   request.keep_going = flags.keep_going;
-  request.emulation = emulation_of(flags.emulation);
+  request.emulation = EmulationPolicies::parse(flags.emulation);
   return request;
 }
 
@@ -149,7 +143,7 @@ int run(const BuildFlags& flags, CommandContext& context) {
   try {
     const BuildRequest request = request_of(flags);
     const ProgressMode mode = flags.quiet ? ProgressMode::Quiet : choose_progress(flags.progress);
-    BuildSession session(context, mode);
+    BuildSession session(context, mode, emulator_options(flags.qemu_dirs, flags.qemu_image));
     BuildResult result = session.build(request);
     result.isolation = name_of(context.confinement.isolation);
     session.close();
@@ -216,8 +210,12 @@ void add_build_command(CLI::App& app, Chosen& chosen) {
   text("--progress", flags->progress, "auto, plain, tty, rawjson, quiet or none", "MODE");
   text("--metadata-file", flags->metadata_file, "Write the result (or the error) as JSON", "FILE");
   text("--iidfile", flags->iidfile, "Write the image ID", "FILE");
-  build->add_option("--emulation", flags->emulation, "Foreign platforms: auto, qemu or never")
-      ->type_name("POLICY");
+  list("--emulation", flags->emulation,
+       "Foreign platforms: auto, qemu or never; PLATFORM=POLICY for one of them; may be repeated", "POLICY");
+  list("--qemu-dir", flags->qemu_dirs,
+       "Look for emulators here first (also: $SLIPWAY_QEMU_DIR); may be repeated", "DIR");
+  text("--qemu-image", flags->qemu_image,
+       "Take emulators that this machine lacks from this image (also: $SLIPWAY_QEMU_IMAGE)", "REF");
   build->add_flag("--keep-going", flags->keep_going,
                   "After a failure, go on with what does not depend on it");
   CLI::Option* call =

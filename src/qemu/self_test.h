@@ -1,0 +1,47 @@
+#pragma once
+// A small program of each architecture, carried along (selftest/), that shows whether programs of it run here
+// as builds need it: argv[0], memory, signals, threads, programs that start programs. It measures too.
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/files.h"
+#include "platforms/platform.h"
+
+namespace slipway {
+
+/// A self-test program on disk, removed with this object. Not for several threads at once.
+class SelfTest {
+ public:
+  /// Throws HostError for a platform that there is no program for (see has_program), SystemError. `directory`
+  /// is where it is written: programs must be allowed to run there.
+  SelfTest(const Platform& platform, const std::filesystem::path& directory);
+
+  static bool has_program(const Platform& platform);
+
+  /// Its directory, for what a test needs besides the program; nothing there is named "program" but that.
+  const std::filesystem::path& directory() const { return directory_.path(); }
+
+  /// The following return what is wrong, as the end of a sentence about the emulator; empty: nothing.
+
+  /// The emulator as a plain program.
+  std::string run_by(const std::filesystem::path& emulator) const;
+  /// Started by the kernel as any program: natively, or by what is registered with it. The program starts
+  /// itself once more under another name. `child_setup` as in Command.
+  std::string run_by_kernel(std::function<int()> child_setup = {}) const;
+
+  /// Seconds that `rounds` rounds of integer work take, without the time to start: natively without
+  /// `emulator`. Nothing if it fails.
+  std::optional<double> measure(const std::optional<std::filesystem::path>& emulator, int rounds) const;
+  /// Seconds that starting the program takes, the fastest of several.
+  std::optional<double> measure_start(const std::optional<std::filesystem::path>& emulator) const;
+
+ private:
+  std::optional<double> fastest(const std::optional<std::filesystem::path>& emulator, int rounds,
+                                int repetitions) const;
+  TempDir directory_;
+  std::filesystem::path program_;
+};
+
+}  // namespace slipway
