@@ -49,7 +49,10 @@ std::vector<BinfmtEntry> read_entries(const fs::path& directory) {
     const std::string name = it->path().filename();
     if (name == "register" || name == "status") continue;
     try {
-      if (auto entry = parse_binfmt_entry(read_file(it->path(), 65536))) entries.push_back(std::move(*entry));
+      if (auto entry = parse_binfmt_entry(read_file(it->path(), 65536))) {
+        entry->name = name;
+        entries.push_back(std::move(*entry));
+      }
     } catch (const Error&) {  // vanished meanwhile, or not ours to read: as if it were not there
     }
   }

@@ -27,6 +27,7 @@ std::string registration_line(std::string_view name, const ElfTarget& target,
 
 /// One entry of a host's table, as the kernel prints it.
 struct BinfmtEntry {
+  std::string name;  ///< its file's; not in the text
   bool enabled = false;
   std::string interpreter;
   std::string flags;  ///< "POCF"

@@ -57,12 +57,6 @@ std::string unfitness(const fs::path& program, const Platform& host) {
   return "";
 }
 
-// Older ones do not know that the kernel keeps argv[0] for them and would take it for the program.
-std::string_view flags_for(const Emulator& emulator) {
-  const auto major = parse_unsigned(emulator.version.substr(0, emulator.version.find('.')));
-  return major && *major < 6 ? "F" : "PF";
-}
-
 // The kernel has the interpreter's file open; the path may mean nothing here (it was registered from a
 // container).
 Emulator describe_host_interpreter(const std::string& interpreter) {
@@ -189,6 +183,11 @@ bool is_native(const Platform& host, const Platform& target, const EmulatorSearc
 }
 
 }  // namespace
+
+std::string_view flags_for(const Emulator& emulator) {
+  const auto major = parse_unsigned(emulator.version.substr(0, emulator.version.find('.')));
+  return major && *major < 6 ? "F" : "PF";
+}
 
 std::string Execution::describe() const {
   if (kind == Kind::Native) return "";

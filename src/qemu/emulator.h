@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "platforms/platform.h"
@@ -17,6 +18,10 @@ struct Emulator {
   std::string name;               ///< "qemu-aarch64"
   std::string version;            ///< "7.2.22"
 };
+
+/// The flags it is registered with: P and F, or F alone if it is older than QEMU 6. Those do not know that
+/// the kernel keeps argv[0] for them and would take it for the program.
+std::string_view flags_for(const Emulator& emulator);
 
 /// How programs of a target platform run on this host.
 struct Execution {

@@ -34,6 +34,7 @@ void add_build_command(CLI::App& app, Chosen& chosen);
 void add_bootstrap_command(CLI::App& app, Chosen& chosen);
 void add_import_command(CLI::App& app, Chosen& chosen);
 void add_images_command(CLI::App& app, Chosen& chosen);
+void add_qemu_command(CLI::App& app, Chosen& chosen);
 void add_store_command(CLI::App& app, Chosen& chosen);
 void add_version_command(CLI::App& app, Chosen& chosen);
 

@@ -136,6 +136,7 @@ int run_main(int argc, char** argv) {
   add_bootstrap_command(app, chosen);
   add_import_command(app, chosen);
   add_images_command(app, chosen);
+  add_qemu_command(app, chosen);
   add_store_command(app, chosen);
   add_version_command(app, chosen);
   try {
