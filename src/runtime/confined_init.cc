@@ -1,5 +1,6 @@
 #include "runtime/confined_init.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -16,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "base/unique_fd.h"
 
 namespace slipway {
 namespace {
@@ -30,6 +32,21 @@ void cover_odd_cgroups() {
   if (status.f_type == TMPFS_MAGIC && ::access("/sys/fs/cgroup/unified", F_OK) != 0) return;
   ::mount("none", kCgroups, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=755");
 }
+
+// The host's table of binary formats is mounted inside /proc: below a fresh one it would be hidden, and what
+// is registered there would not be seen. Held open while /proc is mounted anew. Without it builds go on: they
+// can have a table of their own.
+class KeptBinfmtTable {
+ public:
+  KeptBinfmtTable() : tree_(::open_tree(AT_FDCWD, kPlace, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)) {}
+  void put_back() const {
+    if (tree_) ::move_mount(tree_.get(), "", AT_FDCWD, kPlace, MOVE_MOUNT_F_EMPTY_PATH);
+  }
+
+ private:
+  static constexpr const char* kPlace = "/proc/sys/fs/binfmt_misc";
+  UniqueFd tree_;
+};
 
 int run_worker(const std::function<int()>& work) {
   try {
@@ -73,8 +90,12 @@ void end_remaining_children() {
 ConfineStage prepare_mounts(bool pid_namespace) {
   // Slave, not private: mounts that the host makes or ends later still arrive here; ours never leave.
   if (::mount("none", "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) return ConfineStage::Mounts;
-  if (pid_namespace && ::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
-    return ConfineStage::Proc;
+  if (pid_namespace) {
+    const KeptBinfmtTable table;
+    if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
+      return ConfineStage::Proc;
+    table.put_back();
+  }
   cover_odd_cgroups();
   return ConfineStage::Ready;
 }

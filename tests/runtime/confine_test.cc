@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -102,6 +103,21 @@ TEST(Confine, MountsStayInside) {
             }),
             0);
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+}
+
+// A fresh /proc hides what was mounted in the old one; the host's emulators must be found all the same. The
+// table is mounted for this test's processes only, and read.
+TEST(Confine, HostsBinfmtTableIsSeen) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can mount binfmt_misc here";
+  const auto mount_table = [] {
+    return ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_PRIVATE | MS_REC, nullptr) == 0 &&
+           ::mount("none", "/proc/sys/fs/binfmt_misc", "binfmt_misc", 0, nullptr) == 0;
+  };
+  const int end = end_of(
+      start([](const Confinement&) { return ::access("/proc/sys/fs/binfmt_misc/status", F_OK) == 0 ? 0 : 1; },
+            mount_table));
+  if (end == 99) GTEST_SKIP() << "this kernel has no binfmt_misc";
+  EXPECT_EQ(end, 0);
 }
 
 TEST(Confine, SignalsReachTheWork) {
