@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "qemu/self_test.h"
 
 namespace slipway {
 
@@ -25,7 +26,7 @@ std::string key_of(const Platform& platform, const Execution& execution) {
   struct stat status {};
   const std::string program = execution.emulator ? execution.emulator->program.native() : "";
   ::stat(program.c_str(), &status);
-  return concat(qemu_architecture(platform).value_or(""), " ",
+  return concat(qemu_architecture(platform).value_or(""), " ", SelfTest::program_id(platform), " ",
                 execution.kind == Execution::Kind::HostBinfmt ? "registered " : "", program, " ",
                 status.st_size, " ", status.st_mtim.tv_sec, ".", status.st_mtim.tv_nsec, " ",
                 static_cast<std::uint64_t>(status.st_ino), " ", kernel.release);

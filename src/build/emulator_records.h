@@ -15,7 +15,7 @@ namespace slipway {
 
 struct MeasuredSlowdown {
   double factor = 1;          ///< an emulated computation's time to that of the same natively
-  double start_ms = 0;        ///< what starting a program takes
+  double start_ms = 0;        ///< CPU time that starting a program takes
   std::string version;        ///< "qemu-aarch64 7.2.22"
   std::int64_t measured = 0;  ///< seconds since the epoch
 };

@@ -129,11 +129,13 @@ class Finder {
 
   bool take_program(const fs::path& program, const std::string& origin) {
     std::error_code problem;
-    if (!fs::exists(program, problem) || !seen_.insert(program).second) return false;
+    const fs::path real = fs::canonical(program, problem);
+    if (problem || !seen_.insert(real).second) return false;
     if (::access(program.c_str(), X_OK) != 0) return skip(program, "is not executable");
     if (const std::string why = unfitness(program, host_); !why.empty()) return skip(program, why);
     const Emulator emulator{.program = program, .name = name(), .version = version_of(program).value_or("")};
-    std::string line = registration_line("slipway-" + architecture_, elf_, program, flags_for(emulator));
+    std::string line =
+        registration_line("slipway-" + architecture_, elf_, program, concat(flags_for(emulator), "C"));
     return take({.kind = Execution::Kind::PrivateBinfmt,
                  .emulator = emulator,
                  .registration = std::move(line),
@@ -168,7 +170,7 @@ class Finder {
   const EmulatorSearch& search_;
   ElfTarget elf_;
   std::string architecture_;
-  std::set<fs::path> seen_;  ///< PATH and /usr/bin are often the same
+  std::set<fs::path> seen_;  ///< /bin is often a link to /usr/bin
   std::vector<std::string> skipped_;
   std::optional<Execution> found_;
 };

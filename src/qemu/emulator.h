@@ -19,8 +19,8 @@ struct Emulator {
   std::string version;            ///< "7.2.22"
 };
 
-/// The flags it is registered with: P and F, or F alone if it is older than QEMU 6. Those do not know that
-/// the kernel keeps argv[0] for them and would take it for the program.
+/// The flags it is registered with, at least: P and F, or F alone if it is older than QEMU 6. Those do not
+/// know that the kernel keeps argv[0] for them and would take it for the program.
 std::string_view flags_for(const Emulator& emulator);
 
 /// How programs of a target platform run on this host.
@@ -28,8 +28,9 @@ struct Execution {
   enum class Kind { Native, HostBinfmt, PrivateBinfmt };
   Kind kind = Kind::Native;
   std::optional<Emulator> emulator;  ///< PrivateBinfmt; HostBinfmt if known
-  /// The line for binfmt_misc's `register` file, flags PF (PrivateBinfmt only). Kernel docs,
-  /// admin-guide/binfmt-misc.rst.
+  /// The line for binfmt_misc's `register` file, flags PFC (PrivateBinfmt only). Kernel docs,
+  /// admin-guide/binfmt-misc.rst. With C a set-user-ID program gets its owner's rights, as natively; that is
+  /// no more than the step's own container gives.
   std::string registration;
   std::string origin;                ///< where the emulator was found: "--qemu-dir", "the host's packages"…
   std::vector<std::string> skipped;  ///< what was there before it and would not do, a clause each

@@ -22,7 +22,9 @@ class HostTable {
     AlreadyThere,
     LeftToOther,  ///< somebody else's entry runs these programs in any root: see other_entry()
   };
-  /// Registers `emulator` as slipway-ARCHITECTURE with flags P and F. Throws HostError if the kernel refuses.
+  /// Registers `emulator` as slipway-ARCHITECTURE with flags P and F: not C, since a mistake
+  /// of the emulator in a set-user-ID program would be one of the whole machine (Debian's registration is so
+  /// too). Throws HostError if the kernel refuses.
   Installed install(const Platform& platform, const Emulator& emulator);
   /// False if there was no such entry.
   bool uninstall(const Platform& platform);

@@ -19,6 +19,8 @@ class SelfTest {
   SelfTest(const Platform& platform, const std::filesystem::path& directory);
 
   static bool has_program(const Platform& platform);
+  /// Changes with the program: results of an older one say nothing. Empty if there is none.
+  static std::string program_id(const Platform& platform);
 
   /// Its directory, for what a test needs besides the program; nothing there is named "program" but that.
   const std::filesystem::path& directory() const { return directory_.path(); }
@@ -31,10 +33,10 @@ class SelfTest {
   /// itself once more under another name. `child_setup` as in Command.
   std::string run_by_kernel(std::function<int()> child_setup = {}) const;
 
-  /// Seconds that `rounds` rounds of integer work take, without the time to start: natively without
-  /// `emulator`. Nothing if it fails.
+  /// Seconds of CPU time that `rounds` rounds of integer work take, without what starting takes: natively
+  /// without `emulator`. Nothing if it fails. No other thread may run programs meanwhile.
   std::optional<double> measure(const std::optional<std::filesystem::path>& emulator, int rounds) const;
-  /// Seconds that starting the program takes, the fastest of several.
+  /// The same of starting the program, the fastest of several.
   std::optional<double> measure_start(const std::optional<std::filesystem::path>& emulator) const;
 
  private:

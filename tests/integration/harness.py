@@ -25,7 +25,8 @@ REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
 BOTH = AMD64 + "," + ARM64
 DEBIAN_NAME = {AMD64: "amd64", ARM64: "arm64", "linux/arm/v7": "armhf", "linux/386": "i386",
-               "linux/ppc64le": "ppc64el", "linux/s390x": "s390x"}
+               "linux/ppc64le": "ppc64el", "linux/s390x": "s390x", "linux/arm/v6": "armel", "linux/riscv64": "riscv64",
+               "linux/mips64le": "mips64el"}
 
 
 def need(condition, reason):

@@ -62,7 +62,7 @@ TEST_F(ChooseExecution, ForeignPlatformGetsAPrivateTable) {
   EXPECT_EQ(execution.kind, Execution::Kind::PrivateBinfmt);
   EXPECT_EQ(execution.describe(), "emulated by qemu-aarch64 9.1.2");
   EXPECT_EQ(execution.emulator->program, programs_.path() / "qemu-aarch64-static");
-  EXPECT_TRUE(execution.registration.ends_with("/qemu-aarch64-static:PF"));
+  EXPECT_TRUE(execution.registration.ends_with("/qemu-aarch64-static:PFC"));
 }
 
 TEST_F(ChooseExecution, PlainNameIsTakenIfStatic) {
@@ -85,7 +85,7 @@ TEST_F(ChooseExecution, EmulatorBeforeVersion6DoesNotGetItsName) {
   install("qemu-aarch64-static");
   const Execution execution = choose(kArm64);
   ::unsetenv("FAKE_QEMU_VERSION");
-  EXPECT_TRUE(execution.registration.ends_with(":F"));
+  EXPECT_TRUE(execution.registration.ends_with(":FC"));
 }
 
 TEST_F(ChooseExecution, HostsRegistrationIsUsed) {

@@ -26,6 +26,11 @@ for arch in $missing; do
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$work/$arch"
   set -- -qq -o APT::Architecture="$arch" -o APT::Architectures::="$arch" -o Dir::State::Lists="$apt/lists" \
     -o Dir::Cache="$apt/cache" -o Dir::State::status=/dev/null -o APT::Sandbox::User=
+  if [ "$arch" = riscv64 ]; then  # a port of Debian from trixie on
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${DEBIAN_MIRROR:-http://deb.debian.org/debian} trixie main" \
+      >"$apt/sources.list"
+    set -- "$@" -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=-
+  fi
   # A mirror in the middle of its update may lack a list that is not needed here: only the download counts.
   apt-get "$@" update >"$work/log" 2>&1 || true
   if ! (cd "$work/$arch" && apt-get "$@" download "busybox-static:$arch") >>"$work/log" 2>&1; then

@@ -278,7 +278,7 @@ struct signal_action {
   void (*handler)(int);
   unsigned long mask[2];
 };
-enum { SIGUSR1 = 16, MAP_PRIVATE_ANONYMOUS = 0x802 };
+enum { SIGUSR1 = 16, SIGCHLD = 18, MAP_PRIVATE_ANONYMOUS = 0x802 };
 #else
 struct signal_action {
   void (*handler)(int);
@@ -288,5 +288,5 @@ struct signal_action {
 #endif
   unsigned long mask[8 / sizeof(long)];
 };
-enum { SIGUSR1 = 10, MAP_PRIVATE_ANONYMOUS = 0x22 };
+enum { SIGUSR1 = 10, SIGCHLD = 17, MAP_PRIVATE_ANONYMOUS = 0x22 };
 #endif

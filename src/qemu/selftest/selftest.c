@@ -103,9 +103,9 @@ static int wait_for(word child) {
 
 static void check_exec(char* path, char** environment) {
 #if defined(__s390x__)
-  const word child = call6(NR_clone, 0, 17, 0, 0, 0, 0);
+  const word child = call6(NR_clone, 0, SIGCHLD, 0, 0, 0, 0);
 #else
-  const word child = call6(NR_clone, 17, 0, 0, 0, 0, 0);
+  const word child = call6(NR_clone, SIGCHLD, 0, 0, 0, 0, 0);
 #endif
   need(child >= 0, kFork);
   if (child == 0) {
