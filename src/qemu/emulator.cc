@@ -230,9 +230,9 @@ Execution choose_execution(const Platform& host, const Platform& target, Emulati
 
 double usual_slowdown(const Platform& target) {
   constexpr double kUnknown = 10;
-  static const std::map<std::string_view, double> factors = {{"amd64", 6},    {"386", 7},      {"arm64", 10},
-                                                             {"arm", 13},     {"ppc64le", 11}, {"s390x", 11},
-                                                             {"riscv64", 17}, {"mips64le", 10}};
+  static const std::map<std::string_view, double> factors = {{"amd64", 6},   {"386", 6},     {"arm64", 6},
+                                                             {"arm", 7},     {"ppc64le", 5}, {"s390x", 6},
+                                                             {"riscv64", 9}, {"mips64le", 5}};
   const auto found = factors.find(target.architecture());
   return found == factors.end() ? kUnknown : found->second;
 }
