@@ -90,6 +90,16 @@ class Search(Emulators):
         self.build_arm64("--no-cache")
         self.assertEqual(1, len(self.read_json(self.root, "emulators", "known.json")["selfTests"]))
 
+    def test_kernel_that_gives_no_private_table(self):
+        """As one that allows no user namespaces: what has to be said of it is one sentence, and what to do."""
+        self.import_busybox()
+        script = 'echo 0 > /proc/sys/user/max_user_namespaces; "$0" build --platform linux/arm64 "$1"; echo "exit $?" >&2'
+        result = subprocess.run(["unshare", "-Ur", "sh", "-c", script, SLIPWAY, self.context(RUN)],
+                                env={**self.environment(), "SLIPWAY_ROOT": self.root}, capture_output=True, text=True, timeout=60)
+        self.assertIn("ERROR: cannot set up emulation: the kernel refuses a user namespace", result.stderr)
+        self.assertIn("hint: register QEMU on the host with flag F", result.stderr)
+        self.assertIn("exit 3", result.stderr)
+
     def test_directory_that_is_none_is_a_usage_error(self):
         result = self.build_arm64("--qemu-dir", self.path("none"), expect=2)
         self.assertIn("--qemu-dir: %s is not a directory" % self.path("none"), result.err)
