@@ -1,7 +1,6 @@
 #pragma once
-// The system calls that a build step may not make. The capabilities that a step lacks refuse most of them
-// already; the filter is for those that need none, or that open doors in the kernel which no build has
-// business with.
+// The system calls that a build step may make, as containers have it by default everywhere: what no program
+// of an image has business with is refused, also where the capabilities that a step lacks would refuse it.
 #include <nlohmann/json_fwd.hpp>
 
 namespace slipway {
