@@ -23,13 +23,15 @@ namespace slipway {
 namespace {
 
 // crun 1.8 refuses to start where /sys/fs/cgroup is neither pure v2 nor pure v1 ("hybrid": v1 controllers
-// plus an empty v2 below), and where it is nothing it knows. We ask it to leave cgroups alone anyway; covered
-// by an empty read-only tmpfs the place looks like v1 without controllers, which is good enough for that.
+// plus an empty v2 below), and where it is nothing it knows. Root takes the v2 out of sight. Others may not
+// unmount what came with their mount namespace: covered by an empty read-only tmpfs the place looks like v1
+// without controllers, which is good enough, as we ask crun to leave cgroups alone and could write to none.
 void cover_odd_cgroups() {
   constexpr const char* kCgroups = "/sys/fs/cgroup";
   struct statfs status {};
   if (::statfs(kCgroups, &status) != 0 || status.f_type == CGROUP2_SUPER_MAGIC) return;
   if (status.f_type == TMPFS_MAGIC && ::access("/sys/fs/cgroup/unified", F_OK) != 0) return;
+  if (status.f_type == TMPFS_MAGIC && ::umount2("/sys/fs/cgroup/unified", MNT_DETACH) == 0) return;
   ::mount("none", kCgroups, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=755");
 }
 

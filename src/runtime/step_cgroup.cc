@@ -1,0 +1,261 @@
+#include "runtime/step_cgroup.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <sstream>
+#include <thread>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+
+namespace slipway {
+namespace fs = std::filesystem;
+
+namespace {
+
+using Controller = CgroupPlaces::Controller;
+using Place = CgroupPlaces::Place;
+
+constexpr std::string_view kNames[] = {"memory", "cpu", "pids"};
+constexpr std::uint64_t kCpuPeriod = 100'000;  // microseconds: the kernel's default
+
+std::string_view name_of(Controller controller) { return kNames[static_cast<std::size_t>(controller)]; }
+
+bool has_word(std::string_view text, std::string_view word, char separator) {
+  const std::vector<std::string> words = split(trim(text), separator);
+  return std::ranges::find(words, word) != words.end();
+}
+
+/// One line of /proc/self/mountinfo that mounts cgroups (proc(5)).
+struct CgroupMount {
+  fs::path root, point;
+  bool v2 = false;
+  std::string options;  ///< v1: its controllers among them
+};
+
+std::vector<CgroupMount> parse_mounts(std::string_view text) {
+  std::vector<CgroupMount> found;
+  for (const std::string& line : split(text, '\n')) {
+    const std::size_t dash = line.find(" - ");
+    if (dash == std::string::npos) continue;
+    const std::vector<std::string> fields = split(line.substr(0, dash), ' ');
+    const std::vector<std::string> rest = split(line.substr(dash + 3), ' ');
+    if (fields.size() < 5 || rest.size() < 3 || !rest[0].starts_with("cgroup")) continue;
+    found.push_back({.root = fields[3], .point = fields[4], .v2 = rest[0] == "cgroup2", .options = rest[2]});
+  }
+  return found;
+}
+
+/// The path of our group in the hierarchy that has the controller (cgroups(7), /proc/PID/cgroup); v2 if
+/// empty.
+std::optional<std::string> own_group(std::string_view text, std::string_view controller) {
+  for (const std::string& line : split(text, '\n')) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string list = line.substr(first + 1, second - first - 1);
+    const bool fits = controller.empty() ? list.empty() : has_word(list, controller, ',');
+    if (fits) return line.substr(second + 1);
+  }
+  return std::nullopt;
+}
+
+/// Where a group of the hierarchy is to be seen; nothing if it is outside of what is mounted.
+std::optional<fs::path> seen_at(const CgroupMount& mount, const std::string& group) {
+  const fs::path relative = fs::path(group).lexically_relative(mount.root);
+  if (relative.empty() || *relative.begin() == "..") return std::nullopt;
+  return relative == "." ? mount.point : mount.point / relative;
+}
+
+bool writable(const fs::path& path) { return ::access(path.c_str(), W_OK) == 0; }
+
+std::string text_of(const fs::path& path) {
+  try {
+    return read_file_if_exists(path).value_or("");
+  } catch (const SystemError&) {
+    return "";
+  }
+}
+
+/// In v2 a group either holds processes or gives controllers to groups in it; the root may do both. So ours
+/// stand beside the one that we are in.
+Place place_in_v2(const fs::path& own, const fs::path& mount_point, Controller controller) {
+  Place place{.directory = {}, .v2 = true, .reason = {}};
+  const std::string name(name_of(controller));
+  const bool is_root = !fs::exists(own / "cgroup.type");
+  if (!is_root && own == mount_point) {
+    place.reason = "this container's own group holds processes, so it can have no groups below it";
+    return place;
+  }
+  const fs::path base = is_root ? own : own.parent_path();
+  if (!has_word(text_of(base / "cgroup.controllers"), name, ' ')) {
+    place.reason = concat("the ", name, " controller is not given to ", base.native());
+  } else if (!writable(base) || !writable(base / "cgroup.procs") ||
+             !writable(base / "cgroup.subtree_control")) {
+    place.reason = concat(base.native(), " is not ours to write to");
+  } else if (base != own && !trim(text_of(base / "cgroup.procs")).empty()) {
+    place.reason = concat(base.native(), " holds processes, so it can have no groups with limits");
+  } else {
+    place.directory = base;
+  }
+  return place;
+}
+
+Place place_in_v1(const fs::path& own) {
+  Place place{.directory = {}, .v2 = false, .reason = {}};
+  if (writable(own))
+    place.directory = own;
+  else
+    place.reason = concat(own.native(), " is not ours to write to");
+  return place;
+}
+
+void write_setting(const fs::path& file, std::string_view text) {
+  const UniqueFd fd = open_file(file, O_WRONLY | O_CLOEXEC);
+  write_all(fd.get(), text, file.native());
+}
+
+void write_if_there(const fs::path& file, std::string_view text) {
+  if (fs::exists(file)) write_setting(file, text);
+}
+
+/// "NAME N" in a file of such lines.
+std::uint64_t counter(const fs::path& file, std::string_view name) {
+  std::istringstream lines(text_of(file));
+  std::string key;
+  std::uint64_t value = 0;
+  while (lines >> key >> value)
+    if (key == name) return value;
+  return 0;
+}
+
+void kill_all(const fs::path& group) {
+  try {
+    if (fs::exists(group / "cgroup.kill")) return write_setting(group / "cgroup.kill", "1");  // Linux 5.14
+    std::istringstream pids(text_of(group / "cgroup.procs"));
+    for (pid_t pid = 0; pids >> pid;)
+      if (pid > 1) ::kill(pid, SIGKILL);
+  } catch (const SystemError&) {
+    // then it stays; the next attempt may find it empty
+  }
+}
+
+/// A group can be removed once its last process is reaped, which takes the kernel a moment.
+void remove_group(const fs::path& group) {
+  constexpr int kAttempts = 200;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (::rmdir(group.c_str()) == 0 || errno != EBUSY) return;
+    kill_all(group);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+}  // namespace
+
+CgroupPlaces CgroupPlaces::find(std::string_view own_cgroups, std::string_view mounts) {
+  const std::vector<CgroupMount> mounted = parse_mounts(mounts);
+  CgroupPlaces out;
+  for (const Controller controller : {Controller::Memory, Controller::Cpu, Controller::Pids}) {
+    Place& place = out.places_[static_cast<std::size_t>(controller)];
+    place.reason = concat("no cgroup file system has the ", name_of(controller), " controller");
+    for (const CgroupMount& mount : mounted) {
+      if (!mount.v2 && !has_word(mount.options, name_of(controller), ',')) continue;
+      const auto group = own_group(own_cgroups, mount.v2 ? std::string_view() : name_of(controller));
+      const auto own = group ? seen_at(mount, *group) : std::nullopt;
+      if (!own) continue;
+      place = mount.v2 ? place_in_v2(*own, mount.point, controller) : place_in_v1(*own);
+      if (!place.directory.empty()) break;
+    }
+  }
+  return out;
+}
+
+CgroupPlaces CgroupPlaces::find() {
+  return find(text_of("/proc/self/cgroup"), text_of("/proc/self/mountinfo"));
+}
+
+std::string CgroupPlaces::refusal(const StepLimits& limits) const {
+  std::vector<std::string> parts;
+  const auto need = [&](bool wanted, Controller controller, std::string_view flag) {
+    if (wanted && place(controller).directory.empty())
+      parts.push_back(concat(flag, " (", place(controller).reason, ")"));
+  };
+  need(limits.memory > 0, Controller::Memory, "--memory");
+  need(limits.cpus > 0, Controller::Cpu, "--cpus");
+  need(limits.pids > 0, Controller::Pids, "--pids-limit");
+  return parts.empty() ? std::string() : concat("not kept here: ", join(parts, ", "));
+}
+
+fs::path StepCgroup::make(const Place& place, const std::string& name) {
+  const fs::path group = place.directory / name;
+  if (std::ranges::find(groups_, group) != groups_.end()) return group;
+  if (::mkdir(group.c_str(), 0755) != 0) throw SystemError(errno, "mkdir", group.native());
+  groups_.push_back(group);
+  processes_.push_back(open_file(group / "cgroup.procs", O_WRONLY | O_CLOEXEC));
+  return group;
+}
+
+StepCgroup::StepCgroup(const CgroupPlaces& places, const StepLimits& limits, const std::string& name) {
+  const auto group_for = [&](Controller controller) {
+    const Place& place = places.place(controller);
+    if (place.v2 && !has_word(text_of(place.directory / "cgroup.subtree_control"), name_of(controller), ' '))
+      write_setting(place.directory / "cgroup.subtree_control", concat("+", name_of(controller)));
+    return make(place, name);
+  };
+  const auto kept = [&](Controller controller) { return !places.place(controller).directory.empty(); };
+  try {
+    if (limits.memory > 0 && kept(Controller::Memory)) {
+      memory_ = Place{.directory = group_for(Controller::Memory),
+                      .v2 = places.place(Controller::Memory).v2,
+                      .reason = {}};
+      const std::string bytes = std::to_string(limits.memory);
+      write_setting(memory_->directory / (memory_->v2 ? "memory.max" : "memory.limit_in_bytes"), bytes);
+      // Swap would only put the end off.
+      write_if_there(memory_->directory / (memory_->v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes"),
+                     memory_->v2 ? "0" : bytes);
+    }
+    if (limits.cpus > 0 && kept(Controller::Cpu)) {
+      const bool v2 = places.place(Controller::Cpu).v2;
+      const fs::path group = group_for(Controller::Cpu);
+      const auto quota =
+          static_cast<std::uint64_t>(std::llround(limits.cpus * static_cast<double>(kCpuPeriod)));
+      if (v2) {
+        write_setting(group / "cpu.max", concat(quota, " ", kCpuPeriod));
+      } else {
+        write_setting(group / "cpu.cfs_period_us", std::to_string(kCpuPeriod));
+        write_setting(group / "cpu.cfs_quota_us", std::to_string(quota));
+      }
+    }
+    if (limits.pids > 0 && kept(Controller::Pids))
+      write_setting(group_for(Controller::Pids) / "pids.max", std::to_string(limits.pids));
+  } catch (...) {
+    for (const fs::path& group : groups_) remove_group(group);
+    throw;
+  }
+}
+
+StepCgroup::~StepCgroup() {
+  processes_.clear();
+  for (const fs::path& group : groups_) remove_group(group);
+}
+
+int StepCgroup::enter() const noexcept {
+  for (const UniqueFd& file : processes_)
+    if (::write(file.get(), "0", 1) != 1) return errno;
+  return 0;
+}
+
+bool StepCgroup::ran_out_of_memory() const {
+  if (!memory_) return false;
+  return counter(memory_->directory / (memory_->v2 ? "memory.events" : "memory.oom_control"), "oom_kill") > 0;
+}
+
+}  // namespace slipway
