@@ -63,6 +63,9 @@ struct LowerOptions {
   bool images_optional = false;  ///< an image that cannot be had is noted in the report and taken as empty
   /// Whether ignore_patterns leave a path (relative to the context) out; for checks only, and may be empty.
   std::function<bool(const std::string& path)> ignored;
+  std::vector<ExtraHost> extra_hosts;  ///< --add-host
+  std::vector<Ulimit> ulimits;         ///< --ulimit
+  std::int64_t shm_size = 0;           ///< bytes of the steps' /dev/shm; 0: 64 MiB
   std::optional<ProxyEnv> proxy;  ///< of the caller's environment or build args; never part of a cache key
 };
 

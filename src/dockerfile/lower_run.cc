@@ -143,6 +143,8 @@ void StageLowering::operator()(const RunCommand& command) {
   exec.security = command.security;
   exec.devices = command.devices;
   exec.proxy = build_.proxy;
+  exec.extra_hosts = build_.options.extra_hosts;
+  exec.ulimits = build_.options.ulimits;
   exec.env = run_environment();
 
   Mount root;
@@ -152,6 +154,12 @@ void StageLowering::operator()(const RunCommand& command) {
   exec.mounts.push_back(std::move(root));
   std::string shown;
   exec.args = run_args(command, running, shown);
+  if (build_.options.shm_size > 0) {
+    Mount shm{.type = MountType::Tmpfs};
+    shm.dest = "/dev/shm";
+    shm.tmpfs_size = build_.options.shm_size;
+    exec.mounts.push_back(std::move(shm));
+  }
   for (const MountSpec& spec : command.mounts) add_mount(spec, running);
   // A mount below another one comes after it. Files come last, whatever they are in.
   const auto is_file = [](const Mount& mount) {

@@ -141,6 +141,17 @@ void put_exec(const ExecOp& exec, llb::ExecOp* out) {
     proxy->set_no_proxy(exec.proxy->no_proxy);
     proxy->set_all_proxy(exec.proxy->all_proxy);
   }
+  for (const ExtraHost& host : exec.extra_hosts) {
+    llb::HostIp* to = meta->add_extra_hosts();
+    to->set_host(host.host);
+    to->set_ip(host.address);
+  }
+  for (const Ulimit& limit : exec.ulimits) {
+    llb::Ulimit* to = meta->add_ulimit();
+    to->set_name(limit.name);
+    to->set_soft(limit.soft);
+    to->set_hard(limit.hard);
+  }
   for (const Mount& mount : exec.mounts) put_mount(mount, out->add_mounts());
   out->set_network(static_cast<std::int32_t>(exec.network));
   out->set_security(static_cast<std::int32_t>(exec.security));
@@ -269,6 +280,10 @@ ExecOp get_exec(const llb::ExecOp& in) {
     exec.proxy = ProxyEnv{proxy.http_proxy(), proxy.https_proxy(), proxy.ftp_proxy(), proxy.no_proxy(),
                           proxy.all_proxy()};
   }
+  for (const llb::HostIp& host : in.meta().extra_hosts())
+    exec.extra_hosts.push_back({.host = host.host(), .address = host.ip()});
+  for (const llb::Ulimit& limit : in.meta().ulimit())
+    exec.ulimits.push_back({.name = limit.name(), .soft = limit.soft(), .hard = limit.hard()});
   for (const llb::Mount& mount : in.mounts()) exec.mounts.push_back(get_mount(mount));
   for (const llb::SecretEnv& secret : in.secretenv())
     exec.secret_env.push_back({.id = secret.id(), .name = secret.name(), .optional = secret.optional()});

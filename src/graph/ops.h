@@ -100,6 +100,19 @@ struct DeviceRequest {
   bool operator==(const DeviceRequest&) const = default;
 };
 
+/// A line of the step's /etc/hosts.
+struct ExtraHost {
+  std::string host, address;
+  bool operator==(const ExtraHost&) const = default;
+};
+
+/// A resource limit of the step's processes (getrlimit(2)); -1: none.
+struct Ulimit {
+  std::string name;  ///< "nofile"
+  std::int64_t soft = 0, hard = 0;
+  bool operator==(const Ulimit&) const = default;
+};
+
 struct ExecOp {
   std::vector<std::string> args;
   std::vector<std::string> env;  ///< KEY=VALUE
@@ -112,6 +125,8 @@ struct ExecOp {
   SecurityMode security = SecurityMode::Sandbox;
   std::vector<DeviceRequest> devices;
   std::optional<ProxyEnv> proxy;
+  std::vector<ExtraHost> extra_hosts;
+  std::vector<Ulimit> ulimits;
   bool operator==(const ExecOp&) const = default;
 };
 
