@@ -36,7 +36,10 @@ dockerfile::LowerOptions BuildInputs::lower_options() const {
           .ignore_patterns = contexts_.dockerfile().ignore_patterns,
           .contexts = contexts_.named(),
           .no_cache = request_.no_cache,
-          .no_cache_stages = request_.no_cache_stages};
+          .no_cache_stages = request_.no_cache_stages,
+          .extra_hosts = request_.extra_hosts,
+          .ulimits = request_.ulimits,
+          .shm_size = request_.shm_size};
 }
 
 }  // namespace slipway

@@ -189,6 +189,8 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
                   .emulators = env.emulators,
                   .secrets = request.secrets,
                   .ssh = request.ssh,
+                  .limits = request.limits,
+                  .timeouts = request.timeouts,
                   .remote = &inputs.remote()},
                  env.progress);
   Publisher publisher(env.store, env.registry, inputs.images());

@@ -20,6 +20,7 @@
 #include "manifest/image_ref.h"
 #include "manifest/oci.h"
 #include "nodes/ssh_agents.h"
+#include "nodes/step_watch.h"
 #include "platforms/platform.h"
 #include "qemu/emulator.h"
 #include "registry/client.h"
@@ -45,6 +46,11 @@ struct BuildRequest {
   std::set<std::string> no_cache_stages;
   bool keep_going = false;
   EmulationPolicies emulation;
+  StepLimits limits;
+  StepTimeouts timeouts;
+  std::vector<ExtraHost> extra_hosts;
+  std::vector<Ulimit> ulimits;
+  std::int64_t shm_size = 0;          ///< bytes; 0: 64 MiB
   std::string ssh_auth_sock;          ///< of the agent that git may ask; empty: none
   std::filesystem::path known_hosts;  ///< whose servers git over ssh knows; empty: none
   int input = 0;                      ///< what "-" reads

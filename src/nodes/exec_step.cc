@@ -41,10 +41,23 @@ const Mount& root_mount(const ExecOp& exec) {
   return *root;
 }
 
-std::string exit_message(const ExecOp& exec, int exit_code) {
+/// As people write it for --memory: in powers of 1024.
+std::string shown_memory(std::uint64_t bytes) {
+  constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+  if (bytes % (kMebibyte << 10) == 0) return concat(bytes / (kMebibyte << 10), " GiB");
+  if (bytes % kMebibyte == 0) return concat(bytes / kMebibyte, " MiB");
+  return concat(bytes, " bytes");
+}
+
+std::string exit_message(const ExecOp& exec, const SandboxResult& result, const StepLimits& limits) {
+  const int exit_code = result.exit_code;
   std::string message = concat("process \"", shown_command(exec.args),
                                "\" did not complete successfully: exit code: ", exit_code);
   if (exit_code > 128 && exit_code < 160) message += concat(" (killed by signal ", exit_code - 128, ")");
+  if (result.out_of_memory)
+    message += concat(": out of memory: the step may use ", shown_memory(limits.memory), " (--memory)");
+  else if (result.too_many_processes)
+    message += concat(": the step may have ", limits.pids, " processes (--pids-limit)");
   return message;
 }
 
@@ -142,11 +155,22 @@ class StepLogStream {
 SandboxResult run_in_sandbox(const ExecEnvironment& environment, const Vertex& vertex,
                              const SandboxSpec& spec, const std::stop_token& stop) {
   StepLogStream log(environment, vertex);
+  StepWatch watch(environment.timeouts, stop);
   try {
     const SandboxResult result = environment.sandbox().run(
-        spec, [&](int stream, std::string_view bytes) { log.add(stream, bytes); }, stop);
+        spec,
+        [&](int stream, std::string_view bytes) {
+          watch.heard();
+          log.add(stream, bytes);
+        },
+        watch.token());
     log.finish();
     return result;
+  } catch (const Cancelled&) {
+    log.finish();
+    if (const auto reason = watch.expired(); reason && !stop.stop_requested())
+      throw BuildFailed(concat("process \"", shown_command(spec.args), "\" was stopped: ", *reason));
+    throw;
   } catch (...) {
     log.finish();
     throw;
@@ -171,7 +195,10 @@ VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& 
       .user = exec.user,
       .network = exec.network,
       .security = exec.security,
-      .execution = execution};
+      .execution = execution,
+      .extra_hosts = exec.extra_hosts,
+      .ulimits = exec.ulimits,
+      .limits = environment.limits};
   std::ranges::transform(spec.id, spec.id.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (!exec.hostname.empty()) spec.hostname = exec.hostname;
@@ -184,7 +211,7 @@ VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& 
                     environment.sandbox().mount_means());
   mounts.add_to(spec, exec, stop);
   const SandboxResult result = run_in_sandbox(environment, vertex, spec, stop);
-  if (result.exit_code != 0) throw BuildFailed(exit_message(exec, result.exit_code));
+  if (result.exit_code != 0) throw BuildFailed(exit_message(exec, result, environment.limits));
   return {.snapshot = environment.store.snapshots().commit(std::move(active), now_seconds())};
 }
 

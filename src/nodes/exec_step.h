@@ -14,6 +14,7 @@
 #include "graph/graph.h"
 #include "nodes/context_trees.h"
 #include "nodes/ssh_agents.h"
+#include "nodes/step_watch.h"
 #include "nodes/vertex_result.h"
 #include "qemu/emulator.h"
 #include "runtime/device_registry.h"
@@ -30,6 +31,8 @@ struct ExecEnvironment {
   const SecretMask& mask;  ///< of all the build's secrets: one step may print what another wrote down
   SshAgents& agents;
   const DeviceRegistry& devices;
+  const StepLimits& limits;
+  const StepTimeouts& timeouts;
   ProgressSink& progress;
 };
 

@@ -79,13 +79,24 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
                                       .mask = mask_,
                                       .agents = agents_,
                                       .devices = devices_,
+                                      .limits = options_.limits,
+                                      .timeouts = options_.timeouts,
                                       .progress = progress_};
+    tell_unkept_limits();
     const Execution execution = vertex.op.platform ? execution_for(*vertex.op.platform) : Execution{};
     return run_exec_step(environment, execution, vertex, *exec, inputs, stop);
   }
   if (std::holds_alternative<MergeOp>(vertex.op.what))
     return run_merge_step(store_, progress_, vertex, inputs, stop);
   return run_file_step(store_, contexts_, vertex, std::get<FileOp>(vertex.op.what), inputs, stop);
+}
+
+void LocalNode::tell_unkept_limits() {
+  if (!options_.limits.any()) return;
+  std::call_once(limits_told_, [this] {
+    const std::string unkept = sandbox_().unkept(options_.limits);
+    if (!unkept.empty()) store_.logger().log(LogLevel::Warning, concat("the limits of steps are ", unkept));
+  });
 }
 
 VertexResult LocalNode::run_source(const Vertex& vertex, const SourceOp& source, std::stop_token stop) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -18,6 +19,7 @@
 #include "nodes/local_contexts.h"
 #include "nodes/remote_sources.h"
 #include "nodes/ssh_agents.h"
+#include "nodes/step_watch.h"
 #include "nodes/vertex_result.h"
 #include "qemu/emulator.h"
 #include "runtime/device_registry.h"
@@ -32,6 +34,8 @@ struct LocalNodeOptions {
   std::map<std::string, Secret> secrets;
   std::map<std::string, SshSource> ssh;
   std::vector<std::filesystem::path> device_directories = DeviceRegistry::standard_directories();
+  StepLimits limits;                ///< of each step
+  StepTimeouts timeouts;            ///< of each step
   RemoteSources* remote = nullptr;  ///< for git and http sources; borrowed
 };
 
@@ -55,6 +59,7 @@ class LocalNode {
   VertexResult run(const Vertex& vertex, const std::vector<VertexResult>& inputs, std::stop_token stop);
 
  private:
+  void tell_unkept_limits();
   VertexResult run_source(const Vertex& vertex, const SourceOp& source, std::stop_token stop);
   void tell_of(const Platform& target, const Execution& execution);
 
@@ -68,6 +73,7 @@ class LocalNode {
   ContextTrees context_trees_;
   SshAgents agents_;
   DeviceRegistry devices_;
+  std::once_flag limits_told_;
   Synchronized<std::map<Platform, Execution>> executions_;
 };
 

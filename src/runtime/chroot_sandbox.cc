@@ -208,7 +208,7 @@ class ChrootRun {
     devices_ = fs::absolute(spec_.rootfs) / inserts_.add_moved("/dev", dev).substr(1);
     inserts_.add_moved("/proc", proc);
     inserts_.add_moved("/sys", new_directory("sys"));
-    inserts_.add_file("/etc/hosts", hosts_file_of_machine(spec_.hostname), {});
+    inserts_.add_file("/etc/hosts", hosts_file_of_machine(spec_.hostname, spec_.extra_hosts), {});
     inserts_.add_file("/etc/resolv.conf", resolver_file(spec_.network, "/"), {});
     add_mounts();
     // In one of the mounts, where nothing of it stays.

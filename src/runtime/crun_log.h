@@ -16,6 +16,9 @@ bool says_program_busy(std::string_view error);
 /// The kernel gives no fresh /proc to a user namespace that sees only a part of one, as in most containers.
 bool says_proc_refused(std::string_view error);
 
+/// setrlimit(2) was refused: a limit of the step is above what this process may give.
+bool refuses_limit(std::string_view error);
+
 struct StartFailure {
   int exit_code = 0;    ///< 127 not there, 126 not executable (as shells say it)
   std::string message;  ///< one line for people
@@ -25,7 +28,8 @@ struct StartFailure {
 std::optional<StartFailure> start_failure(std::string_view error, std::string_view program);
 
 /// Streams a step's output on. What crun 1.8 itself says when exec(2) fails comes on the step's stderr, as
-/// one line in the form of its log; it is kept back, so that it can be said in other words.
+/// one line in the form of its log, and runc repeats its error there; that is kept back, so that it can be
+/// said in other words.
 class StepOutput {
  public:
   using Sink = std::function<void(int stream, std::string_view bytes)>;

@@ -29,13 +29,16 @@
 #include "base/subprocess.h"
 #include "runtime/agent_socket.h"
 #include "runtime/crun_log.h"
+#include "runtime/hard_limits.h"
 #include "runtime/id_maps.h"
 #include "runtime/insecure.h"
 #include "runtime/mount_stubs.h"
 #include "runtime/network_files.h"
+#include "runtime/oci_runtime.h"
 #include "runtime/oci_spec.h"
 #include "runtime/private_binfmt.h"
 #include "runtime/sandbox.h"
+#include "runtime/step_cgroup.h"
 #include "runtime/step_keeper.h"
 #include "runtime/step_process.h"
 #include "runtime/step_setup.h"
@@ -80,10 +83,11 @@ enum class NotStarted { ProgramBusy, ProcRefused };
 /// One step, from bundle to result. Members are destroyed in reverse: stubs before the scratch goes.
 class CrunRun {
  public:
-  CrunRun(const SandboxSpec& spec, const fs::path& crun, const fs::path& state_directory, bool fresh_proc,
-          Logger& logger)
+  CrunRun(const SandboxSpec& spec, const OciRuntime& runtime, const CgroupPlaces& cgroups,
+          const fs::path& state_directory, bool fresh_proc, Logger& logger)
       : spec_(spec),
-        crun_(crun),
+        runtime_(runtime),
+        cgroups_(cgroups),
         state_directory_(state_directory),
         fresh_proc_(fresh_proc),
         root_(spec.rootfs),
@@ -101,8 +105,14 @@ class CrunRun {
       fs::create_directory(scratch_.path() / "binfmt");
       binfmt.emplace(scratch_.path() / "binfmt", spec_.execution.registration);
     }
-    command.child_setup = [&binfmt] {
+    std::optional<StepCgroup> cgroup;
+    if (spec_.limits.any()) cgroup.emplace(cgroups_, spec_.limits, spec_.id);
+    const HardLimits hard_limits(spec_.ulimits);
+    command.child_setup = [&] {
+      // The keeper stays out of the group: it has to be there when the group's memory is at its end.
       if (const int error = fork_under_keeper()) return error;
+      if (const int error = cgroup ? cgroup->enter() : 0) return error;
+      hard_limits.raise();  // while we may: not in the user namespace of an emulated step
       return binfmt ? binfmt->enter() : 0;
     };
     const ProcessResult result = run_step_process(
@@ -110,7 +120,10 @@ class CrunRun {
     if (binfmt) binfmt->throw_if_failed();
     auto error = output.finish();
     if (!error) error = crun_errors(read_file_if_exists(log_file()).value_or(""));
-    if (result.ok() || !error) return SandboxResult{.exit_code = result.exit_code};
+    if (result.ok() || !error)
+      return SandboxResult{.exit_code = result.exit_code,
+                           .out_of_memory = cgroup && cgroup->ran_out_of_memory(),
+                           .too_many_processes = cgroup && cgroup->wanted_more_processes()};
     if (says_program_busy(*error)) return NotStarted::ProgramBusy;
     if (fresh_proc_ && says_proc_refused(*error)) return NotStarted::ProcRefused;
     return explain(*error, on_output);
@@ -134,6 +147,7 @@ class CrunRun {
         is_user_namespace(uids) || spec_.execution.kind == Execution::Kind::PrivateBinfmt;
     input.tty_group_mapped = is_mapped(gids, kTtyGroup);
     input.env = step_environment(spec_, input.user);
+    input.ulimits = spec_.ulimits;
     for (const char* place : {"/proc", "/dev", "/sys"}) stubs_.add(place, MountStubs::Kind::Directory);
     ensure_working_directory(spec_, root_, input.user);
     add_network_files(input);
@@ -174,9 +188,10 @@ class CrunRun {
       ::chmod((scratch_.path() / name).c_str(), 0644);  // whatever the umask
       input.mounts.push_back({.source = scratch_.path() / name,
                               .dest = stubs_.add(dest, MountStubs::Kind::File),
-                              .recursive = false});
+                              .recursive = false,
+                              .options = {"nosuid", "nodev"}});  // as the tmpfs has it: runc does not look
     };
-    add("hosts", "/etc/hosts", hosts_file(spec_.hostname));
+    add("hosts", "/etc/hosts", hosts_file(spec_.hostname, spec_.extra_hosts));
     add("resolv.conf", "/etc/resolv.conf", resolver_file(spec_.network, "/"));
   }
 
@@ -279,17 +294,8 @@ class CrunRun {
 
   Command crun_command() const {
     Command command;
-    command.argv = {crun_.native(),
-                    "--root",
-                    (scratch_.path() / "state").native(),
-                    "--log",
-                    concat("file:", log_file().native()),  // the scheme, as a path may hold a colon
-                    "--log-format=json",
-                    "--cgroup-manager=disabled",
-                    "run",
-                    "--bundle",
-                    scratch_.path().native(),
-                    spec_.id};
+    command.argv = runtime_.run_command(
+        {.bundle = scratch_.path(), .state = scratch_.path() / "state", .log = log_file(), .id = spec_.id});
     // Nothing of our own environment reaches the step; crun wants a place of its own for what it shares
     // between runs.
     command.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -305,13 +311,19 @@ class CrunRun {
   SandboxResult explain(const std::string& error,
                         const std::function<void(int, std::string_view)>& on_output) const {
     const auto failure = start_failure(error, spec_.args.front());
-    if (!failure) throw HostError(concat("crun could not start the step: ", error));
+    if (refuses_limit(error)) {
+      HostError refused(concat("--ulimit: this machine does not allow it: ", error));
+      refused.set_hint("only root may raise a hard limit, and nofile not above /proc/sys/fs/nr_open");
+      throw refused;
+    }
+    if (!failure) throw HostError(concat(runtime_.name(), " could not start the step: ", error));
     if (on_output) on_output(2, failure->message + "\n");
     return {.exit_code = failure->exit_code};
   }
 
   const SandboxSpec& spec_;
-  const fs::path& crun_;
+  const OciRuntime& runtime_;
+  const CgroupPlaces& cgroups_;
   const fs::path& state_directory_;
   bool fresh_proc_;
   RootedDir root_;
@@ -322,20 +334,10 @@ class CrunRun {
 
 class CrunSandbox final : public Sandbox {
  public:
-  CrunSandbox(const fs::path& state_directory, Logger& logger)
-      : state_directory_(fs::absolute(state_directory)), logger_(logger) {
-    const auto program = find_program("crun");
-    if (!program) {
-      HostError error("crun, which runs the steps of a build, is not installed");
-      error.set_hint("apt-get install crun");
-      throw error;
-    }
-    crun_ = *program;
-    const ProcessResult answer = run_process({.argv = {crun_.native(), "--version"}});
-    const std::string line = answer.out.substr(0, answer.out.find('\n'));  // "crun version 1.8.1"
-    if (!answer.ok() || !line.starts_with("crun version "))
-      throw HostError(concat(crun_.native(), " does not run: ", trim(answer.err)));
-    version_ = line.substr(std::string_view("crun version ").size());
+  CrunSandbox(const fs::path& state_directory, Logger& logger, const std::string& runtime)
+      : runtime_(OciRuntime::find(runtime)),
+        state_directory_(fs::absolute(state_directory)),
+        logger_(logger) {
     fs::create_directories(state_directory_);
     fs::permissions(state_directory_, fs::perms::owner_all);
     rootless_ = is_user_namespace(read_own_uid_map());
@@ -347,7 +349,8 @@ class CrunSandbox final : public Sandbox {
     if (spec.args.empty() || spec.args.front().empty()) throw InvalidInput("a step has no program to run");
     for (int tries = 0; tries < kMaxTries; ++tries) {
       if (stop.stop_requested()) throw Cancelled{};
-      const auto outcome = CrunRun(spec, crun_, state_directory_, !bound_proc_, logger_).run(on_output, stop);
+      const auto outcome =
+          CrunRun(spec, runtime_, cgroups_, state_directory_, !bound_proc_, logger_).run(on_output, stop);
       if (const auto* result = std::get_if<SandboxResult>(&outcome)) return *result;
       if (std::get<NotStarted>(outcome) == NotStarted::ProcRefused) {
         if (!bound_proc_.exchange(true)) logger_.log(LogLevel::Warning, kBoundProc);
@@ -362,20 +365,25 @@ class CrunSandbox final : public Sandbox {
         concat("\"", spec.args.front(), "\" cannot be executed: it stays open for writing (ETXTBSY)"));
   }
 
-  std::string describe() const override { return concat("crun ", version_, rootless_ ? ", rootless" : ""); }
+  std::string unkept(const StepLimits& limits) const override { return cgroups_.refusal(limits); }
+  std::string describe() const override {
+    return concat(runtime_.name(), " ", runtime_.version(), rootless_ ? ", rootless" : "");
+  }
 
  private:
-  fs::path crun_, state_directory_;
+  const OciRuntime runtime_;
+  const CgroupPlaces cgroups_ = CgroupPlaces::find();
+  const fs::path state_directory_;
   Logger& logger_;
-  std::string version_;
   bool rootless_ = false;
   std::atomic<bool> bound_proc_{false};  ///< found out by the first step
 };
 
 }  // namespace
 
-std::unique_ptr<Sandbox> make_crun_sandbox(const fs::path& state_directory, Logger& logger) {
-  return std::make_unique<CrunSandbox>(state_directory, logger);
+std::unique_ptr<Sandbox> make_crun_sandbox(const fs::path& state_directory, Logger& logger,
+                                           const std::string& runtime) {
+  return std::make_unique<CrunSandbox>(state_directory, logger, runtime);
 }
 
 }  // namespace slipway

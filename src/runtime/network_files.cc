@@ -33,15 +33,18 @@ std::optional<std::string> read_if_possible(const std::filesystem::path& path) {
 
 }  // namespace
 
-std::string hosts_file(std::string_view hostname) {
-  return concat("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n",
-                "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n127.0.1.1\t", hostname, "\n");
+std::string hosts_file(std::string_view hostname, const std::vector<ExtraHost>& extra) {
+  std::string text =
+      concat("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n",
+             "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n127.0.1.1\t", hostname, "\n");
+  for (const ExtraHost& host : extra) text += concat(host.address, "\t", host.host, "\n");
+  return text;
 }
 
-std::string hosts_file_of_machine(std::string_view hostname) {
+std::string hosts_file_of_machine(std::string_view hostname, const std::vector<ExtraHost>& extra) {
   struct utsname machine {};
   ::uname(&machine);
-  return concat(hosts_file(hostname), "127.0.1.1\t", machine.nodename, "\n");
+  return concat(hosts_file(hostname, extra), "127.0.1.1\t", machine.nodename, "\n");
 }
 
 std::string resolver_file(NetworkMode network, const std::filesystem::path& host_root) {

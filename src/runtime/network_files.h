@@ -3,14 +3,15 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "graph/ops.h"
 
 namespace slipway {
 
-std::string hosts_file(std::string_view hostname);
+std::string hosts_file(std::string_view hostname, const std::vector<ExtraHost>& extra = {});
 /// The same for a step that has the machine's own name, whatever it should be called.
-std::string hosts_file_of_machine(std::string_view hostname);
+std::string hosts_file_of_machine(std::string_view hostname, const std::vector<ExtraHost>& extra = {});
 
 /// The host's resolv.conf. Where a step does not share the host's network, a stub resolver on 127.0.0.53
 /// (systemd-resolved) cannot be reached: then the file with the servers behind it, if there is one. Empty if

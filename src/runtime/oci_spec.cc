@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/strings.h"
 #include "runtime/seccomp_profile.h"
 
 namespace slipway {
@@ -15,6 +16,15 @@ constexpr const char* kCapabilities[] = {
     "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP",      "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID",
     "CAP_SYS_CHROOT"};
 
+json rlimits(const std::vector<Ulimit>& limits) {
+  json list = json::array();
+  for (const Ulimit& limit : limits)
+    list.push_back({{"type", concat("RLIMIT_", to_upper(limit.name))},
+                    {"soft", static_cast<std::uint64_t>(limit.soft)},
+                    {"hard", static_cast<std::uint64_t>(limit.hard)}});
+  return list;
+}
+
 json process(const OciSpecInput& input) {
   const bool insecure = !input.all_capabilities.empty();
   const json set = insecure ? json(input.all_capabilities) : json(kCapabilities);
@@ -26,8 +36,10 @@ json process(const OciSpecInput& input) {
           {"env", input.env},
           {"cwd", input.cwd},
           {"capabilities", std::move(capabilities)},
-          // sudo and su work, as everywhere; what they can gain is bounded by the set above.
-          {"noNewPrivileges", false}};
+          {"rlimits", rlimits(input.ulimits)},
+          // Root has what it can have. Others may use sudo and su, as everywhere; what they gain by that is
+          // bounded by the set above.
+          {"noNewPrivileges", !insecure && input.user.uid == 0}};
 }
 
 json mount(const char* destination, const char* type, const char* source, std::vector<std::string> options) {

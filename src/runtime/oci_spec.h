@@ -25,6 +25,7 @@ struct OciSpecInput {
   std::string hostname;
   ResolvedUser user;
   std::vector<OciMount> mounts;
+  std::vector<Ulimit> ulimits;
   bool own_network = false;
   /// Not empty: the step is not confined. It keeps these capabilities, calls what it likes and sees all of
   /// /proc and /sys.

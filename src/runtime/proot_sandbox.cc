@@ -225,7 +225,7 @@ class ProotRun {
     add_device_links(dev);
     bind(dev, "/dev");
     bind_devices(dev);
-    bind_file("hosts", "/etc/hosts", hosts_file_of_machine(spec_.hostname));
+    bind_file("hosts", "/etc/hosts", hosts_file_of_machine(spec_.hostname, spec_.extra_hosts));
     bind_file("resolv.conf", "/etc/resolv.conf", resolver_file(spec_.network, "/"));
   }
 

@@ -15,6 +15,7 @@
 #include "graph/ops.h"
 #include "qemu/emulator.h"
 #include "runtime/isolation.h"
+#include "runtime/step_cgroup.h"
 
 namespace slipway {
 
@@ -61,10 +62,15 @@ struct SandboxSpec {
   SecurityMode security = SecurityMode::Sandbox;
   Execution execution;
   std::string hostname = "slipway";
+  std::vector<ExtraHost> extra_hosts;
+  std::vector<Ulimit> ulimits;
+  StepLimits limits;
 };
 
 struct SandboxResult {
-  int exit_code = 0;  ///< 128 + signal if killed
+  int exit_code = 0;                ///< 128 + signal if killed
+  bool out_of_memory = false;       ///< the kernel killed something of it for want of memory
+  bool too_many_processes = false;  ///< it wanted more than StepLimits::pids
 };
 
 /// What the sources of SandboxSpec::mounts have to be.
@@ -86,11 +92,15 @@ class Sandbox {
                             const std::function<void(int stream, std::string_view bytes)>& on_output,
                             std::stop_token stop) = 0;
   virtual MountMeans mount_means() const { return MountMeans::Kernel; }
+  /// Which of the limits it cannot keep and why, as the end of a sentence; empty: all are kept.
+  virtual std::string unkept(const StepLimits& limits) const;
   virtual std::string describe() const = 0;  ///< "crun 1.8.1, rootless"
 };
 
-/// Runs steps by crun in a bundle that we write. Throws HostError naming the package if crun is missing.
-std::unique_ptr<Sandbox> make_crun_sandbox(const std::filesystem::path& state_directory, Logger& logger);
+/// Runs steps by crun (or runc: `runtime`, a name or a path; empty: crun) in a bundle that we write. Throws
+/// HostError naming the package if it is missing.
+std::unique_ptr<Sandbox> make_crun_sandbox(const std::filesystem::path& state_directory, Logger& logger,
+                                           const std::string& runtime = {});
 
 /// Runs steps by chroot(2), or by proot what no native or host-registered emulator can: no namespaces, no
 /// mounts, no private binfmt_misc. Throws HostError if this process cannot have that.
@@ -101,6 +111,6 @@ std::unique_ptr<Sandbox> make_proot_sandbox(Logger& logger);
 
 /// The one of these that `isolation` names.
 std::unique_ptr<Sandbox> make_sandbox(Isolation isolation, const std::filesystem::path& state_directory,
-                                      Logger& logger);
+                                      Logger& logger, const std::string& runtime = {});
 
 }  // namespace slipway

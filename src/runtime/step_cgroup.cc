@@ -190,7 +190,6 @@ std::string CgroupPlaces::refusal(const StepLimits& limits) const {
   };
   need(limits.memory > 0, Controller::Memory, "--memory");
   need(limits.cpus > 0, Controller::Cpu, "--cpus");
-  need(limits.pids > 0, Controller::Pids, "--pids-limit");
   return parts.empty() ? std::string() : concat("not kept here: ", join(parts, ", "));
 }
 
@@ -234,8 +233,10 @@ StepCgroup::StepCgroup(const CgroupPlaces& places, const StepLimits& limits, con
         write_setting(group / "cpu.cfs_quota_us", std::to_string(quota));
       }
     }
-    if (limits.pids > 0 && kept(Controller::Pids))
-      write_setting(group_for(Controller::Pids) / "pids.max", std::to_string(limits.pids));
+    if (limits.pids > 0 && kept(Controller::Pids)) {
+      pids_ = group_for(Controller::Pids);
+      write_setting(*pids_ / "pids.max", std::to_string(limits.pids));
+    }
   } catch (...) {
     for (const fs::path& group : groups_) remove_group(group);
     throw;
@@ -252,6 +253,8 @@ int StepCgroup::enter() const noexcept {
     if (::write(file.get(), "0", 1) != 1) return errno;
   return 0;
 }
+
+bool StepCgroup::wanted_more_processes() const { return pids_ && counter(*pids_ / "pids.events", "max") > 0; }
 
 bool StepCgroup::ran_out_of_memory() const {
   if (!memory_) return false;

@@ -18,7 +18,7 @@ namespace slipway {
 struct StepLimits {
   std::uint64_t memory = 0;  ///< bytes, swap included; 0: none
   double cpus = 0;           ///< processors' time, "1.5"; 0: none
-  std::uint64_t pids = 0;    ///< processes and threads; 0: none
+  std::uint64_t pids = 0;    ///< processes and threads; 0: none. Kept where it can be: nobody is told else.
   bool any() const { return memory > 0 || cpus > 0 || pids > 0; }
   bool operator==(const StepLimits&) const = default;
 };
@@ -42,7 +42,7 @@ class CgroupPlaces {
   static CgroupPlaces find();  ///< of this process
 
   const Place& place(Controller controller) const { return places_[static_cast<std::size_t>(controller)]; }
-  /// Which of the limits cannot be kept here, as a sentence for people; empty if all can.
+  /// Which of memory and cpus cannot be kept here, as the end of a sentence for people; empty if both can.
   std::string refusal(const StepLimits& limits) const;
 
  private:
@@ -63,12 +63,15 @@ class StepCgroup {
 
   /// True if the kernel killed a process of the step for want of memory within its limit.
   bool ran_out_of_memory() const;
+  /// True if a fork failed for want of StepLimits::pids.
+  bool wanted_more_processes() const;
 
  private:
   std::filesystem::path make(const CgroupPlaces::Place& place, const std::string& name);
   std::vector<std::filesystem::path> groups_;  ///< each once: with v2 one serves all controllers
   std::vector<UniqueFd> processes_;            ///< their cgroup.procs
   std::optional<CgroupPlaces::Place> memory_;  ///< its directory is the step's own
+  std::optional<std::filesystem::path> pids_;
 };
 
 }  // namespace slipway

@@ -83,7 +83,7 @@ TEST_F(CgroupPlacesTest, RefusalNamesTheFlagAndTheReason) {
   const CgroupPlaces none = CgroupPlaces::find("", "");
   EXPECT_EQ(none.refusal({.memory = 1, .cpus = 0, .pids = 0}),
             "not kept here: --memory (no cgroup file system has the memory controller)");
-  EXPECT_EQ(none.refusal({}), "");
+  EXPECT_EQ(none.refusal({.memory = 0, .cpus = 0, .pids = 1}), "");
 }
 
 /// This machine's real groups, where we may make some.

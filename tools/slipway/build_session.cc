@@ -85,8 +85,9 @@ EmulatorOptions in_tier(EmulatorOptions options, Isolation isolation) {
 }  // namespace
 
 struct BuildSession::Impl {
-  Impl(CommandContext& command, ProgressMode mode, const EmulatorOptions& options)
+  Impl(CommandContext& command, ProgressMode mode, const EmulatorOptions& options, std::string oci_runtime)
       : context(said(command)),
+        runtime(std::move(oci_runtime)),
         renderer(mode),
         store(open_store(command)),
         logs({.directory = store->log_directory() / log_directory_name()}, renderer),
@@ -98,12 +99,14 @@ struct BuildSession::Impl {
 
   Sandbox& sandbox_now() {
     std::call_once(sandbox_made, [&] {
-      sandbox = make_sandbox(context.confinement.isolation, store->temp_directory() / "crun", context.logger);
+      sandbox = make_sandbox(context.confinement.isolation, store->temp_directory() / "crun", context.logger,
+                             runtime);
     });
     return *sandbox;
   }
 
   CommandContext& context;
+  const std::string runtime;
   Renderer renderer;
   std::unique_ptr<Store> store;
   StepLogs logs;
@@ -115,8 +118,9 @@ struct BuildSession::Impl {
   TbbExecutor executor;  // last: its threads end before what they use
 };
 
-BuildSession::BuildSession(CommandContext& context, ProgressMode mode, const EmulatorOptions& emulators)
-    : impl_(std::make_unique<Impl>(context, mode, emulators)) {}
+BuildSession::BuildSession(CommandContext& context, ProgressMode mode, const EmulatorOptions& emulators,
+                           std::string oci_runtime)
+    : impl_(std::make_unique<Impl>(context, mode, emulators, std::move(oci_runtime))) {}
 
 BuildSession::~BuildSession() { close(); }
 

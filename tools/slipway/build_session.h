@@ -13,7 +13,8 @@ namespace slipway {
 class BuildSession {
  public:
   /// Opens the store and starts the progress view. Throws SystemError, HostError.
-  BuildSession(CommandContext& context, ProgressMode mode, const EmulatorOptions& emulators = {});
+  BuildSession(CommandContext& context, ProgressMode mode, const EmulatorOptions& emulators = {},
+               std::string oci_runtime = {});
   ~BuildSession();
 
   BuildResult build(const BuildRequest& request);

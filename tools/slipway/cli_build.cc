@@ -15,6 +15,7 @@
 #include "slipway/cli_call.h"
 #include "slipway/command.h"
 #include "slipway/emulator_flags.h"
+#include "slipway/limit_flags.h"
 #include "slipway/progress_choice.h"
 #include "slipway/step_flags.h"
 #include "slipway/summary.h"
@@ -29,6 +30,9 @@ struct BuildFlags {
   std::string file, target, progress, metadata_file, iidfile, qemu_image, call = "build";
   std::vector<std::string> platforms, tags, build_args, build_contexts, no_cache_filter, labels, outputs,
       secrets, ssh, allow, emulation, qemu_dirs;
+  std::string memory, cpus, shm_size, step_timeout = "0", idle_timeout = "0", oci_runtime;
+  std::uint64_t pids_limit = 16384;
+  std::vector<std::string> ulimits, hosts;
   bool check = false, no_cache = false, push = false, keep_going = false, quiet = false;
 };
 
@@ -108,6 +112,15 @@ BuildRequest request_of(const BuildFlags& flags) {
   for (const std::string& names : flags.no_cache_filter)
     for (const std::string& name : split_csv(names)) request.no_cache_stages.insert(to_lower(name));
   request.keep_going = flags.keep_going;
+  if (!flags.memory.empty()) request.limits.memory = parse_bytes(flags.memory, "--memory");
+  if (!flags.cpus.empty()) request.limits.cpus = parse_cpus(flags.cpus);
+  request.limits.pids = flags.pids_limit;
+  request.timeouts = {.whole = parse_timeout(flags.step_timeout, "--step-timeout"),
+                      .silent = parse_timeout(flags.idle_timeout, "--idle-timeout")};
+  if (!flags.shm_size.empty())
+    request.shm_size = static_cast<std::int64_t>(parse_bytes(flags.shm_size, "--shm-size"));
+  request.ulimits = parse_ulimits(flags.ulimits);
+  request.extra_hosts = parse_hosts(flags.hosts);
   request.emulation = EmulationPolicies::parse(flags.emulation);
   return request;
 }
@@ -143,7 +156,8 @@ int run(const BuildFlags& flags, CommandContext& context) {
   try {
     const BuildRequest request = request_of(flags);
     const ProgressMode mode = flags.quiet ? ProgressMode::Quiet : choose_progress(flags.progress);
-    BuildSession session(context, mode, emulator_options(flags.qemu_dirs, flags.qemu_image));
+    BuildSession session(context, mode, emulator_options(flags.qemu_dirs, flags.qemu_image),
+                         flags.oci_runtime);
     BuildResult result = session.build(request);
     result.isolation = name_of(context.confinement.isolation);
     session.close();
@@ -207,6 +221,23 @@ void add_build_command(CLI::App& app, Chosen& chosen) {
   list("--allow", flags->allow,
        "Allow what the Dockerfile may not do by itself: network.host, security.insecure, device[=NAME]",
        "NAME");
+  text("-m,--memory", flags->memory, "Memory that each step may use, e.g. 2g", "SIZE");
+  text("--cpus", flags->cpus, "Processors that each step may use, e.g. 1.5", "NUMBER");
+  build
+      ->add_option("--pids-limit", flags->pids_limit,
+                   "Processes that each step may have, where that can be kept (default 16384; 0: any number)")
+      ->type_name("NUMBER");
+  list("--ulimit", flags->ulimits, "Resource limit of each step's processes, e.g. nofile=1024:4096",
+       "NAME=SOFT[:HARD]");
+  text("--shm-size", flags->shm_size, "Size of each step's /dev/shm (default 64m)", "SIZE");
+  list("--add-host", flags->hosts, "A line of each step's /etc/hosts", "HOST:ADDRESS");
+  text("--step-timeout", flags->step_timeout, "How long a step may take, e.g. 30m (default: any time)",
+       "DURATION");
+  text("--idle-timeout", flags->idle_timeout,
+       "How long a step may go on without writing anything, e.g. 5m (default: any time)", "DURATION");
+  build->add_option("--oci-runtime", flags->oci_runtime, "What runs steps: crun (default) or runc, or a path")
+      ->type_name("PROGRAM")
+      ->envname("SLIPWAY_OCI_RUNTIME");
   text("--progress", flags->progress, "auto, plain, tty, rawjson, quiet or none", "MODE");
   text("--metadata-file", flags->metadata_file, "Write the result (or the error) as JSON", "FILE");
   text("--iidfile", flags->iidfile, "Write the image ID", "FILE");

@@ -1,0 +1,29 @@
+#pragma once
+// Raising hard resource limits for a step (getrlimit(2)) while this process still may.
+#include <sys/resource.h>
+
+#include <vector>
+
+#include "graph/ops.h"
+
+namespace slipway {
+
+/// The RLIMIT_ number of "nofile" and so on; -1 if there is no such limit.
+int resource_number(std::string_view name);
+
+class HardLimits {
+ public:
+  explicit HardLimits(const std::vector<Ulimit>& limits);
+  /// In the child, between fork and exec: lifts hard limits to what the step is to have, and lowers none.
+  /// What is refused stays as it is, and the runtime says so. Async-signal-safe.
+  void raise() const noexcept;
+
+ private:
+  struct Wanted {
+    int resource;
+    rlim_t hard;
+  };
+  std::vector<Wanted> wanted_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,174 @@
+"""What a step may use: memory, processors, processes, time; and who runs it."""
+import glob
+import os
+import subprocess
+
+from harness import AMD64, ARM64, CACHE, SLIPWAY, SlipwayCase, main, mounts_with, need, need_program, processes_with
+
+
+def may_make_groups():
+    """Whether control groups for memory can be made here (as root, below our own)."""
+    with open("/proc/self/cgroup") as file:
+        own = {line.split(":")[1]: line.rstrip("\n").split(":", 2)[2] for line in file}
+    if "memory" in own:
+        return os.access("/sys/fs/cgroup/memory" + own["memory"], os.W_OK)
+    return os.access("/sys/fs/cgroup/cgroup.subtree_control", os.W_OK)
+
+
+class Limits(SlipwayCase):
+    def setUp(self):
+        super().setUp()
+        self.import_busybox()
+
+    def run_step(self, command, *args, expect=0, platforms=AMD64):
+        context = self.context("FROM busybox\nRUN %s\n" % command)
+        result = self.build(context, "--progress=plain", "--no-cache", *args, expect=expect, platforms=platforms)
+        self.assertEqual([], processes_with(self.root), "something of the step still runs")
+        self.assertEqual([], mounts_with(self.root))
+        self.check_store()
+        return result
+
+    def test_out_of_memory_is_said_with_the_limit(self):
+        need(may_make_groups(), "no control groups can be made here")
+        for platform in (AMD64, ARM64):
+            result = self.run_step("head -c 200m /dev/zero | tail -c 100m >/dev/null", "--memory", "48m", expect=1,
+                                   platforms=platform)
+            self.assertIn("out of memory: the step may use 48 MiB (--memory)", result.err)
+
+    def test_a_step_that_forks_without_end_is_held(self):
+        need(may_make_groups(), "no control groups can be made here")
+        result = self.run_step("sh -c 'for i in $(seq 100); do sleep 100 & done; exit 3'", "--pids-limit", "40", expect=1)
+        self.assertIn("the step may have 40 processes (--pids-limit)", result.err)
+
+    def test_processors_are_shared_out(self):
+        need(may_make_groups(), "no control groups can be made here")
+        settings = []
+
+        def look():
+            for pattern in ("/sys/fs/cgroup/cpu/**/slipway-*/cpu.cfs_quota_us", "/sys/fs/cgroup/**/slipway-*/cpu.max"):
+                for path in glob.glob(pattern, recursive=True):
+                    with open(path) as file:
+                        settings.append(file.read().split()[0])
+
+        gate = self.gate(look)
+        self.run_step("wget -q -O - http://%s/" % gate.host, "--cpus", "0.5")
+        self.assertIn("50000", settings)
+
+    def test_resource_limits_reach_the_step(self):
+        for platform in (AMD64, ARM64):
+            result = self.run_step("echo soft $(ulimit -n) hard $(ulimit -Hn)", "--ulimit", "nofile=100:200", platforms=platform)
+            self.assertIn("soft 100 hard 200", result.err)
+
+    def test_a_limit_that_the_machine_refuses_is_said(self):
+        result = self.run_step("true", "--ulimit", "nofile=999999999", expect=3)
+        self.assertIn("--ulimit: this machine does not allow it", result.err)
+        self.assertIn("nr_open", result.err)
+
+    def test_size_of_shm(self):
+        result = self.run_step("df -k /dev/shm | tail -1", "--shm-size", "3m")
+        self.assertIn(" 3072 ", result.err)
+
+    def test_hosts_are_added_and_leave_no_trace(self):
+        result = self.run_step("grep db.internal /etc/hosts", "--add-host", "db.internal:10.1.2.3")
+        self.assertIn("10.1.2.3\tdb.internal", result.err)
+
+    def test_a_step_that_takes_too_long_is_stopped(self):
+        for platform in (AMD64, ARM64):
+            result = self.run_step("trap '' TERM; sleep 600 & wait; sleep 600", "--step-timeout", "1s", expect=1, platforms=platform)
+            self.assertIn("was stopped: it ran for longer than 1s (--step-timeout)", result.err)
+
+    def test_a_step_that_says_nothing_is_stopped(self):
+        result = self.run_step("echo hello; exec sleep 600", "--idle-timeout", "1s", expect=1)
+        self.assertIn("hello", result.err)
+        self.assertIn("it wrote nothing for 1s (--idle-timeout)", result.err)
+
+    def test_bad_values_are_refused_before_anything_runs(self):
+        for flag, value in (("--memory", "lots"), ("--cpus", "two"), ("--ulimit", "files=1"), ("--add-host", "db"),
+                            ("--step-timeout", "10"), ("--shm-size", "0")):
+            result = self.slipway("build", flag, value, ".", expect=2)
+            self.assertIn(flag, result.err)
+            self.assertEqual(1, result.err.count("ERROR"), result)
+
+
+class OtherRuntime(SlipwayCase):
+    def setUp(self):
+        super().setUp()
+        need_program("runc")
+        self.import_busybox()
+
+    def test_runc_runs_steps_too(self):
+        context = self.context("FROM busybox\nRUN uname -m > /m && echo secret is $(cat /run/secrets/s | wc -c)\n"
+                               "RUN --mount=type=secret,id=s --mount=type=cache,target=/c cat /run/secrets/s && touch /c/x\n")
+        self.write("s", "hidden")
+        result = self.build(context, "--progress=plain", "--oci-runtime", "runc", "--secret", "id=s,src=" + self.path("s"))
+        self.assertIn("***", result.err)
+        self.check_store()
+
+    def test_a_program_that_is_not_there_is_said_as_by_crun(self):
+        context = self.context('FROM busybox\nRUN ["no-such-program"]\n')
+        result = self.build(context, "--progress=plain", "--oci-runtime", "runc", platforms=AMD64, expect=1)
+        self.assertIn('"no-such-program" not found in the image', result.err)
+        self.assertNotIn("runc run failed", result.err)
+
+    def test_a_runtime_that_is_none(self):
+        context = self.context("FROM busybox\nRUN true\n")
+        result = self.build(context, "--oci-runtime", "cat", platforms=AMD64, expect=3)
+        self.assertIn("is neither crun nor runc", result.err)
+        result = self.build(context, "--oci-runtime", "no-such-runtime", platforms=AMD64, expect=3)
+        self.assertIn("no-such-runtime, which runs the steps of a build, is not installed", result.err)
+
+
+class BadSteps(SlipwayCase):
+    """Steps that misbehave: one message, everything gone, and the other platform goes on if asked to."""
+
+    def setUp(self):
+        super().setUp()
+        self.import_busybox()
+
+    def check_all_gone(self):
+        self.assertEqual([], processes_with(self.root))
+        self.assertEqual([], mounts_with(self.root))
+        self.check_store()
+
+    def test_daemons_that_a_step_leaves_behind_end_with_it(self):
+        context = self.context("FROM busybox\nRUN (setsid sleep 4242 &) ; nohup sleep 4243 >/dev/null 2>&1 & true\n")
+        self.build(context)
+        self.assertEqual([], processes_with("sleep\x00424"))
+        self.check_all_gone()
+
+    def test_a_step_that_closes_its_output_is_waited_for(self):
+        context = self.context("FROM busybox\nRUN exec >&- 2>&-; sleep 0.3; echo done > /mark\nRUN cat /mark\n")
+        self.assertIn("done", self.build(context, "--progress=plain").err)
+        self.check_all_gone()
+
+    def test_a_gigabyte_of_output_takes_neither_memory_nor_the_build(self):
+        context = self.context("FROM busybox\nRUN yes slipway | head -c 1000m; echo; echo end of it\n")
+        process = subprocess.run(["prlimit", "--as=%d" % (4 << 30), SLIPWAY, "build", "--progress=quiet", "--platform", AMD64,
+                                  context], env=self.environment(), capture_output=True, text=True, timeout=600)
+        self.assertEqual(0, process.returncode, process.stderr)
+        self.check_all_gone()
+
+    def test_a_failure_on_one_platform_lets_the_other_go_on_if_asked(self):
+        context = self.context("FROM busybox\nARG TARGETARCH\nRUN [ $TARGETARCH = amd64 ] || exit 7\nRUN echo went on\n")
+        result = self.build(context, "--progress=plain", "--keep-going", expect=1)
+        self.assertIn("exit code: 7", result.err)
+        self.assertIn("went on", result.err)
+        self.check_all_gone()
+
+    def test_a_full_disk_is_one_message(self):
+        need(os.geteuid() == 0, "a small file system can only be mounted by root")
+        os.makedirs(self.path("small"))
+        script = 'mount -t tmpfs -o size=24m none small && exec "$@"'
+        env = self.environment({"SLIPWAY_ROOT": self.path("small", "store")})
+        context = self.context("FROM busybox\nRUN head -c 100m /dev/zero > /big\n")
+        steps = "%s import %s/busybox-amd64.tar --platform linux/amd64 -t busybox && %s build --progress=plain --platform linux/amd64 %s" % (
+            SLIPWAY, CACHE, SLIPWAY, context)
+        process = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", "sh", "-c", steps], cwd=self.dir,
+                                 env=env, capture_output=True, text=True, timeout=300)
+        self.assertEqual(1, process.returncode, process.stderr)
+        self.assertIn("No space left on device", process.stderr)
+        self.assertEqual(1, process.stderr.count("\nERROR: "), process.stderr)
+
+
+if __name__ == "__main__":
+    main()
