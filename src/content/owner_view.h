@@ -13,6 +13,8 @@ class OwnerView {
   OwnerView();
   /// True if every file becomes root's.
   bool squashes() const { return uid_ != 0; }
+  /// True if no file can be given to another than root: as above, or in a user namespace with one id.
+  bool knows_root_only() const;
   /// Puts the owner that an image has in the place of that on the disk.
   void show(struct stat& status) const;
   /// fchownat(2) with an image's owner: 0 or -1 and errno (EPERM or EINVAL if this process cannot give to

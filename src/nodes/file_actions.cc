@@ -33,12 +33,15 @@ namespace {
 struct OwnerIds {
   std::optional<unsigned> uid, gid;
 };
-/// Those that this process can give, which without root's rights are only its own.
+/// Those that this process can give, which without root's rights or other ids are only its own.
 OwnerIds had_here(const OwnerIds& owner, Logger& logger) {
-  if (!OwnerView().squashes()) return owner;
+  const OwnerView owners;
+  if (!owners.knows_root_only()) return owner;
   if (owner.uid != 0u || owner.gid != 0u)
-    logger.log(LogLevel::Warning, concat("without root's rights what is to belong to ", *owner.uid, ":",
-                                         *owner.gid, " becomes root's"));
+    logger.log(
+        LogLevel::Warning,
+        concat(owners.squashes() ? "without root's rights" : "in this user namespace, which has one user,",
+               " what is to belong to ", *owner.uid, ":", *owner.gid, " becomes root's"));
   return {};
 }
 

@@ -55,6 +55,16 @@ class OneId(Rootless, SlipwayCase):
     """No range in /etc/subuid: one id is mapped."""
     user = WITHOUT_RANGE
 
+    def test_owners_that_cannot_be_given_become_root_and_that_is_said(self):
+        self.import_busybox()
+        context = self.context("FROM busybox\nCOPY --chown=1000:1000 a.txt /a.txt\nRUN stat -c '%u:%g' /a.txt\n", {"a.txt": "text\n"})
+        result = self.build(context, "--progress=plain", platforms=AMD64)
+        self.assertIn("what is to belong to 1000:1000 becomes root's", result.err)
+        self.assertIn(" 0:0\n", result.err)
+        context = self.context("FROM busybox\nUSER 1000\nRUN id\n", name="as-user")
+        result = self.build(context, platforms=AMD64, expect=3)
+        self.assertIn("/etc/subuid", result.err)
+
 
 class ManyIds(Rootless, SlipwayCase):
     """A range in /etc/subuid, used by newuidmap."""
