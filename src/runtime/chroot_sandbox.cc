@@ -32,6 +32,7 @@
 #include "runtime/capabilities.h"
 #include "runtime/network_files.h"
 #include "runtime/proc_files.h"
+#include "runtime/resource_limits.h"
 #include "runtime/root_inserts.h"
 #include "runtime/sandbox.h"
 #include "runtime/step_devices.h"
@@ -53,7 +54,7 @@ constexpr std::chrono::milliseconds kKillDeadline{10000};
 /// Everything between fork and exec, prepared before the fork; enter() makes system calls only.
 class ChrootChild {
  public:
-  enum class Stage : int { NotFailed, Root, Directory, User, Capabilities, Exec };
+  enum class Stage : int { NotFailed, Limits, Root, Directory, User, Capabilities, Exec };
 
   ChrootChild(const fs::path& root, const SandboxSpec& spec, const ResolvedUser& user, std::string program,
               std::vector<std::string> env)
@@ -63,6 +64,7 @@ class ChrootChild {
         args_(spec.args),
         env_(std::move(env)),
         groups_(user.groups.begin(), user.groups.end()),
+        ulimits_(spec.ulimits),
         uid_(user.uid),
         gid_(user.gid) {
     keep_ = chroot_step_capabilities() & effective_capabilities();
@@ -85,6 +87,7 @@ class ChrootChild {
     ::setsid();
     ::umask(022);
     ::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    if (ulimits_.apply() != 0) fail(Stage::Limits);
     if (::chroot(root_.c_str()) != 0 || ::chdir("/") != 0) fail(Stage::Root);
     if (::setgroups(groups_.size(), groups_.data()) != 0 || ::setresgid(gid_, gid_, gid_) != 0)
       fail(Stage::User);
@@ -130,6 +133,7 @@ class ChrootChild {
   std::vector<std::string> args_, env_;
   std::vector<char*> argv_, envp_;
   std::vector<gid_t> groups_;
+  const ResourceLimits ulimits_;
   uid_t uid_;
   gid_t gid_;
   CapabilitySet keep_ = 0;
@@ -285,6 +289,8 @@ class ChrootRun {
       case ChrootChild::Stage::User:
         throw HostError(concat("the step runs as user ", user_.uid, ":", user_.gid,
                                ", which cannot be had here: ", reason));
+      case ChrootChild::Stage::Limits:
+        throw HostError(concat("--ulimit: this machine does not allow it: ", reason));
       case ChrootChild::Stage::Directory:
         throw InvalidInput(concat("the working directory \"", spec_.cwd, "\": ", reason));
       case ChrootChild::Stage::Capabilities:

@@ -29,7 +29,6 @@
 #include "base/subprocess.h"
 #include "runtime/agent_socket.h"
 #include "runtime/crun_log.h"
-#include "runtime/hard_limits.h"
 #include "runtime/id_maps.h"
 #include "runtime/insecure.h"
 #include "runtime/mount_stubs.h"
@@ -37,6 +36,7 @@
 #include "runtime/oci_runtime.h"
 #include "runtime/oci_spec.h"
 #include "runtime/private_binfmt.h"
+#include "runtime/resource_limits.h"
 #include "runtime/sandbox.h"
 #include "runtime/step_cgroup.h"
 #include "runtime/step_keeper.h"
@@ -107,12 +107,12 @@ class CrunRun {
     }
     std::optional<StepCgroup> cgroup;
     if (spec_.limits.any()) cgroup.emplace(cgroups_, spec_.limits, spec_.id);
-    const HardLimits hard_limits(spec_.ulimits);
+    const ResourceLimits ulimits(spec_.ulimits);
     command.child_setup = [&] {
       // The keeper stays out of the group: it has to be there when the group's memory is at its end.
       if (const int error = fork_under_keeper()) return error;
       if (const int error = cgroup ? cgroup->enter() : 0) return error;
-      hard_limits.raise();  // while we may: not in the user namespace of an emulated step
+      ulimits.raise();  // while we may: not in the user namespace of an emulated step
       return binfmt ? binfmt->enter() : 0;
     };
     const ProcessResult result = run_step_process(

@@ -31,6 +31,7 @@
 #include "runtime/capabilities.h"
 #include "runtime/mount_stubs.h"
 #include "runtime/network_files.h"
+#include "runtime/resource_limits.h"
 #include "runtime/sandbox.h"
 #include "runtime/step_devices.h"
 #include "runtime/step_keeper.h"
@@ -115,11 +116,12 @@ class RealUser {
   CapabilitySet keep_;
 };
 
-int start_step(const RealUser* user) noexcept {
+int start_step(const RealUser* user, const ResourceLimits& ulimits) noexcept {
   if (const int error = fork_under_keeper(KeptProgram::Tracer)) return error;
   const pid_t keeper = ::getppid();
   ::setsid();
   ::umask(022);
+  if (const int error = ulimits.apply()) return error;
   if (user)
     if (const int error = user->become()) return error;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // changed credentials cancelled it
@@ -150,7 +152,8 @@ class ProotRun {
       return {.exit_code = program.found ? 126 : 127};
     }
     const RealUser user(user_);
-    command.child_setup = [real = is_root_ ? &user : nullptr] { return start_step(real); };
+    const ResourceLimits ulimits(spec_.ulimits);
+    command.child_setup = [real = is_root_ ? &user : nullptr, &ulimits] { return start_step(real, ulimits); };
     const ProcessResult result = run_step_process(
         std::move(command),
         [&](int stream, std::string_view bytes) {

@@ -1,5 +1,5 @@
 #pragma once
-// Raising hard resource limits for a step (getrlimit(2)) while this process still may.
+// Resource limits of a step (getrlimit(2)).
 #include <sys/resource.h>
 
 #include <vector>
@@ -11,17 +11,19 @@ namespace slipway {
 /// The RLIMIT_ number of "nofile" and so on; -1 if there is no such limit.
 int resource_number(std::string_view name);
 
-class HardLimits {
+class ResourceLimits {
  public:
-  explicit HardLimits(const std::vector<Ulimit>& limits);
+  explicit ResourceLimits(const std::vector<Ulimit>& limits);
   /// In the child, between fork and exec: lifts hard limits to what the step is to have, and lowers none.
   /// What is refused stays as it is, and the runtime says so. Async-signal-safe.
   void raise() const noexcept;
+  /// The same place: gives the caller all of them. 0 or an errno.
+  int apply() const noexcept;
 
  private:
   struct Wanted {
     int resource;
-    rlim_t hard;
+    struct rlimit limit;
   };
   std::vector<Wanted> wanted_;
 };

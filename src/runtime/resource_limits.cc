@@ -1,5 +1,6 @@
-#include "runtime/hard_limits.h"
+#include "runtime/resource_limits.h"
 
+#include <cerrno>
 #include <string_view>
 
 namespace slipway {
@@ -21,21 +22,27 @@ int resource_number(std::string_view name) {
   return -1;
 }
 
-HardLimits::HardLimits(const std::vector<Ulimit>& limits) {
+ResourceLimits::ResourceLimits(const std::vector<Ulimit>& limits) {
   for (const Ulimit& limit : limits)
     if (const int number = resource_number(limit.name); number >= 0)
-      wanted_.push_back({number, static_cast<rlim_t>(limit.hard)});
+      wanted_.push_back({number, {static_cast<rlim_t>(limit.soft), static_cast<rlim_t>(limit.hard)}});
 }
 
-void HardLimits::raise() const noexcept {
+void ResourceLimits::raise() const noexcept {
   for (const Wanted& wanted : wanted_) {
     struct rlimit now {};
     if (::getrlimit(static_cast<__rlimit_resource_t>(wanted.resource), &now) != 0 ||
-        now.rlim_max >= wanted.hard)
+        now.rlim_max >= wanted.limit.rlim_max)
       continue;
-    now.rlim_max = wanted.hard;
+    now.rlim_max = wanted.limit.rlim_max;
     ::setrlimit(static_cast<__rlimit_resource_t>(wanted.resource), &now);
   }
+}
+
+int ResourceLimits::apply() const noexcept {
+  for (const Wanted& wanted : wanted_)
+    if (::setrlimit(static_cast<__rlimit_resource_t>(wanted.resource), &wanted.limit) != 0) return errno;
+  return 0;
 }
 
 }  // namespace slipway
