@@ -191,6 +191,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
                   .ssh = request.ssh,
                   .limits = request.limits,
                   .timeouts = request.timeouts,
+                  .no_new_privileges = request.no_new_privileges,
                   .remote = &inputs.remote()},
                  env.progress);
   Publisher publisher(env.store, env.registry, inputs.images());

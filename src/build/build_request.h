@@ -48,6 +48,7 @@ struct BuildRequest {
   EmulationPolicies emulation;
   StepLimits limits;
   StepTimeouts timeouts;
+  bool no_new_privileges = false;  ///< steps cannot gain any, by sudo or otherwise
   std::vector<ExtraHost> extra_hosts;
   std::vector<Ulimit> ulimits;
   std::int64_t shm_size = 0;          ///< bytes; 0: 64 MiB

@@ -198,7 +198,8 @@ VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& 
       .execution = execution,
       .extra_hosts = exec.extra_hosts,
       .ulimits = exec.ulimits,
-      .limits = environment.limits};
+      .limits = environment.limits,
+      .no_new_privileges = environment.no_new_privileges};
   std::ranges::transform(spec.id, spec.id.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (!exec.hostname.empty()) spec.hostname = exec.hostname;

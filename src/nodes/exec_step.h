@@ -33,6 +33,7 @@ struct ExecEnvironment {
   const DeviceRegistry& devices;
   const StepLimits& limits;
   const StepTimeouts& timeouts;
+  bool no_new_privileges;
   ProgressSink& progress;
 };
 

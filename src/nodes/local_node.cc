@@ -81,6 +81,7 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
                                       .devices = devices_,
                                       .limits = options_.limits,
                                       .timeouts = options_.timeouts,
+                                      .no_new_privileges = options_.no_new_privileges,
                                       .progress = progress_};
     tell_unkept_limits();
     const Execution execution = vertex.op.platform ? execution_for(*vertex.op.platform) : Execution{};

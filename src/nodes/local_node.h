@@ -34,8 +34,9 @@ struct LocalNodeOptions {
   std::map<std::string, Secret> secrets;
   std::map<std::string, SshSource> ssh;
   std::vector<std::filesystem::path> device_directories = DeviceRegistry::standard_directories();
-  StepLimits limits;                ///< of each step
-  StepTimeouts timeouts;            ///< of each step
+  StepLimits limits;      ///< of each step
+  StepTimeouts timeouts;  ///< of each step
+  bool no_new_privileges = false;
   RemoteSources* remote = nullptr;  ///< for git and http sources; borrowed
 };
 

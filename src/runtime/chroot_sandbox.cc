@@ -65,6 +65,7 @@ class ChrootChild {
         env_(std::move(env)),
         groups_(user.groups.begin(), user.groups.end()),
         ulimits_(spec.ulimits),
+        no_new_privileges_(spec.no_new_privileges),
         uid_(user.uid),
         gid_(user.gid) {
     keep_ = chroot_step_capabilities() & effective_capabilities();
@@ -93,6 +94,7 @@ class ChrootChild {
       fail(Stage::User);
     if (limit_capabilities(keep_) != 0) fail(Stage::Capabilities);
     if (::setresuid(uid_, uid_, uid_) != 0) fail(Stage::User);
+    if (no_new_privileges_ && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(Stage::Capabilities);
     // As the step's user, who may have no right to be there.
     if (::chdir(cwd_.c_str()) != 0) fail(Stage::Directory);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // changed credentials cancelled it
@@ -134,6 +136,7 @@ class ChrootChild {
   std::vector<char*> argv_, envp_;
   std::vector<gid_t> groups_;
   const ResourceLimits ulimits_;
+  const bool no_new_privileges_;
   uid_t uid_;
   gid_t gid_;
   CapabilitySet keep_ = 0;

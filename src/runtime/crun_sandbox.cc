@@ -148,6 +148,7 @@ class CrunRun {
     input.tty_group_mapped = is_mapped(gids, kTtyGroup);
     input.env = step_environment(spec_, input.user);
     input.ulimits = spec_.ulimits;
+    input.no_new_privileges = spec_.no_new_privileges;
     for (const char* place : {"/proc", "/dev", "/sys"}) stubs_.add(place, MountStubs::Kind::Directory);
     ensure_working_directory(spec_, root_, input.user);
     add_network_files(input);

@@ -37,9 +37,8 @@ json process(const OciSpecInput& input) {
           {"cwd", input.cwd},
           {"capabilities", std::move(capabilities)},
           {"rlimits", rlimits(input.ulimits)},
-          // Root has what it can have. Others may use sudo and su, as everywhere; what they gain by that is
-          // bounded by the set above.
-          {"noNewPrivileges", !insecure && input.user.uid == 0}};
+          // Unless asked for: sudo and su work, as everywhere; what they gain is bounded by the set above.
+          {"noNewPrivileges", input.no_new_privileges && !insecure}};
 }
 
 json mount(const char* destination, const char* type, const char* source, std::vector<std::string> options) {

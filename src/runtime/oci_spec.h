@@ -26,6 +26,7 @@ struct OciSpecInput {
   ResolvedUser user;
   std::vector<OciMount> mounts;
   std::vector<Ulimit> ulimits;
+  bool no_new_privileges = false;
   bool own_network = false;
   /// Not empty: the step is not confined. It keeps these capabilities, calls what it likes and sees all of
   /// /proc and /sys.

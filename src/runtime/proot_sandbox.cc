@@ -116,12 +116,13 @@ class RealUser {
   CapabilitySet keep_;
 };
 
-int start_step(const RealUser* user, const ResourceLimits& ulimits) noexcept {
+int start_step(const RealUser* user, const ResourceLimits& ulimits, bool no_new_privileges) noexcept {
   if (const int error = fork_under_keeper(KeptProgram::Tracer)) return error;
   const pid_t keeper = ::getppid();
   ::setsid();
   ::umask(022);
   if (const int error = ulimits.apply()) return error;
+  if (no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
   if (user)
     if (const int error = user->become()) return error;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // changed credentials cancelled it
@@ -153,7 +154,9 @@ class ProotRun {
     }
     const RealUser user(user_);
     const ResourceLimits ulimits(spec_.ulimits);
-    command.child_setup = [real = is_root_ ? &user : nullptr, &ulimits] { return start_step(real, ulimits); };
+    command.child_setup = [real = is_root_ ? &user : nullptr, &ulimits, this] {
+      return start_step(real, ulimits, spec_.no_new_privileges);
+    };
     const ProcessResult result = run_step_process(
         std::move(command),
         [&](int stream, std::string_view bytes) {

@@ -65,6 +65,7 @@ struct SandboxSpec {
   std::vector<ExtraHost> extra_hosts;
   std::vector<Ulimit> ulimits;
   StepLimits limits;
+  bool no_new_privileges = false;  ///< programs of the image cannot gain any: no sudo, no su
 };
 
 struct SandboxResult {

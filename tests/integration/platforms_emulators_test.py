@@ -92,8 +92,9 @@ class Search(Emulators):
 
     def test_kernel_that_gives_no_private_table(self):
         """As one that allows no user namespaces: what has to be said of it is one sentence, and what to do."""
-        self.import_busybox()
-        script = 'echo 0 > /proc/sys/user/max_user_namespaces; "$0" build --platform linux/arm64 "$1"; echo "exit $?" >&2'
+        script = ('"$0" import %s --platform linux/arm64 -t busybox && echo 0 > /proc/sys/user/max_user_namespaces; '
+                  '"$0" build --isolation=oci --platform linux/arm64 "$1"; echo "exit $?" >&2'
+                  % os.path.join(CACHE, "busybox-arm64.tar"))
         result = subprocess.run(["unshare", "-Ur", "sh", "-c", script, SLIPWAY, self.context(RUN)],
                                 env={**self.environment(), "SLIPWAY_ROOT": self.root}, capture_output=True, text=True, timeout=60)
         self.assertIn("ERROR: cannot set up emulation: the kernel refuses a user namespace", result.stderr)

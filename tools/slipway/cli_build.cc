@@ -32,6 +32,7 @@ struct BuildFlags {
       secrets, ssh, allow, emulation, qemu_dirs;
   std::string memory, cpus, shm_size, step_timeout = "0", idle_timeout = "0", oci_runtime;
   std::uint64_t pids_limit = 16384;
+  bool no_new_privileges = false;
   std::vector<std::string> ulimits, hosts;
   bool check = false, no_cache = false, push = false, keep_going = false, quiet = false;
 };
@@ -115,6 +116,7 @@ BuildRequest request_of(const BuildFlags& flags) {
   if (!flags.memory.empty()) request.limits.memory = parse_bytes(flags.memory, "--memory");
   if (!flags.cpus.empty()) request.limits.cpus = parse_cpus(flags.cpus);
   request.limits.pids = flags.pids_limit;
+  request.no_new_privileges = flags.no_new_privileges;
   request.timeouts = {.whole = parse_timeout(flags.step_timeout, "--step-timeout"),
                       .silent = parse_timeout(flags.idle_timeout, "--idle-timeout")};
   if (!flags.shm_size.empty())
@@ -235,6 +237,8 @@ void add_build_command(CLI::App& app, Chosen& chosen) {
        "DURATION");
   text("--idle-timeout", flags->idle_timeout,
        "How long a step may go on without writing anything, e.g. 5m (default: any time)", "DURATION");
+  build->add_flag("--no-new-privileges", flags->no_new_privileges,
+                  "Steps gain nothing by executing a program: sudo and su do not work in them");
   build->add_option("--oci-runtime", flags->oci_runtime, "What runs steps: crun (default) or runc, or a path")
       ->type_name("PROGRAM")
       ->envname("SLIPWAY_OCI_RUNTIME");
