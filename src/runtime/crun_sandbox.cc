@@ -39,6 +39,7 @@
 #include "runtime/resource_limits.h"
 #include "runtime/sandbox.h"
 #include "runtime/step_cgroup.h"
+#include "runtime/step_init.h"
 #include "runtime/step_keeper.h"
 #include "runtime/step_process.h"
 #include "runtime/step_setup.h"
@@ -154,11 +155,28 @@ class CrunRun {
     add_network_files(input);
     if (spec_.security == SecurityMode::Insecure) open_up(input);
     add_mounts(input);
+    if (spec_.execution.kind != Execution::Kind::Native) put_under_init(input);
     try {
       return oci_spec(input);
     } catch (const nlohmann::json::exception&) {
       throw InvalidInput("an argument or environment variable of the step is not UTF-8");
     }
+  }
+
+  // The program becomes process 2, so that a signal can end it (step_init/main.cc).
+  void put_under_init(OciSpecInput& input) {
+    const std::string_view program = step_init_program();
+    const auto covers = [](const OciMount& mount) { return is_below(kStepInitPath, mount.dest); };
+    // Where the step has mounted something over /dev, a file put in there would stay behind.
+    if (program.empty() || std::ranges::any_of(input.mounts, covers)) return;
+    const fs::path file = scratch_.path() / "init";
+    write_file_atomic(file, program, Durability::None, 0755);
+    ::chmod(file.c_str(), 0755);  // whatever the umask
+    input.mounts.push_back({.source = file,
+                            .dest = std::string(kStepInitPath),
+                            .recursive = false,
+                            .options = {"nosuid", "nodev"}});
+    input.args.insert(input.args.begin(), {std::string(kStepInitPath), "--"});
   }
 
   ResolvedUser user_in_maps(const IdMap& uids, const IdMap& gids) {

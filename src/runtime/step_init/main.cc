@@ -1,0 +1,218 @@
+// Process 1 of an emulated step: slipway-init -- PROGRAM [ARGUMENT...]
+//
+// It starts the program as its child, waits for whatever is handed to it, and ends as the program did: with
+// its exit code, or 128 + the signal that killed it. The kernel then kills what is left in the namespace, as
+// it does when the program itself is process 1.
+//
+// It is there because the kernel does not kill process 1 by a signal from inside its namespace, and QEMU ends
+// a program that crashed by sending itself the signal and waiting for that: for ever, if it is process 1.
+//
+// A program of this machine without a library, since it runs in any image. It handles no signal: as process 1
+// it gets none that it does not ask for.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wregister"         // it is C
+#pragma GCC diagnostic ignored "-Wunused-function"  // no threads here
+extern "C" {
+#include "qemu/selftest/machine.h"
+}
+#pragma GCC diagnostic pop
+
+#if defined(__x86_64__)
+enum { NR_setsid = 112, NR_faccessat = 269 };
+#elif defined(__aarch64__)
+enum { NR_setsid = 157, NR_faccessat = 48 };
+#endif
+
+namespace {
+
+enum Errno : word {
+  kNoPermission = 1,  // EPERM ...
+  kNotFound = 2,
+  kInterrupted = 4,
+  kInputOutput = 5,
+  kTooManyArguments = 7,
+  kNotAProgram = 8,
+  kAgain = 11,
+  kNoMemory = 12,
+  kAccess = 13,
+  kNotADirectory = 20,
+  kIsADirectory = 21,
+  kInvalid = 22,
+  kBusy = 26,
+  kNameTooLong = 36,
+  kTooManyLinks = 40,
+};
+
+constexpr int kCannotExecute = 126;  // both as shells say it
+constexpr int kNoSuchProgram = 127;
+constexpr word kCurrentDirectory = -100;
+constexpr unsigned long kLongestPath = 4096;
+
+word call(word number, word a = 0, word b = 0, word c = 0, word d = 0) {
+  return call6(number, a, b, c, d, 0, 0);
+}
+word address(const void* pointer) { return reinterpret_cast<word>(pointer); }
+
+[[noreturn]] void finish(int code) {
+  for (;;) call(NR_exit_group, code);
+}
+
+/// Collects what fits; what does not is cut and remembered.
+template <unsigned long kSize>
+class Text {
+ public:
+  void add(char c) {
+    volatile char* bytes = bytes_;  // else the compiler may call memcpy, and there is none
+    if (size_ + 1 < kSize)
+      bytes[size_++] = c;
+    else
+      cut_ = true;
+    bytes[size_] = 0;
+  }
+  void add(const char* text) {
+    while (*text != 0) add(*text++);
+  }
+  const char* bytes() const { return bytes_; }
+  word size() const { return static_cast<word>(size_); }
+  bool cut() const { return cut_; }
+
+ private:
+  char bytes_[kSize];
+  unsigned long size_ = 0;
+  bool cut_ = false;
+};
+
+const char* message_of(word error) {
+  switch (error) {
+    case kNoPermission:
+      return "Operation not permitted";
+    case kNotFound:
+      return "No such file or directory";
+    case kInputOutput:
+      return "Input/output error";
+    case kTooManyArguments:
+      return "Argument list too long";
+    case kNotAProgram:
+      return "Exec format error";
+    case kAgain:
+      return "Resource temporarily unavailable";
+    case kNoMemory:
+      return "Cannot allocate memory";
+    case kAccess:
+      return "Permission denied";
+    case kNotADirectory:
+      return "Not a directory";
+    case kIsADirectory:
+      return "Is a directory";
+    case kInvalid:
+      return "Invalid argument";
+    case kBusy:
+      return "Text file busy";
+    case kNameTooLong:
+      return "File name too long";
+    case kTooManyLinks:
+      return "Too many levels of symbolic links";
+    default:
+      return nullptr;
+  }
+}
+
+/// Why the program was not started.
+struct Failure {
+  word error = kNotFound;
+  bool interpreter_missing = false;  ///< the file is there, but not what is to run it
+};
+
+/// In crun's words, for crun_log.h reads them.
+[[noreturn]] void fail(const Failure& failure) {
+  Text<256> line;
+  line.add("{\"msg\":\"exec container process");
+  if (failure.interpreter_missing) line.add(" (missing dynamic library?)");
+  line.add(": ");
+  if (const char* message = message_of(failure.error)) {
+    line.add(message);
+  } else {
+    line.add("error ");
+    if (failure.error >= 100) line.add(static_cast<char>('0' + failure.error / 100 % 10));
+    line.add(static_cast<char>('0' + failure.error / 10 % 10));
+    line.add(static_cast<char>('0' + failure.error % 10));
+  }
+  line.add("\",\"level\":\"error\"}\n");
+  call(NR_write, 2, address(line.bytes()), line.size());
+  finish(failure.error == kNotFound || failure.error == kNotADirectory ? kNoSuchProgram : kCannotExecute);
+}
+
+/// Returns only if the file could not be executed.
+Failure execute(const char* path, char** arguments, char** environment) {
+  const word error = -call(NR_execve, address(path), address(arguments), address(environment));
+  const bool there = error == kNotFound && call(NR_faccessat, kCurrentDirectory, address(path), 0) == 0;
+  return {error, there};
+}
+
+bool has_slash(const char* name) {
+  while (*name != 0)
+    if (*name++ == '/') return true;
+  return false;
+}
+
+const char* search_path(char** environment) {
+  for (; *environment != nullptr; ++environment) {
+    const char* entry = *environment;
+    if (entry[0] == 'P' && entry[1] == 'A' && entry[2] == 'T' && entry[3] == 'H' && entry[4] == '=')
+      return entry + 5;
+  }
+  return "";
+}
+
+/// Goes on to the next place when the program is not there or may not be executed; if nothing does, no
+/// permission is the better answer.
+[[noreturn]] void run_program(char** arguments, char** environment) {
+  const char* name = arguments[0];
+  if (has_slash(name)) fail(execute(name, arguments, environment));
+  Failure answer;
+  const char* place = search_path(environment);
+  while (true) {
+    Text<kLongestPath> path;
+    if (*place == 0 || *place == ':') path.add('.');
+    while (*place != 0 && *place != ':') path.add(*place++);
+    path.add('/');
+    path.add(name);
+    if (!path.cut()) {
+      const Failure failure = execute(path.bytes(), arguments, environment);
+      const bool absent = failure.error == kNotFound || failure.error == kNotADirectory;
+      if (failure.interpreter_missing || (!absent && failure.error != kAccess)) fail(failure);
+      if (failure.error == kAccess) answer = failure;
+    }
+    if (*place == 0) fail(answer);
+    ++place;
+  }
+}
+
+/// Reaps everybody until `program` has ended; the exit code that says how.
+int wait_for(word program) {
+  while (true) {
+    int status = 0;
+    const word ended = call(NR_wait4, -1, address(&status), 0, 0);
+    if (ended == program) {
+      const int signal = status & 0x7f;
+      return signal != 0 ? 128 + signal : (status >> 8) & 0xff;
+    }
+    if (ended < 0 && ended != -kInterrupted) return kCannotExecute;
+  }
+}
+
+}  // namespace
+
+extern "C" __attribute__((noreturn, used)) void start(word* stack) {
+  const word count = stack[0];
+  char** arguments = reinterpret_cast<char**>(stack + 1);
+  if (count < 3) finish(kCannotExecute);
+  const word program = call(NR_clone, SIGCHLD);
+  if (program < 0) fail({-program, false});
+  if (program == 0) {
+    // As crun made process 1: the first of a session and of a group of its own.
+    call(NR_setsid);
+    run_program(arguments + 2, arguments + count + 1);
+  }
+  finish(wait_for(program));
+}
