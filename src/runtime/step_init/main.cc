@@ -25,8 +25,8 @@ enum { NR_setsid = 157, NR_faccessat = 48 };
 
 namespace {
 
-enum Errno : word {
-  kNoPermission = 1,  // EPERM ...
+enum Error : word {  // errno(3)
+  kNotPermitted = 1,
   kNotFound = 2,
   kInterrupted = 4,
   kInputOutput = 5,
@@ -84,7 +84,7 @@ class Text {
 
 const char* message_of(word error) {
   switch (error) {
-    case kNoPermission:
+    case kNotPermitted:
       return "Operation not permitted";
     case kNotFound:
       return "No such file or directory";
@@ -142,11 +142,20 @@ struct Failure {
   finish(failure.error == kNotFound || failure.error == kNotADirectory ? kNoSuchProgram : kCannotExecute);
 }
 
+bool exists(const char* path) { return call(NR_faccessat, kCurrentDirectory, address(path), 0) == 0; }
+
+bool is_directory(const char* path) {
+  Text<kLongestPath> inside;
+  inside.add(path);
+  inside.add("/.");
+  return !inside.cut() && exists(inside.bytes());
+}
+
 /// Returns only if the file could not be executed.
 Failure execute(const char* path, char** arguments, char** environment) {
   const word error = -call(NR_execve, address(path), address(arguments), address(environment));
-  const bool there = error == kNotFound && call(NR_faccessat, kCurrentDirectory, address(path), 0) == 0;
-  return {error, there};
+  if (error == kAccess && is_directory(path)) return {kIsADirectory};
+  return {error, error == kNotFound && exists(path)};
 }
 
 bool has_slash(const char* name) {
@@ -164,8 +173,8 @@ const char* search_path(char** environment) {
   return "";
 }
 
-/// Goes on to the next place when the program is not there or may not be executed; if nothing does, no
-/// permission is the better answer.
+/// What is not there, is a directory or may not be executed is passed over. If there is nothing else, the
+/// last that was there is the better answer.
 [[noreturn]] void run_program(char** arguments, char** environment) {
   const char* name = arguments[0];
   if (has_slash(name)) fail(execute(name, arguments, environment));
@@ -180,8 +189,9 @@ const char* search_path(char** environment) {
     if (!path.cut()) {
       const Failure failure = execute(path.bytes(), arguments, environment);
       const bool absent = failure.error == kNotFound || failure.error == kNotADirectory;
-      if (failure.interpreter_missing || (!absent && failure.error != kAccess)) fail(failure);
-      if (failure.error == kAccess) answer = failure;
+      const bool unfit = failure.error == kAccess || failure.error == kIsADirectory;
+      if (failure.interpreter_missing || (!absent && !unfit)) fail(failure);
+      if (unfit) answer = failure;
     }
     if (*place == 0) fail(answer);
     ++place;
