@@ -92,6 +92,14 @@ class AsNatively(SlipwayCase):
     def test_mips64le(self):
         self.compare("linux/mips64le")
 
+    def test_first_process_that_crashes_fails_its_step(self):
+        """QEMU's programs send themselves the signal; it hung, for nobody inside can kill process 1."""
+        self.import_busybox(platforms="linux/arm64")
+        context = self.context('FROM busybox\nRUN ["/bin/sh", "-c", "kill -SEGV $$; echo survived"]\n')
+        result = self.slipway("build", "--platform", "linux/arm64", context, expect=1)
+        self.assertIn("exit code: 139 (killed by signal 11)", result.err)
+        self.assertNotIn("survived\n", result.err)
+
     def test_386(self):
         self.compare("linux/386")
 

@@ -320,6 +320,7 @@ TEST_P(MountlessSandbox, RunsForeignProgramsWithoutTheHostsTable) {
   EXPECT_EQ(shell("ls /host-rootfs").out, "usr\n") << "only the emulator's own copy";
   EXPECT_EQ(shell("exit 5").exit_code, 5);
   EXPECT_GT(shell("kill -9 $$").exit_code, 0);
+  EXPECT_GT(shell("kill -SEGV $$").exit_code, 0);
   spec_.user = "app";
   EXPECT_EQ(shell("id -u; touch /tmp; mkdir -p /x; id -un").out, "1000\napp\n");
 }
