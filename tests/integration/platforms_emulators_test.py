@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tarfile
 
-from harness import AMD64, ARM64, BOTH, SLIPWAY, SlipwayCase, main, need, private_binfmt, run
+from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, SlipwayCase, main, need, private_binfmt, run
 
 QEMU = "/usr/bin/qemu-aarch64-static"
 RUN = "FROM busybox\nRUN uname -m > /machine\n"
