@@ -28,7 +28,7 @@ def seccomp():
                          {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS}] + masked}
 
 
-def spec(command, env, user, capabilities, writable, masked):
+def spec(command, env, user, capabilities, writable, masked, namespaces):
     options = ["nosuid", "noexec", "nodev"]
     held = {kind: capabilities for kind in (["bounding", "effective", "permitted"] if user == 0 else ["bounding"])}
     mounts = [{"destination": "/proc", "type": "proc", "source": "proc", "options": options},
@@ -44,16 +44,17 @@ def spec(command, env, user, capabilities, writable, masked):
             "hostname": "container",
             "mounts": mounts,
             "linux": {"namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
-                      "seccomp": seccomp(),
+                      **({} if namespaces else {"seccomp": seccomp()}),
                       "maskedPaths": ["/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware", *masked],
                       "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]}}
 
 
-def start_in_container(bundle, name, command, env, writable, user=0, capabilities=CAPABILITIES, masked=()):
-    """A Popen of the container, which has the network of the machine. `writable`: directories; the rest can be read only."""
+def start_in_container(bundle, name, command, env, writable, user=0, capabilities=CAPABILITIES, masked=(), namespaces=False):
+    """A Popen of the container, which has the network of the machine. `writable`: directories; the rest can be read only.
+    `namespaces`: user namespaces are allowed in it, and mounts in them."""
     os.makedirs(os.path.join(bundle, "rootfs"), exist_ok=True)
     with open(os.path.join(bundle, "config.json"), "w") as file:
-        json.dump(spec(command, env, user, capabilities, writable, masked), file)
+        json.dump(spec(command, env, user, capabilities, writable, masked, namespaces), file)
     return subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", START, "sh", bundle, name],
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             errors="replace")

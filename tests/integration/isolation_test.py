@@ -156,6 +156,7 @@ class InContainer(Isolation):
     """Docker's defaults."""
     inside = 0  # as whom slipway runs
     capabilities = CAPABILITIES
+    namespaces = False
     tier = "chroot"
     dockerfile = WITH_USER
 
@@ -185,7 +186,7 @@ class InContainer(Isolation):
         args = [arg.replace(CACHE + "/", self.dir + "/") for arg in args]
         name = "slipway-test-%d-%d" % (os.getpid(), self.bundles)
         return start_in_container(bundle, name, [program, *args], self.environment(env), [self.dir], user=self.inside,
-                                  capabilities=self.capabilities, masked=self.masked)
+                                  capabilities=self.capabilities, masked=self.masked, namespaces=self.namespaces)
 
     def test_same_image_as_outside(self):
         self.import_busybox()
@@ -227,6 +228,36 @@ class InContainer(Isolation):
         again = self.build(context, "--secret", self.secret, platforms=AMD64)
         steps = step_lines(again.err)
         self.assertEqual({}, {name: said for name, said in steps.items() if said != ["CACHED"]})
+
+
+class InContainerWithNamespaces(InContainer):
+    """As Docker runs it with `--security-opt seccomp=unconfined`: no privilege, but user namespaces."""
+    namespaces = True
+    tier = "oci"
+
+    def test_same_image_as_outside(self):
+        self.import_busybox()
+        layout, result = self.built_layout("inside", self.dockerfile)
+        self.assertNotIn("steps run by", result.err)
+        self.assertEqual("oci", self.read_json(self.dir, "metadata.json")["slipway"]["isolation"])
+        self.check_store()
+        self.import_busybox_outside()
+        outside, _ = self.built_layout("outside-layout", self.dockerfile, root="outside")
+        self.expect_same_images(outside, layout)
+
+    def test_version_tells(self):
+        self.assertRegex(self.slipway("version").out, r"steps    oci, by .*crun, rootless")
+
+    def test_oci_does_not_fall_back(self):
+        self.import_busybox(platforms=AMD64)
+        self.build(self.context("FROM busybox\nRUN true\n"), "--isolation=oci", platforms=AMD64)
+
+
+class UserInContainerWithNamespaces(InContainerWithNamespaces):
+    """The same for an ordinary user of the container, who has one id."""
+    inside = NOBODY
+    capabilities = []
+    dockerfile = KINDS
 
 
 class UnprivilegedInContainer(InContainer):
