@@ -74,6 +74,12 @@ json further_mount(const OciMount& entry) {
           {"options", std::move(options)}};
 }
 
+// The runtime binds the root to itself and thereby loses what the mount had: a device node in an image would
+// open the host's device. "/" alone it takes for no place to mount at.
+json keep_devices_out(const OciSpecInput& input) {
+  return mount("/.", "none", input.rootfs.c_str(), {"remount", "bind", "nodev"});
+}
+
 json mounts(const OciSpecInput& input) {
   std::vector<std::string> terminals{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
   if (input.tty_group_mapped) terminals.emplace_back("gid=5");
@@ -85,6 +91,7 @@ json mounts(const OciSpecInput& input) {
       mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
       sys_mount(input),
   });
+  if (input.all_capabilities.empty()) list.push_back(keep_devices_out(input));
   for (const OciMount& entry : input.mounts) list.push_back(further_mount(entry));
   return list;
 }

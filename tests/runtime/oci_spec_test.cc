@@ -48,6 +48,11 @@ TEST(OciSpec, TtyGroupOnlyIfItExists) {
   EXPECT_TRUE(has_option(mount_at(spec({}), "/dev/pts"), "gid=5"));
   EXPECT_FALSE(has_option(mount_at(spec({.tty_group_mapped = false}), "/dev/pts"), "gid=5"));
 }
+// A device node in an image would open the host's device, for root also its disks.
+TEST(OciSpec, RootOpensNoDevicesUnlessTheStepMayAll) {
+  EXPECT_TRUE(has_option(mount_at(spec({.rootfs = "/store/root"}), "/."), "nodev"));
+  EXPECT_TRUE(mount_at(spec({.all_capabilities = {"CAP_SYS_ADMIN"}}), "/.").is_null());
+}
 // USER app followed by RUN sudo is common; docker and BuildKit let it work.
 TEST(OciSpec, SetUserIdProgramsWork) {
   EXPECT_EQ(spec({.args = {"a"}})["process"]["noNewPrivileges"], false);
