@@ -5,8 +5,6 @@ import subprocess
 from harness import AMD64, ARM64, SlipwayCase, main, need_program, run, step_lines
 
 WITHOUT_RANGE = 54321
-RANGE_NAME, WITH_RANGE = "slipwaytest", 54322
-RANGE_LINE = RANGE_NAME + ":2000000:65536\n"
 
 DOCKERFILE = """FROM busybox AS build
 WORKDIR /src
@@ -66,9 +64,9 @@ class OneId(Rootless, SlipwayCase):
         self.assertIn("/etc/subuid", result.err)
 
 
-class ManyIds(Rootless, SlipwayCase):
-    """A range in /etc/subuid, used by newuidmap."""
-    user = WITH_RANGE
+class UserWithRange:
+    """Makes an account with a range in /etc/subuid, which newuidmap reads, for the time of a class's tests."""
+    user, name, first = 54322, "slipwaytest", 2000000
 
     made_user = False
     made_ranges = []
@@ -76,24 +74,30 @@ class ManyIds(Rootless, SlipwayCase):
     @classmethod
     def setUpClass(cls):
         need_program("newuidmap")
+        cls.range_line = "%s:%d:65536\n" % (cls.name, cls.first)
         cls.addClassCleanup(cls.remove_user)
-        if subprocess.run(["id", RANGE_NAME], capture_output=True).returncode != 0:
-            run(["useradd", "--uid", str(WITH_RANGE), "--user-group", "--no-create-home", "--no-log-init", RANGE_NAME])
+        if subprocess.run(["id", cls.name], capture_output=True).returncode != 0:
+            run(["useradd", "--uid", str(cls.user), "--user-group", "--no-create-home", "--no-log-init", cls.name])
             cls.made_user = True  # with it go the ranges that useradd may have given it
+        cls.made_ranges = []
         for path in ("/etc/subuid", "/etc/subgid"):
-            if not any(line.startswith(RANGE_NAME + ":") for line in lines_of(path)):
+            if not any(line.startswith(cls.name + ":") for line in lines_of(path)):
                 with open(path, "a") as file:
-                    file.write(RANGE_LINE)
+                    file.write(cls.range_line)
                 cls.made_ranges.append(path)
 
     @classmethod
     def remove_user(cls):
         for path in cls.made_ranges:
-            kept = [line for line in lines_of(path) if line != RANGE_LINE]
+            kept = [line for line in lines_of(path) if line != cls.range_line]
             with open(path, "w") as file:
                 file.writelines(kept)
         if cls.made_user:
-            run(["userdel", RANGE_NAME])
+            run(["userdel", cls.name])
+
+
+class ManyIds(UserWithRange, Rootless, SlipwayCase):
+    """A range in /etc/subuid, used by newuidmap."""
 
     def test_steps_may_be_other_users(self):
         self.import_busybox()
