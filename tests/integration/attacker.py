@@ -103,7 +103,7 @@ class AttackedCase(SlipwayCase):
     def environment(self, extra=None):
         return super().environment({"OUTSIDE": self.token, "SLIPWAY_OUTSIDE": self.token, **(extra or {})})
 
-    def import_base(self, name="busybox", links=()):
+    def import_base(self, name="busybox", links=(), **options):
         """Busybox with device nodes, and with symbolic links instead of what it has at these paths."""
         original = os.path.join(CACHE, "busybox-%s.tar" % DEBIAN_NAME[self.platform])
         need(os.path.exists(original), original + " is missing: run tests/support/test_bases.sh")
@@ -122,7 +122,7 @@ class AttackedCase(SlipwayCase):
             text = b"#!/bin/sh\nid -u\n"
             new.addfile(self.entry("/nodes-setuid", size=len(text), mode=0o6755), io.BytesIO(text))
         self.give(tar)
-        self.slipway("import", tar, "--platform", self.platform, "-t", name)
+        self.slipway("import", tar, "--platform", self.platform, "-t", name, **options)
 
     @staticmethod
     def entry(path, **fields):

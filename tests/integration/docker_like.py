@@ -2,7 +2,10 @@
 and mounts. Made with crun itself, on the machine's own files."""
 import json
 import os
+import shutil
 import subprocess
+
+from harness import SLIPWAY
 
 CAPABILITIES = ["CAP_" + name for name in (
     "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW", "SETFCAP",
@@ -58,3 +61,25 @@ def start_in_container(bundle, name, command, env, writable, user=0, capabilitie
     return subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", START, "sh", bundle, name],
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             errors="replace")
+
+
+class InContainer:
+    """For a SlipwayCase: its slipway runs in such a container, as the user `inside`, started by the program `wrapper`."""
+    inside = 0
+    capabilities = CAPABILITIES
+    wrapper = ()
+    masked = ()
+    bundles = 0
+
+    def start(self, *args, env=None, **_):
+        self.bundles += 1
+        bundle = "%s-bundle-%d" % (self.dir, self.bundles)
+        os.mkdir(bundle)
+        self.addCleanup(subprocess.run, ["rm", "-rf", bundle], check=False)
+        subprocess.run(["chown", "-hR", str(self.inside), self.dir], check=True)
+        program = self.path("slipway")
+        if not os.path.exists(program):
+            shutil.copy(SLIPWAY, program)
+        name = "slipway-test-%d-%d" % (os.getpid(), self.bundles)
+        return start_in_container(bundle, name, [*self.wrapper, program, *args], self.environment(env), [self.dir],
+                                  user=self.inside, capabilities=self.capabilities, masked=self.masked)

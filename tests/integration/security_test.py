@@ -1,9 +1,11 @@
 """From inside a step: what of the machine can be seen, changed or left for. Everything that is tried must fail, but for what
 docs/isolation.md says of a tier; and with the guards switched off it must succeed, or it would prove nothing."""
 import os
+import socket
 
 from attacker import AttackedCase
-from harness import ARM64, main, need, need_platform
+from docker_like import InContainer
+from harness import ARM64, main, need, need_platform, need_program, run
 from rootless_test import WITHOUT_RANGE, UserWithRange
 
 # A step has the machine's network unless it is given none.
@@ -79,6 +81,104 @@ class Emulated(OtherUsers, AttackedCase):
     def setUp(self):
         need_platform(ARM64)
         super().setUp()
+
+
+# A process of the container's that is none of the step's, for the attempts to reach for.
+VICTIM_INSIDE = """sleep 1000 & victim=$!
+facts=$1/context/facts; shift
+if [ -f "$facts" ]; then sed -i "s/^VICTIM=.*/VICTIM='$victim'/" "$facts"; fi
+"$@"; code=$?
+kill $victim 2>/dev/null
+exit $code
+"""
+# What the container's filter decides; that of docker_like refuses less than Docker's.
+CONTAINERS_OWN = {"io-uring", "userfaultfd", "vsock"}
+# What docs/isolation.md says of both tiers: signals to processes of the container, its network; for root, its devices.
+BELOW_OCI = SHARED_NETWORK | CONTAINERS_OWN | {"shell_signal", "signal"}
+DEVICES = {"device_nodes_of_image"}
+CONTAINERS_PROC = {"other_processes", "mounts_of_machine", "runtime_programs"}
+# What proot only pretends to do, for a user who is not root.
+PRETENDED = {"capset-raise", "mknod-block", "mknod-char", "shell_mknod", "overlay-attribute", "sethostname"}
+
+
+
+
+def may_trace():
+    """What a process may do to others of its user's where Yama does not forbid it."""
+    try:
+        with open("/proc/sys/kernel/yama/ptrace_scope") as file:
+            allowed = file.read().strip() == "0"
+    except FileNotFoundError:
+        allowed = True
+    return {"read-memory", "take-descriptor"} if allowed else set()
+
+
+class Contained(InContainer, AttackedCase):
+    """Where namespaces are refused. What holds less there is listed, and nothing else may."""
+
+    def setUp(self):
+        need(os.geteuid() == 0, "only root may make such containers")
+        need_program("crun")
+        need_program("proot")
+        super().setUp()
+        self.wrapper = ["/bin/sh", "-c", VICTIM_INSIDE, "sh", self.dir]
+
+    def broken_by(self, tier):
+        env = {"SLIPWAY_ISOLATION": tier}
+        self.import_base(env=env)
+        before = self.outside()
+        found = self.attack(env=env)
+        self.assertEqual(before, self.outside())
+        self.assertIsNone(self.victim.poll(), "the process outside of the container was ended")
+        return {name: what for name, what in found.items() if what}
+
+
+class RootInContainer(Contained):
+    def test_chroot(self):
+        broken = self.broken_by("chroot")
+        self.assertEqual(BELOW_OCI | DEVICES, set(broken), broken)
+
+    def test_proot(self):
+        broken = self.broken_by("proot")
+        self.assertEqual(BELOW_OCI | DEVICES | CONTAINERS_PROC, set(broken), broken)
+
+
+class UserInContainer(Contained):
+    inside = WITHOUT_RANGE
+    capabilities = ()
+
+    def test_proot(self):
+        broken = self.broken_by("proot")
+        expected = BELOW_OCI | CONTAINERS_PROC | PRETENDED | may_trace() | {"environment", "token_in_processes"}
+        self.assertEqual(expected, set(broken), broken)
+
+
+# What any process of the user's can do, guards aside.
+EVERYONES = SHARED_NETWORK | {
+    "outside_file", "roots_of_processes", "token_in_files", "token_in_processes", "others_cache", "sockets",
+    "shared_memory_file", "shared-memory", "other_processes", "environment", "shell_signal", "signal", "descriptors",
+    "device_nodes", "mounts_of_machine"}
+
+
+class Unguarded(AttackedCase):
+    """No step at all: the attempts reach what the same user has outside, so that they can find it if a step has it."""
+    user = WITHOUT_RANGE
+
+    def test_all_is_found(self):
+        need(os.geteuid() == 0, "only root can become others")
+        context = self.attack_context()
+        place = self.path("place")
+        os.mkdir(place)
+        self.give(place)
+        self.write("outside/cache-" + self.mark, "")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.path("outside", "socket"))
+            directory = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+            self.addCleanup(os.close, directory)
+            env = {"PATH": os.environ["PATH"], "X": context, "PLACE": place, "SEARCHED": self.path("outside"), "OUTSIDE": "1"}
+            text = run(["sh", os.path.join(context, "attempts.sh")], env=env, pass_fds=[directory], **self.as_builder())
+        found = self.results(text)
+        self.assertEqual(set(), {name for name in EVERYONES | may_trace() if not found[name]}, found)
 
 
 if __name__ == "__main__":

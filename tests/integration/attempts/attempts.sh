@@ -1,7 +1,9 @@
 # What an attacker tries from inside a build step with a shell. `attempt NAME` runs the function of that name, which prints
-# what it reached, or nothing. Files are opened for writing, but nothing is written.
-. /x/facts
-export VICTIM MARKER ABSTRACT SHARED_MEMORY ATTEMPTS=/x/attempts
+# what it reached, or nothing. Files are opened for writing, but nothing is written. X: where the attempts are; PLACE: where
+# they may make files; SEARCHED: what they look through.
+: "${X:=/x}" "${PLACE:=/att}" "${SEARCHED:=/}"
+. "$X/facts"
+export VICTIM MARKER ABSTRACT SHARED_MEMORY ATTEMPTS="$X/attempts"
 
 attempt() {
   what=$("$1" 2>/dev/null </dev/null | tr '\n' ' ' | head -c 300)
@@ -22,10 +24,10 @@ roots_of_processes() {
 }
 
 # In files of others, of other steps and of the machine: TOKEN is a pattern that does not match itself.
-token_in_files() { find / \( -path /proc -o -path /sys -o -path /x \) -prune -o -type f -exec grep -l -e "$TOKEN" {} +; }
+token_in_files() { find $SEARCHED \( -path /proc -o -path /sys -o -path "$X" \) -prune -o -type f -exec grep -l -e "$TOKEN" {} +; }
 token_in_processes() { grep -l -s -e "$TOKEN" /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/[0-9]*/mountinfo; }
-others_cache() { find / \( -path /proc -o -path /sys \) -prune -o -name "$CACHE_MARK" -print; }
-sockets() { find / \( -path /proc -o -path /sys \) -prune -o -type s -print; }
+others_cache() { find $SEARCHED \( -path /proc -o -path /sys \) -prune -o -name "$CACHE_MARK" -print; }
+sockets() { find $SEARCHED \( -path /proc -o -path /sys \) -prune -o -type s -print; }
 shared_memory_file() { ls "/dev/shm/$SHARED_FILE"; }
 
 # --- processes
@@ -39,9 +41,9 @@ other_processes() {
 environment() {
   { env; cat /proc/1/environ | tr '\0' '\n'; } | grep -e ^SLIPWAY -e ^_ -e LIBCONTAINER -e CRUN -e ^OUTSIDE | grep -v '^_='
 }
-shell_signal() { kill -9 "$VICTIM" && echo "killed $VICTIM"; }
+shell_signal() { kill -CONT "$VICTIM" && echo "$VICTIM"; }
 runtime_programs() { for process in /proc/[0-9]*; do opens_for_writing "$process/exe"; done | grep -v /self/; }
-descriptors_of_first() { ls -l /proc/1/fd/ | sed -n 's/.* -> //p' | grep -v -e '^pipe:' -e '^/dev/null$' -e '^/x/' -e '^/out$'; }
+descriptors_of_first() { ls -l /proc/1/fd/ | sed -n 's/.* -> //p' | grep -v -e '^pipe:' -e '^/dev/null$' -e "^$X/" -e '^/out$'; }
 
 # --- what mounts show
 
@@ -61,7 +63,9 @@ proc_secrets() {
     [ -e /proc/$file ] && head -c 1 /proc/$file | grep -q . && echo /proc/$file
   done
 }
+# A step that has copies of what is in /proc may change them.
 proc_writes() {
+  [ "$(stat -f -c %t /proc)" = 9fa0 ] || return
   opens_for_writing /proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/vm/drop_caches \
     /proc/sys/kernel/hostname /proc/sys/fs/binfmt_misc/register /proc/sys/fs/binfmt_misc/status /proc/irq/default_smp_affinity
 }
@@ -80,8 +84,8 @@ cgroup_writes() {
 
 # --- the tools that an image has
 
-shell_mount() { mkdir -p /att/m; mount -t tmpfs none /att/m && echo mounted && umount /att/m; }
-shell_mknod() { mknod /att/node b 7 0 && echo made; rm -f /att/node; }
+shell_mount() { mkdir -p m; mount -t tmpfs none m && echo mounted && umount m; }
+shell_mknod() { mknod shell-node b 7 0 && echo made; }
 shell_unshare() { unshare -r true && echo unshared; }
 shell_capabilities() { # CapPrm, CapEff, CapBnd: beyond those of containers
   for set in $(sed -n 's/^Cap[A-Z][a-z]*:\s*//p' /proc/self/status); do
@@ -89,10 +93,10 @@ shell_capabilities() { # CapPrm, CapEff, CapBnd: beyond those of containers
   done
 }
 
-mkdir -p /att
-cd /att || exit
-for name in $(sed -n 's/^\([a-z_]*\)() {.*/\1/p' /x/attempts.sh); do
+mkdir -p "$PLACE"
+cd "$PLACE" || exit
+for name in $(sed -n 's/^\([a-z_]*\)() {.*/\1/p' "$X/attempts.sh"); do
   case $name in attempt|opens_for_writing) ;; *) attempt "$name" ;; esac
 done
 # What was made stays: removing it could follow a mount that should not have been possible.
-if [ -x /x/attempts ]; then /x/attempts; fi
+if [ -x "$ATTEMPTS" ]; then "$ATTEMPTS"; fi
