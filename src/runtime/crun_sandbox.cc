@@ -150,7 +150,7 @@ class CrunRun {
     input.env = step_environment(spec_, input.user);
     input.ulimits = spec_.ulimits;
     input.no_new_privileges = spec_.no_new_privileges;
-    for (const char* place : {"/proc", "/dev", "/sys"}) stubs_.add(place, MountStubs::Kind::Directory);
+    for (const char* place : {"/proc", "/dev", "/sys"}) add_system_place(place);
     ensure_working_directory(spec_, root_, input.user);
     add_network_files(input);
     if (spec_.security == SecurityMode::Insecure) open_up(input);
@@ -177,6 +177,13 @@ class CrunRun {
                             .recursive = false,
                             .options = {"nosuid", "nodev"}});
     input.args.insert(input.args.begin(), {std::string(kStepInitPath), "--"});
+  }
+
+  // crun makes device nodes and links in there by name, as root, and would follow a link out of the root.
+  void add_system_place(const char* place) {
+    if (const auto status = root_.stat(place, /*follow=*/false); status && !S_ISDIR(status->st_mode))
+      throw InvalidInput(concat(place, " in the image is not a directory: a step gets its own there"));
+    stubs_.add(place, MountStubs::Kind::Directory);
   }
 
   ResolvedUser user_in_maps(const IdMap& uids, const IdMap& gids) {
