@@ -35,8 +35,15 @@ def names_of_attempts(compiled):
 
 def compile_attempts(path):
     need_program("gcc")
-    sources = sorted(os.path.join(ATTEMPTS, name) for name in os.listdir(ATTEMPTS) if name.endswith(".c"))
+    names = sorted(name for name in os.listdir(ATTEMPTS) if name.endswith(".c") and not name.endswith(".so.c"))
+    sources = [os.path.join(ATTEMPTS, name) for name in names]
     subprocess.run(["gcc", "-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", path, *sources], check=True)
+
+
+def compile_library(path):
+    need_program("gcc")
+    source = os.path.join(ATTEMPTS, "preloaded.so.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", path, source], check=True)
 
 
 def pattern_of(text):

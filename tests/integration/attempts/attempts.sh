@@ -14,7 +14,9 @@ opens_for_writing() { for file; do [ -f "$file" ] && (: >> "$file") 2>/dev/null 
 
 # --- files and secrets
 
-outside_file() { for up in "" ../../../../../../../.. /proc/self/root /proc/self/cwd/../../../../../..; do cat "$up$MARKER"; done; }
+outside_file() {
+  for up in "" ../../../../../../../.. /proc/self/root /proc/self/cwd/../../../../../..; do cat "$up$MARKER"; done
+}
 
 roots_of_processes() {
   for process in /proc/[0-9]* /proc/self /proc/thread-self; do
@@ -24,7 +26,9 @@ roots_of_processes() {
 }
 
 # In files of others, of other steps and of the machine: TOKEN is a pattern that does not match itself.
-token_in_files() { find $SEARCHED \( -path /proc -o -path /sys -o -path "$X" \) -prune -o -type f -exec grep -l -e "$TOKEN" {} +; }
+token_in_files() {
+  find $SEARCHED \( -path /proc -o -path /sys -o -path "$X" \) -prune -o -type f -exec grep -l -e "$TOKEN" {} +
+}
 token_in_processes() { grep -l -s -e "$TOKEN" /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/[0-9]*/mountinfo; }
 others_cache() { find $SEARCHED \( -path /proc -o -path /sys \) -prune -o -name "$CACHE_MARK" -print; }
 sockets() { find $SEARCHED \( -path /proc -o -path /sys \) -prune -o -type s -print; }
