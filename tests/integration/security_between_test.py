@@ -27,6 +27,8 @@ RUN touch x && cat /work/marker /copied/marker /cache/marker /tmp/marker; true
 
 
 class Between:
+    runtime = "crun"
+
     def setUp(self):
         super().setUp()
         self.write("secret", "a secret")
@@ -93,7 +95,7 @@ class Between:
     def test_runtime_cannot_be_overwritten(self):
         """CVE-2019-5736."""
         self.import_base()
-        runtime = shutil.which("crun", path=self.environment()["PATH"])
+        runtime = shutil.which(self.runtime, path=self.environment()["PATH"])
         with open(runtime, "rb") as file:
             before = hashlib.sha256(file.read()).digest()
         libraries = re.findall(r"(/\S+) \(0x", run(["ldd", runtime]))
@@ -167,6 +169,18 @@ class AsRoot(Between, AttackedCase):
     def setUp(self):
         need(os.geteuid() == 0, "only root can be root")
         super().setUp()
+
+
+class WithRunc(Between, AttackedCase):
+    runtime = "runc"
+
+    def setUp(self):
+        need(os.geteuid() == 0, "only root can be root")
+        need_program("runc")
+        super().setUp()
+
+    def environment(self, extra=None):
+        return super().environment({"SLIPWAY_OCI_RUNTIME": self.runtime, **(extra or {})})
 
 
 class ManyIds(UserWithRange, Between, AttackedCase):

@@ -64,6 +64,16 @@ class AsRoot(OtherUsers, AttackedCase):
         self.assertEqual(set(), {name for name in OPENED if not found[name]})
 
 
+class WithRunc(OtherUsers, AttackedCase):
+    def setUp(self):
+        need(os.geteuid() == 0, "only root can be root")
+        need_program("runc")
+        super().setUp()
+
+    def environment(self, extra=None):
+        return super().environment({"SLIPWAY_OCI_RUNTIME": "runc", **(extra or {})})
+
+
 class ManyIds(UserWithRange, OtherUsers, AttackedCase):
     user, name, first = 54325, "slipwayguarded", 2100000
 
