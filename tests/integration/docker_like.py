@@ -69,6 +69,7 @@ class InContainer:
     capabilities = CAPABILITIES
     wrapper = ()
     masked = ()
+    namespaces = False
     bundles = 0
 
     def start(self, *args, env=None, **_):
@@ -82,4 +83,5 @@ class InContainer:
             shutil.copy(SLIPWAY, program)
         name = "slipway-test-%d-%d" % (os.getpid(), self.bundles)
         return start_in_container(bundle, name, [*self.wrapper, program, *args], self.environment(env), [self.dir],
-                                  user=self.inside, capabilities=self.capabilities, masked=self.masked)
+                                  user=self.inside, capabilities=self.capabilities, masked=self.masked,
+                                  namespaces=self.namespaces)

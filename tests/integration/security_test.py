@@ -153,6 +153,20 @@ class RootInContainer(Contained):
         self.assertEqual(BELOW_OCI | DEVICES | CONTAINERS_PROC, set(broken), broken)
 
 
+class RootWithNamespaces(Contained):
+    """The kernel gives no fresh /proc in there: steps see the container's, but none of its processes can be reached."""
+    namespaces = True
+
+    def test_oci(self):
+        broken = self.broken_by("oci")
+        self.assertEqual(SHARED_NETWORK | {"other_processes"}, set(broken), broken)
+
+
+class UserWithNamespaces(RootWithNamespaces):
+    inside = WITHOUT_RANGE
+    capabilities = ()
+
+
 class UserInContainer(Contained):
     inside = WITHOUT_RANGE
     capabilities = ()
