@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/strings.h"
+#include "runtime/seccomp_filter.h"
 #include "runtime/seccomp_profile.h"
 
 namespace slipway {
@@ -116,12 +117,15 @@ json linux_part(const OciSpecInput& input) {
 }  // namespace
 
 std::string oci_spec(const OciSpecInput& input) {
-  const json spec = {{"ociVersion", "1.0.2"},
-                     {"process", process(input)},
-                     {"root", {{"path", input.rootfs.native()}, {"readonly", false}}},
-                     {"hostname", input.hostname},
-                     {"mounts", mounts(input)},
-                     {"linux", linux_part(input)}};
+  json spec = {{"ociVersion", "1.0.2"},
+               {"process", process(input)},
+               {"root", {{"path", input.rootfs.native()}, {"readonly", false}}},
+               {"hostname", input.hostname},
+               {"mounts", mounts(input)},
+               {"linux", linux_part(input)}};
+  // crun takes the filter compiled; others compile the profile.
+  if (input.all_capabilities.empty())
+    spec["annotations"] = {{"run.oci.seccomp_bpf_data", seccomp_filter_base64()}};
   // Arguments and variables are bytes, JSON is UTF-8: what is not would be refused; the runtime passes bytes
   // through.
   return spec.dump(-1, ' ', false, json::error_handler_t::strict);
