@@ -38,6 +38,10 @@ bool refuses_limit(std::string_view error) {
   return error.starts_with("setrlimit ") || error.find("error setting rlimit") != std::string_view::npos;
 }
 
+bool refuses_directory(std::string_view error, std::string_view directory) {
+  return error.starts_with("chdir ") || error.find(concat("mkdir ", directory)) != std::string_view::npos;
+}
+
 std::optional<StartFailure> start_failure(std::string_view error, std::string_view program) {
   const auto says = [&](std::string_view part) { return error.find(part) != std::string_view::npos; };
   const bool about_program = says("executable") || says("exec container process") || says("exec: \"");

@@ -19,6 +19,9 @@ bool says_proc_refused(std::string_view error);
 /// setrlimit(2) was refused: a limit of the step is above what this process may give.
 bool refuses_limit(std::string_view error);
 
+/// The step's working directory is none that a process can be in.
+bool refuses_directory(std::string_view error, std::string_view directory);
+
 struct StartFailure {
   int exit_code = 0;    ///< 127 not there, 126 not executable (as shells say it)
   std::string message;  ///< one line for people

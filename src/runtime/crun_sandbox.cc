@@ -337,6 +337,8 @@ class CrunRun {
   SandboxResult explain(const std::string& error,
                         const std::function<void(int, std::string_view)>& on_output) const {
     const auto failure = start_failure(error, spec_.args.front());
+    if (refuses_directory(error, spec_.cwd))
+      throw InvalidInput(concat("the working directory \"", spec_.cwd, "\" cannot be entered: ", error));
     if (refuses_limit(error)) {
       HostError refused(concat("--ulimit: this machine does not allow it: ", error));
       refused.set_hint("only root may raise a hard limit, and nofile not above /proc/sys/fs/nr_open");

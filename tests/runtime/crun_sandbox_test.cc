@@ -71,6 +71,11 @@ TEST_F(CrunSandbox, UserComesFromTheImage) {
   EXPECT_EQ(run({"/bin/id"}).out, "uid=1000(app) gid=1000 groups=44(video),1000\n");
 }
 
+TEST_F(CrunSandbox, WorkingDirectoryThatIsNoneIsTheImagesFault) {
+  spec_.cwd = "/proc/self/fd/3";
+  EXPECT_THROW(run({"/bin/true"}), InvalidInput);
+}
+
 TEST_F(CrunSandbox, UnknownUserIsRefused) {
   spec_.user = "whoever";
   EXPECT_THROW(run({"/bin/id"}), InvalidInput);
