@@ -19,10 +19,11 @@ ALLOWED = {
     "content": LEAVES,
     "registry": LEAVES,
     "qemu": LEAVES,
+    "accel": LEAVES + ["qemu"],
     "scheduler": ["base"],
 }
 for name in ("cache", "dockerfile", "runtime"):
-    ALLOWED[name] = LEAVES + ["content", "registry", "qemu"]
+    ALLOWED[name] = LEAVES + ["content", "registry", "qemu", "accel"]
 ALLOWED["nodes"] = sorted(ALLOWED)
 ALLOWED["build"] = sorted(ALLOWED)
 ALLOWED["tools"] = sorted(ALLOWED)
