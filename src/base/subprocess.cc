@@ -69,10 +69,12 @@ void prepare_child(const Command& command, pid_t parent) {
   // In a pid namespace of its own the parent may be invisible (0); only a changed visible parent means it
   // died.
   if (const pid_t now = ::getppid(); now != parent && now == 1 && parent != 1) ::_exit(125);
+  // Handlers first: ours must not run in the child, which may share our memory.
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD, SIGTSTP}) ::signal(signal, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD, SIGTSTP}) ::signal(signal, SIG_DFL);
+  for (const int fd : command.inherited) ::fcntl(fd, F_SETFD, 0);
   if (command.child_setup)
     if (const int error = command.child_setup()) die_in_child(error, "set-up");
 }
@@ -188,11 +190,16 @@ ProcessResult run_process(const Command& command, std::stop_token stop) {
   const std::string directory = command.directory.empty() ? "." : command.directory.native();
   const pid_t parent = ::getpid();
   std::error_code problem;
-  bp::child child(
-      bp::exe = program, bp::args = args, environment, bp::start_dir = directory,
-      bp::posix::fd.bind(STDIN_FILENO, stdin_fd), bp::posix::fd.bind(STDOUT_FILENO, out.write.get()),
-      bp::posix::fd.bind(STDERR_FILENO, err.write.get()), problem,
-      bp::extend::on_exec_setup = [&](auto&) { prepare_child(command, parent); });
+  const auto start = [&](auto&&... how) {
+    return bp::child(
+        bp::exe = program, bp::args = args, environment, bp::start_dir = directory,
+        bp::posix::fd.bind(STDIN_FILENO, stdin_fd), bp::posix::fd.bind(STDOUT_FILENO, out.write.get()),
+        bp::posix::fd.bind(STDERR_FILENO, err.write.get()), problem,
+        bp::extend::on_exec_setup = [&](auto&) { prepare_child(command, parent); }, how...);
+  };
+  // The caller's set-up may fork, which a child that shares our memory must not. Copying that memory's page
+  // tables takes the longer the larger we are.
+  bp::child child = command.child_setup ? start() : start(bp::posix::use_vfork);
   if (problem) throw SystemError(problem.value(), "start", program);
   out.write.reset();
   err.write.reset();

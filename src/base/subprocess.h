@@ -27,6 +27,7 @@ struct Command {
   /// Runs in the child between fork and exec. Only async-signal-safe calls; returns 0 or an errno, which ends
   /// the child with exit code 125 and a message on its stderr.
   std::function<int()> child_setup;
+  std::vector<int> inherited;             ///< descriptors that the program finds open
   std::chrono::milliseconds grace{3000};  ///< between SIGTERM and SIGKILL when stopped
 };
 

@@ -40,7 +40,7 @@
 #include "runtime/sandbox.h"
 #include "runtime/step_cgroup.h"
 #include "runtime/step_init.h"
-#include "runtime/step_keeper.h"
+#include "runtime/step_launch.h"
 #include "runtime/step_process.h"
 #include "runtime/step_setup.h"
 #include "runtime/users.h"
@@ -108,17 +108,15 @@ class CrunRun {
     }
     std::optional<StepCgroup> cgroup;
     if (spec_.limits.any()) cgroup.emplace(cgroups_, spec_.limits, spec_.id);
-    const ResourceLimits ulimits(spec_.ulimits);
-    command.child_setup = [&] {
-      // The keeper stays out of the group: it has to be there when the group's memory is at its end.
-      if (const int error = fork_under_keeper()) return error;
-      if (const int error = cgroup ? cgroup->enter() : 0) return error;
-      ulimits.raise();  // while we may: not in the user namespace of an emulated step
-      return binfmt ? binfmt->enter() : 0;
-    };
+    StepLaunch launch(scratch_.path());
+    launch.keep();  // first: the keeper has to be there when the group's memory is at its end
+    if (cgroup) launch.join(*cgroup);
+    launch.raise(ResourceLimits(spec_.ulimits));  // while we may: not in an emulated step's user namespace
+    if (binfmt) launch.enter(*binfmt);
+    launch.prepend_to(command, runtime_.descriptor());
     const ProcessResult result = run_step_process(
         command, [&](int stream, std::string_view bytes) { output.add(stream, bytes); }, stop);
-    if (binfmt) binfmt->throw_if_failed();
+    launch.throw_if_failed();
     auto error = output.finish();
     if (!error) error = crun_errors(read_file_if_exists(log_file()).value_or(""));
     if (result.ok() || !error)

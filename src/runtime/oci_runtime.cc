@@ -1,9 +1,11 @@
 #include "runtime/oci_runtime.h"
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "runtime/id_maps.h"
+#include "runtime/sealed_program.h"
 
 namespace slipway {
 
@@ -18,7 +20,25 @@ constexpr const char* kKnown[] = {"crun", "runc"};
   throw error;
 }
 
+// Both guard themselves from the containers that they start by executing themselves anew from a place that
+// cannot be written to (CVE-2019-5736), each time, unless they already run from a sealed copy in memory.
+UniqueFd sealed_copy(const std::filesystem::path& program) {
+  const std::string bytes = read_file(program);
+  if (!bytes.starts_with("\x7f"
+                         "ELF"))
+    return {};  // a script needs its name
+  return sealed_program(bytes, program.filename().c_str());
+}
+
 }  // namespace
+
+OciRuntime::OciRuntime(std::filesystem::path program, std::string name, std::string version)
+    : program_(std::move(program)), name_(std::move(name)), version_(std::move(version)) {
+  UniqueFd copy = sealed_copy(program_);
+  if (!copy) return;
+  copy_ = std::make_shared<UniqueFd>(std::move(copy));
+  program_ = concat("/proc/self/fd/", copy_->get());
+}
 
 OciRuntime OciRuntime::find(const std::string& name) {
   const std::string wanted = name.empty() ? kKnown[0] : name;

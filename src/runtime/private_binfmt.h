@@ -3,10 +3,10 @@
 // namespace and a mount namespace of its own, mounts binfmt_misc there, and registers the emulator. The
 // host's table is not involved.
 #include <filesystem>
-#include <memory>
 #include <string>
 
 #include "base/error.h"
+#include "runtime/binfmt_entry.h"
 
 namespace slipway {
 
@@ -25,14 +25,15 @@ class PrivateBinfmt {
   /// did.
   void throw_if_failed() const;
 
- private:
-  enum class Stage : int { NotFailed, Process, UserNamespace, Maps, Mount, Register };
-  struct Shared;  ///< in memory that parent and child share
-  int fail(Stage stage, int error) const noexcept;
-  int enter_user_namespace() const noexcept;
+  /// For a child that is another program and calls enter_private_binfmt itself; valid as long as this object.
+  BinfmtEntryPlan plan() const;
 
+ private:
   std::string mount_point_, register_file_, registration_, uid_lines_, gid_lines_;
-  Shared* shared_;
+  BinfmtEntryFailure* shared_;  ///< in memory that parent and child share
 };
+
+/// Throws the HostError that says what failed.
+[[noreturn]] void throw_binfmt_failure(const BinfmtEntryFailure& failure);
 
 }  // namespace slipway

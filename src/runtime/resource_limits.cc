@@ -28,17 +28,6 @@ ResourceLimits::ResourceLimits(const std::vector<Ulimit>& limits) {
       wanted_.push_back({number, {static_cast<rlim_t>(limit.soft), static_cast<rlim_t>(limit.hard)}});
 }
 
-void ResourceLimits::raise() const noexcept {
-  for (const Wanted& wanted : wanted_) {
-    struct rlimit now {};
-    if (::getrlimit(static_cast<__rlimit_resource_t>(wanted.resource), &now) != 0 ||
-        now.rlim_max >= wanted.limit.rlim_max)
-      continue;
-    now.rlim_max = wanted.limit.rlim_max;
-    ::setrlimit(static_cast<__rlimit_resource_t>(wanted.resource), &now);
-  }
-}
-
 int ResourceLimits::apply() const noexcept {
   for (const Wanted& wanted : wanted_)
     if (::setrlimit(static_cast<__rlimit_resource_t>(wanted.resource), &wanted.limit) != 0) return errno;

@@ -14,17 +14,15 @@ int resource_number(std::string_view name);
 class ResourceLimits {
  public:
   explicit ResourceLimits(const std::vector<Ulimit>& limits);
-  /// In the child, between fork and exec: lifts hard limits to what the step is to have, and lowers none.
-  /// What is refused stays as it is, and the runtime says so. Async-signal-safe.
-  void raise() const noexcept;
-  /// The same place: gives the caller all of them. 0 or an errno.
-  int apply() const noexcept;
-
- private:
   struct Wanted {
     int resource;
     struct rlimit limit;
   };
+  const std::vector<Wanted>& wanted() const { return wanted_; }
+  /// In the child, between fork and exec: gives the caller all of them. Async-signal-safe. 0 or an errno.
+  int apply() const noexcept;
+
+ private:
   std::vector<Wanted> wanted_;
 };
 

@@ -198,7 +198,6 @@ fs::path StepCgroup::make(const Place& place, const std::string& name) {
   if (std::ranges::find(groups_, group) != groups_.end()) return group;
   if (::mkdir(group.c_str(), 0755) != 0) throw SystemError(errno, "mkdir", group.native());
   groups_.push_back(group);
-  processes_.push_back(open_file(group / "cgroup.procs", O_WRONLY | O_CLOEXEC));
   return group;
 }
 
@@ -244,14 +243,7 @@ StepCgroup::StepCgroup(const CgroupPlaces& places, const StepLimits& limits, con
 }
 
 StepCgroup::~StepCgroup() {
-  processes_.clear();
   for (const fs::path& group : groups_) remove_group(group);
-}
-
-int StepCgroup::enter() const noexcept {
-  for (const UniqueFd& file : processes_)
-    if (::write(file.get(), "0", 1) != 1) return errno;
-  return 0;
 }
 
 bool StepCgroup::wanted_more_processes() const { return pids_ && counter(*pids_ / "pids.events", "max") > 0; }

@@ -11,8 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/unique_fd.h"
-
 namespace slipway {
 
 struct StepLimits {
@@ -58,8 +56,8 @@ class StepCgroup {
   StepCgroup(const StepCgroup&) = delete;
   StepCgroup& operator=(const StepCgroup&) = delete;
 
-  /// In the child, between fork and exec: moves the caller into the groups. Async-signal-safe. 0 or an errno.
-  int enter() const noexcept;
+  /// The groups, for a process that is to be in them (its id goes into their cgroup.procs).
+  const std::vector<std::filesystem::path>& directories() const { return groups_; }
 
   /// True if the kernel killed a process of the step for want of memory within its limit.
   bool ran_out_of_memory() const;
@@ -69,7 +67,6 @@ class StepCgroup {
  private:
   std::filesystem::path make(const CgroupPlaces::Place& place, const std::string& name);
   std::vector<std::filesystem::path> groups_;  ///< each once: with v2 one serves all controllers
-  std::vector<UniqueFd> processes_;            ///< their cgroup.procs
   std::optional<CgroupPlaces::Place> memory_;  ///< its directory is the step's own
   std::optional<std::filesystem::path> pids_;
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <thread>
+#include <vector>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -93,6 +94,16 @@ TEST(Subprocess, ChildHasNoDescriptorOfOurs) {
   const UniqueFd ours = open_file(dir.path() / "ours", O_WRONLY | O_CREAT);
   const ProcessResult result = run_process({.argv = {"ls", "-l", "/proc/self/fd"}});
   EXPECT_EQ(result.out.find(dir.path().native()), std::string::npos) << result.out;
+}
+
+// A child that starts while another is being started must not hold anything of its start-up open.
+TEST(RunProcess, StartingOneDoesNotWaitForTheEndOfAnother) {
+  std::vector<std::jthread> long_ones;  // end with their stop tokens
+  for (int i = 0; i < 4; ++i)
+    long_ones.emplace_back([](std::stop_token stop) {
+      EXPECT_THROW(run_process({.argv = {"sleep", "infinity"}}, std::move(stop)), Cancelled);
+    });
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(run_process({.argv = {"true"}}).ok());
 }
 
 }  // namespace

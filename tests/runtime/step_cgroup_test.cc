@@ -6,6 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
@@ -97,10 +100,15 @@ class RealCgroup : public testing::Test {
   template <class Work>
   static int in_group(const StepCgroup& group, Work work) {
     const pid_t child = ::fork();
-    if (child == 0) ::_exit(group.enter() == 0 ? work() : 100);
+    if (child == 0) ::_exit(enter(group) ? work() : 100);
     int status = 0;
     ::waitpid(child, &status, 0);
     return status;
+  }
+  static bool enter(const StepCgroup& group) {
+    return std::ranges::all_of(group.directories(), [](const fs::path& directory) {
+      return static_cast<bool>(std::ofstream(directory / "cgroup.procs") << "0" << std::flush);
+    });
   }
   static bool is_there(const CgroupPlaces::Place& place, const std::string& name) {
     return fs::exists(place.directory / name);

@@ -1,0 +1,82 @@
+#include "runtime/step_launch.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "base/subprocess.h"
+#include "runtime/sealed_program.h"
+
+namespace slipway {
+namespace {
+
+using testing::HasSubstr;
+
+class StepLaunchTest : public testing::Test {
+ protected:
+  ProcessResult run(const StepLaunch& launch, std::vector<std::string> argv) {
+    Command command{.argv = std::move(argv)};
+    launch.prepend_to(command);
+    return run_process(command);
+  }
+  TempDir scratch_;
+};
+
+TEST_F(StepLaunchTest, TheProgramGetsItsArgumentsAndItsExitCodeIsTold) {
+  const ProcessResult result =
+      run(StepLaunch(scratch_.path()), {"/bin/sh", "-c", "echo $1 $0; exit 7", "run", "keep"});
+  EXPECT_EQ(result.out, "keep run\n");
+  EXPECT_EQ(result.exit_code, 7);
+}
+
+TEST_F(StepLaunchTest, UnderAKeeperTheExitCodeIsTheSame) {
+  StepLaunch launch(scratch_.path());
+  launch.keep();
+  EXPECT_EQ(run(launch, {"/bin/sh", "-c", "exit 9"}).exit_code, 9);
+}
+
+TEST_F(StepLaunchTest, NothingButTheStandardStreamsIsOpenInTheProgram) {
+  const ProcessResult result =
+      run(StepLaunch(scratch_.path()),
+          {"/bin/sh", "-c", "for fd in $(seq 3 99); do [ ! -e /proc/$$/fd/$fd ] || echo $fd; done"});
+  EXPECT_EQ(result.out, "");
+}
+
+TEST_F(StepLaunchTest, AProgramThatIsNotThereIsSaid) {
+  const ProcessResult result = run(StepLaunch(scratch_.path()), {"/no/such/program"});
+  EXPECT_EQ(result.exit_code, 125);
+  EXPECT_EQ(result.err, "slipway: preparing the step: /no/such/program: No such file or directory\n");
+}
+
+TEST_F(StepLaunchTest, AHardLimitIsRaisedButNeverLowered) {
+  StepLaunch launch(scratch_.path());
+  launch.raise(ResourceLimits({{.name = "nofile", .soft = 3, .hard = 5}}));
+  EXPECT_GT(std::stoull(run(launch, {"/bin/sh", "-c", "ulimit -Hn"}).out), 5u);
+}
+
+TEST_F(StepLaunchTest, WhatKeepsEmulationFromBeingSetUpIsThrown) {
+  const PrivateBinfmt binfmt(scratch_.path() / "missing", ":x:M::x::/x:F");
+  StepLaunch launch(scratch_.path());
+  launch.enter(binfmt);
+  EXPECT_EQ(run(launch, {"/bin/true"}).exit_code, 125);
+  try {
+    launch.throw_if_failed();
+    ADD_FAILURE() << "did not throw";
+  } catch (const HostError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("a binfmt_misc of its own: No such file or directory"));
+  }
+}
+
+TEST(SealedProgram, CannotBeWrittenTo) {
+  const UniqueFd program = sealed_program(read_file("/bin/true"), "true");
+  ASSERT_TRUE(program);
+  EXPECT_EQ(::write(program.get(), "x", 1), -1);
+  EXPECT_EQ(run_process({.argv = {concat("/proc/self/fd/", program.get())}, .inherited = {program.get()}})
+                .exit_code,
+            0);
+}
+
+}  // namespace
+}  // namespace slipway
