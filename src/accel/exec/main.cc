@@ -1,0 +1,180 @@
+// slipway-exec: what the kernel starts for a program of another machine in an accelerated step. It is grafted
+// onto the emulator (graft.h), so that there is one file for both and the emulator needs no second execve(2).
+//
+// If the program is one with a native twin, that is executed. Else, and whenever anything at all is not as
+// expected, this comes back having changed nothing, and the emulator starts as if it had been alone: no table
+// (a chroot), a program that was changed, an environment that reaches into dynamic loaders, more arguments
+// than execve(2) takes.
+//
+// A program without a library that is no file of its own: no writable data, no relocations,
+// position-independent (program.ld checks). The binfmt_misc registration has the flags P, which gives
+// argv[0], and O (or C), which gives the file that was executed.
+#include "accel/exec/decision.h"
+#include "accel/exec/kernel.h"
+#include "accel/exec/places.h"
+
+namespace slipway {
+namespace {
+
+using namespace kernel;
+using twin_file::Entry;
+using twin_file::Invocation;
+using twin_file::Pointers;
+using twin_file::Table;
+
+bool failed(Word result) { return result < 0 && result > -4096; }
+
+/// A regular file's bytes, shared with whoever else has it.
+class Mapping {
+ public:
+  Mapping(const char* path, Word access, Word protection, Word sharing) {
+    const Word file = call(kOpenat, kCurrentDirectory, address(path), access | kCloseOnExec);
+    if (failed(file)) return;
+    Status status;
+    const bool usable = call(kFstat, file, address(&status)) == 0 &&
+                        (status.mode & kTypeMask) == kRegularFile && status.size > 0 &&
+                        status.size < (Word{1} << 30);
+    if (usable) {
+      const Word bytes = call(kMmap, 0, status.size, protection, sharing, file, 0);
+      if (!failed(bytes)) {
+        bytes_ = reinterpret_cast<char*>(bytes);
+        size_ = static_cast<std::uint64_t>(status.size);
+      }
+    }
+    call(kClose, file);
+  }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping() {
+    if (bytes_ != nullptr) call(kMunmap, address(bytes_), static_cast<Word>(size_));
+  }
+  char* bytes() const { return bytes_; }
+  std::uint64_t size() const { return size_; }
+
+ private:
+  char* bytes_ = nullptr;
+  std::uint64_t size_ = 0;
+};
+
+/// How often each twin ran; where nobody counts, nothing.
+class Count {
+ public:
+  explicit Count(std::uint32_t index)
+      : file_(kCountsPath, kReadWrite, kProtectRead | kProtectWrite, kMapShared), index_(index) {}
+  void add(std::uint64_t number) {
+    if (file_.bytes() == nullptr || index_ >= file_.size() / sizeof(std::uint64_t)) return;
+    __atomic_fetch_add(reinterpret_cast<std::uint64_t*>(file_.bytes()) + index_, number, __ATOMIC_RELAXED);
+  }
+
+ private:
+  Mapping file_;
+  std::uint64_t index_;
+};
+
+/// What the kernel says beside arguments and environment.
+struct Auxiliaries {
+  bool secure = true;  // unless it says that it is not
+  bool has_file = false;
+  Word file = -1;
+  bool keeps_argv0 = false;
+};
+Auxiliaries read_auxiliaries(const std::uint64_t* vector) {
+  Auxiliaries out;
+  for (; vector[0] != kEnd; vector += 2) {
+    if (vector[0] == kSecure) out.secure = vector[1] != 0;
+    if (vector[0] == kFlags) out.keeps_argv0 = (vector[1] & kKeepsArgv0) != 0;
+    if (vector[0] == kProgramFile) {
+      out.has_file = true;
+      out.file = static_cast<Word>(vector[1]);
+    }
+  }
+  return out;
+}
+
+/// Returns if it could not be executed. The program is to have the name that it was called by, which is the
+/// last part of the path that is executed; where there is no such link, it goes without.
+void execute(const Table& table, const Entry& entry, const Invocation& wanted, const char* const* arguments) {
+  const char* directory = table.text(entry.link_directory);
+  const char* executable = table.text(entry.executable);
+  if (directory == nullptr || executable == nullptr) return;
+  char link[512];
+  volatile char* out = link;  // else the compiler may call memcpy, and there is none
+  std::uint64_t size = 0;
+  const char* const parts[] = {directory, twin_file::last_part(wanted.path)};
+  for (const char* part : parts)
+    for (; *part != 0 && size + 1 < sizeof link; ++part) out[size++] = *part;
+  out[size] = 0;
+  const Word environment = address(wanted.environment);
+  if (call(kExecve, address(link), address(arguments), environment) == -kNotFound)
+    call(kExecve, address(executable), address(arguments), environment);
+}
+
+void execute_counted(const Table& table, const Entry& entry, const Invocation& wanted, Word file,
+                     const char* const* arguments) {
+  Count count(entry.index);
+  count.add(1);
+  call(kFcntl, file, kSetDescriptorFlags, kDescriptorCloseOnExec);
+  execute(table, entry, wanted, arguments);
+  call(kFcntl, file, kSetDescriptorFlags, 0);
+  count.add(~std::uint64_t{0});
+}
+
+void run_twin(const Table& table, const Entry& entry, const Invocation& wanted, Word file) {
+  if (!twin_file::names_allow(table, entry, wanted)) return;
+  if ((entry.flags & twin_file::kNoHostPreload) != 0 &&
+      call(kFaccessat, kCurrentDirectory, address("/etc/ld.so.preload")) == 0)
+    return;
+  Pointers needed;
+  if (!twin_file::add_arguments(table, entry, wanted, needed)) return;
+  constexpr std::uint64_t kOnStack = 512, kMost = 1 << 22;
+  if (needed.count() > kMost) return;
+  const char* few[kOnStack];
+  const char** room = few;
+  const Word size = static_cast<Word>(needed.count() * sizeof(char*));
+  if (needed.count() > kOnStack) {
+    const Word memory =
+        call(kMmap, 0, size, kProtectRead | kProtectWrite, kMapPrivate | kMapAnonymous, -1, 0);
+    if (failed(memory)) return;
+    room = reinterpret_cast<const char**>(memory);
+  }
+  Pointers arguments(room, needed.count());
+  if (twin_file::add_arguments(table, entry, wanted, arguments) && arguments.is_complete())
+    execute_counted(table, entry, wanted, file, room);
+  if (room != few) call(kMunmap, address(room), size);
+}
+
+void decide(const Invocation& wanted, Word file) {
+  Status status;
+  if (call(kFstat, file, address(&status)) != 0 || (status.mode & kTypeMask) != kRegularFile) return;
+  const Mapping bytes(kTablePath, kReadOnly, kProtectRead, kMapPrivate);
+  const Table table(bytes.bytes(), bytes.size());
+  if (!table.is_valid()) return;
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const Entry* entry =
+      table.entry(status.inode, static_cast<std::uint64_t>(status.size),
+                  status.mtime * kSecond + status.mtime_ns, status.ctime * kSecond + status.ctime_ns);
+  if (entry != nullptr && twin_file::environment_allows(table, wanted.environment))
+    run_twin(table, *entry, wanted, file);
+}
+
+}  // namespace
+}  // namespace slipway
+
+/// `stack`: the number of arguments, [interpreter, path, argv[0], arguments..., null], the environment, the
+/// auxiliary vector.
+extern "C" __attribute__((used)) void slipway_exec_decide(const std::uint64_t* stack) {
+  using namespace slipway;
+  const std::uint64_t count = stack[0];
+  const auto* arguments = reinterpret_cast<const char* const*>(stack + 1);
+  const auto* environment = arguments + count + 1;
+  const auto* rest = environment;
+  while (*rest != nullptr) ++rest;
+  const Auxiliaries kernel = read_auxiliaries(reinterpret_cast<const std::uint64_t*>(rest + 1));
+  if (kernel.secure || !kernel.has_file || !kernel.keeps_argv0 || count < 3) return;
+  decide({.path = arguments[1],
+          .argv0 = arguments[2],
+          .arguments = arguments + 3,
+          .count = count - 3,
+          .environment = environment},
+         kernel.file);
+}
