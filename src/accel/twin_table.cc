@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "accel/exec/matching.h"
 #include "accel/exec/places.h"
 #include "accel/exec/table_format.h"
 #include "accel/loader_options.h"
@@ -46,11 +47,6 @@ Executable executable_of(const Twin& twin) {
   return {twin.tree, twin.loader.empty() ? twin.program : twin.loader};
 }
 
-bool is_pattern_known(const std::string& pattern) {
-  return pattern.find("[:") == std::string::npos && pattern.find("[.") == std::string::npos &&
-         pattern.find("[=") == std::string::npos;
-}
-
 /// Nothing if it is all right.
 std::optional<std::string> damage(const Twin& twin, const AcceleratedRoot& root) {
   const auto has_nul = [](const std::string& text) { return text.find('\0') != std::string::npos; };
@@ -61,7 +57,8 @@ std::optional<std::string> damage(const Twin& twin, const AcceleratedRoot& root)
     if (!is_clean_absolute(directory) || directory.find_first_of(":;") != std::string::npos)
       return "its library path is not one that can be handed over";
   for (const ArgumentRule& rule : twin.rules)
-    if (!is_pattern_known(rule.pattern) || has_nul(rule.pattern) || std::ranges::any_of(rule.with, has_nul))
+    if (has_nul(rule.pattern) || !twin_file::is_plain_pattern(rule.pattern.c_str()) ||
+        std::ranges::any_of(rule.with, has_nul))
       return "a rule for its arguments has a pattern that is not supported";
   if (has_nul(twin.multi_call) || std::ranges::any_of(twin.declined_names, has_nul))
     return "its names are damaged";
@@ -251,7 +248,7 @@ TwinMounts prepare_twin_directory(const AcceleratedRoot& root, const fs::path& d
   out.mounts.push_back({.source = counts, .target = kCountsPath, .writable = true});
   for (std::size_t i = 0; i < root.trees.size(); ++i) {
     fs::create_directories(directory / "tree" / std::to_string(i));
-    out.mounts.push_back({.source = root.trees[i], .target = in_tree(i, "")});
+    out.mounts.push_back({.source = root.trees[i], .target = in_step(concat("tree/", i))});
   }
   return out;
 }

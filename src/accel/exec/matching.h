@@ -63,6 +63,23 @@ inline bool matches_bracket(const char* pattern, char c, const char*& end) {
   return found != negated;
 }
 
+/// Whether matches_pattern() takes `pattern` for what fnmatch(3) does: its brackets are closed and without
+/// [:classes:].
+inline bool is_plain_pattern(const char* pattern) {
+  while (*pattern != 0) {
+    const char* next = pattern + 1;
+    if (*pattern == '\\' && *next != 0) ++next;
+    if (*pattern == '[') {
+      matches_bracket(pattern + 1, 0, next);
+      if (next == nullptr) return false;
+      for (const char* in = pattern + 1; in + 1 < next; ++in)
+        if (*in == '[' && (in[1] == ':' || in[1] == '.' || in[1] == '=')) return false;
+    }
+    pattern = next;
+  }
+  return true;
+}
+
 /// fnmatch(3) without flags in the locale C, without [:classes:]. Time is at most the product of both
 /// lengths.
 inline bool matches_pattern(const char* pattern, const char* text) {
