@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "accel/prelink.h"
 #include "accel/programs.h"
 #include "base/digest.h"
 #include "base/error.h"
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kDistanceAt = 8;  // in slipway-exec (exec/kernel.h)
+constexpr std::size_t kDistanceAt = 8, kSegmentsAt = 16;  // in slipway-exec (exec/kernel.h)
 constexpr std::string_view kDistancePlaceholder = "slipexec";
 constexpr std::size_t kMostSegments = 64;
 constexpr std::uint64_t kMostAddress = std::uint64_t{1} << 47;
@@ -136,16 +137,22 @@ Elf64_Phdr segment_for(const Elf& elf, std::size_t file_size, std::size_t stub_s
   return out;
 }
 
+void write_at(std::string& bytes, std::size_t offset, const void* from, std::size_t size) {
+  std::memcpy(bytes.data() + offset, from, size);
+}
+
 }  // namespace
 
 std::string graft(std::string_view emulator, std::string_view stub) {
-  need(stub.size() > kDistanceAt + kDistancePlaceholder.size() &&
+  need(stub.size() > kSegmentsAt + sizeof(std::uint64_t) &&
            stub.substr(kDistanceAt, kDistancePlaceholder.size()) == kDistancePlaceholder,
        "there is no program to put on it");
   need(emulator.size() <= kMostEmulator, "it is too large");
   Elf elf = read_elf(emulator);
   check_segments(elf, emulator.size());
-  const Elf64_Phdr added = segment_for(elf, emulator.size(), stub.size());
+  const std::size_t table_size = elf.segments.size() * sizeof(Elf64_Phdr);
+  const std::size_t table_at = aligned(stub.size(), alignof(Elf64_Phdr));
+  const Elf64_Phdr added = segment_for(elf, emulator.size(), table_at + table_size);
   elf.segments.erase(spare_segment(elf.segments));
   // Older kernels take the first and the last in the table for the lowest and the highest.
   const auto last_load =
@@ -158,9 +165,21 @@ std::string graft(std::string_view emulator, std::string_view stub) {
   std::string out(emulator);
   out.resize(added.p_offset, '\0');
   out += stub;
-  std::memcpy(out.data(), &elf.header, sizeof elf.header);
-  std::memcpy(out.data() + elf.header.e_phoff, elf.segments.data(), elf.segments.size() * sizeof(Elf64_Phdr));
-  std::memcpy(out.data() + added.p_offset + kDistanceAt, &distance, sizeof distance);
+  out.resize(added.p_offset + table_at, '\0');
+  out.append(reinterpret_cast<const char*>(elf.segments.data()), table_size);
+  write_at(out, added.p_offset + kDistanceAt, &distance, sizeof distance);
+  if (elf.header.e_machine == EM_X86_64 && elf.header.e_type == ET_DYN && prelink(out, elf.segments)) {
+    // The kernel is to load it there. Its own code goes by the other table, as if it had been loaded there by
+    // chance.
+    elf.header.e_type = ET_EXEC;
+    elf.header.e_entry += kPrelinkBase;
+    for (Elf64_Phdr& segment : elf.segments)
+      if (segment.p_type == PT_LOAD) segment.p_vaddr = segment.p_paddr = segment.p_vaddr + kPrelinkBase;
+    const std::uint64_t distance_to_table = table_at;
+    write_at(out, added.p_offset + kSegmentsAt, &distance_to_table, sizeof distance_to_table);
+  }
+  write_at(out, 0, &elf.header, sizeof elf.header);
+  write_at(out, elf.header.e_phoff, elf.segments.data(), table_size);
   return out;
 }
 

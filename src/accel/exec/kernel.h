@@ -2,9 +2,10 @@
 // The way from the kernel into slipway-exec, on to the emulator, and the system calls. One block an
 // architecture.
 //
-// The program's first 16 bytes: a jump, and at 8 the place where graft.cc writes how far behind the program's
-// start the emulator's own entry point is. `decide` is called with the stack as the kernel made it; if it
-// comes back, the emulator is entered with every register as it was.
+// The program begins with a jump, and what graft.cc writes: at 8 how far behind the program's start the
+// emulator's own entry point is, at 16 how far its table of segments, if that is not where the kernel says.
+// slipway_exec_decide is called with the stack as the kernel made it; if it comes back, the emulator is
+// entered with every register as it was.
 #include <cstdint>
 
 #if defined(__x86_64__)
@@ -13,7 +14,8 @@ asm(".section .entry,\"ax\"\n"
     "slipway_exec_start:\n"
     " jmp 1f\n"
     " .balign 8\n"
-    "emulator_distance: .ascii \"slipexec\"\n"
+    "slipway_exec_distance: .ascii \"slipexec\"\n"
+    "slipway_exec_segments: .quad 0\n"
     "1: sub $8,%rsp\n"  // where to go on
     " push %rax\n push %rcx\n push %rdx\n push %rbx\n push %rbp\n push %rsi\n push %rdi\n push %r8\n"
     " push %r9\n push %r10\n push %r11\n push %r12\n push %r13\n push %r14\n push %r15\n"
@@ -23,7 +25,7 @@ asm(".section .entry,\"ax\"\n"
     " call slipway_exec_decide\n"
     " mov %rbx,%rsp\n"
     " lea slipway_exec_start(%rip),%rax\n"
-    " add emulator_distance(%rip),%rax\n"
+    " add slipway_exec_distance(%rip),%rax\n"
     " mov %rax,120(%rsp)\n"
     " pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %r11\n pop %r10\n pop %r9\n pop %r8\n"
     " pop %rdi\n pop %rsi\n pop %rbp\n pop %rbx\n pop %rdx\n pop %rcx\n pop %rax\n"
@@ -38,7 +40,8 @@ asm(".section .entry,\"ax\"\n"
     "slipway_exec_start:\n"
     " b 1f\n"
     " .balign 8\n"
-    "emulator_distance: .ascii \"slipexec\"\n"
+    "slipway_exec_distance: .ascii \"slipexec\"\n"
+    "slipway_exec_segments: .quad 0\n"
     "1: sub sp,sp,#160\n"
     " stp x0,x1,[sp]\n stp x2,x3,[sp,#16]\n stp x4,x5,[sp,#32]\n stp x6,x7,[sp,#48]\n stp x8,x9,[sp,#64]\n"
     " stp x10,x11,[sp,#80]\n stp x12,x13,[sp,#96]\n stp x14,x15,[sp,#112]\n stp x17,x18,[sp,#128]\n"
@@ -46,7 +49,7 @@ asm(".section .entry,\"ax\"\n"
     " add x0,sp,#160\n"
     " bl slipway_exec_decide\n"
     " adr x16,slipway_exec_start\n"
-    " ldr x17,emulator_distance\n"
+    " ldr x17,slipway_exec_distance\n"
     " add x16,x16,x17\n"
     " ldp x0,x1,[sp]\n ldp x2,x3,[sp,#16]\n ldp x4,x5,[sp,#32]\n ldp x6,x7,[sp,#48]\n ldp x8,x9,[sp,#64]\n"
     " ldp x10,x11,[sp,#80]\n ldp x12,x13,[sp,#96]\n ldp x14,x15,[sp,#112]\n ldp x17,x18,[sp,#128]\n"
@@ -55,6 +58,13 @@ asm(".section .entry,\"ax\"\n"
     " br x16\n"
     ".text\n");
 #endif
+
+extern "C" {
+#pragma GCC visibility push(hidden)
+extern const char slipway_exec_start[];
+extern const std::uint64_t slipway_exec_distance, slipway_exec_segments;
+#pragma GCC visibility pop
+}
 
 namespace slipway::kernel {
 
@@ -155,6 +165,7 @@ enum : std::uint32_t { kTypeMask = 0170000, kRegularFile = 0100000 };
 enum Auxiliary : std::uint64_t {  // getauxval(3)
   kEnd = 0,
   kProgramFile = 2,  // AT_EXECFD
+  kSegments = 3,     // AT_PHDR
   kFlags = 8,        // AT_FLAGS
   kEntry = 9,        // AT_ENTRY
   kSecure = 23,      // AT_SECURE

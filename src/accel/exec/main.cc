@@ -157,24 +157,38 @@ void decide(const Invocation& wanted, Word file) {
     run_twin(table, *entry, wanted, file);
 }
 
+void decide(const Invocation& wanted, const Auxiliaries& kernel) {
+  if (!kernel.secure && kernel.has_file && kernel.keeps_argv0) decide(wanted, kernel.file);
+}
+
+/// The emulator is told of its own entry point and segments.
+void hand_over(std::uint64_t* vector) {
+  const auto start = reinterpret_cast<std::uint64_t>(slipway_exec_start);
+  for (; vector[0] != kEnd; vector += 2) {
+    if (vector[0] == kEntry) vector[1] = start + slipway_exec_distance;
+    if (vector[0] == kSegments && slipway_exec_segments != 0) vector[1] = start + slipway_exec_segments;
+  }
+}
+
 }  // namespace
 }  // namespace slipway
 
 /// `stack`: the number of arguments, [interpreter, path, argv[0], arguments..., null], the environment, the
 /// auxiliary vector.
-extern "C" __attribute__((used)) void slipway_exec_decide(const std::uint64_t* stack) {
+extern "C" __attribute__((used)) void slipway_exec_decide(std::uint64_t* stack) {
   using namespace slipway;
   const std::uint64_t count = stack[0];
   const auto* arguments = reinterpret_cast<const char* const*>(stack + 1);
   const auto* environment = arguments + count + 1;
-  const auto* rest = environment;
-  while (*rest != nullptr) ++rest;
-  const Auxiliaries kernel = read_auxiliaries(reinterpret_cast<const std::uint64_t*>(rest + 1));
-  if (kernel.secure || !kernel.has_file || !kernel.keeps_argv0 || count < 3) return;
-  decide({.path = arguments[1],
-          .argv0 = arguments[2],
-          .arguments = arguments + 3,
-          .count = count - 3,
-          .environment = environment},
-         kernel.file);
+  std::uint64_t* vector = stack + 1 + count + 1;
+  while (*vector != 0) ++vector;
+  ++vector;
+  if (count >= 3)
+    decide({.path = arguments[1],
+            .argv0 = arguments[2],
+            .arguments = arguments + 3,
+            .count = count - 3,
+            .environment = environment},
+           read_auxiliaries(vector));
+  hand_over(vector);
 }
