@@ -11,6 +11,14 @@
 //   a
 //              link has its name for the kernel (ps, pkill)
 //   tree/N/    empty: where AcceleratedRoot::trees[N] is mounted
+// The emulator runs a program that has a twin if the file is not the one that was verified; if the process
+// gained privileges; if the environment reaches into dynamic loaders and C libraries (LD_*, GLIBC_TUNABLES,
+// MALLOC_*,
+// ...), is for the emulator (QEMU_*), or has a locale of another charset than UTF-8; if the name or an
+// argument is a declined one; if there is an /etc/ld.so.preload; in a chroot, which has no /dev/.slipway; and
+// if the twin cannot be executed. Of an ArgumentRule's kinds, each argument goes by the first of Replace and
+// Drop that it matches.
+//
 // Steps can do to themselves what they like: nothing here is trusted by slipway after the step has run.
 #include <cstdint>
 #include <filesystem>
