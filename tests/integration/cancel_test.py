@@ -58,9 +58,9 @@ class Cancel(SlipwayCase):
         self.assert_nothing_stays()
 
     def keeper_of_a_step(self):
-        """The slipway process right above a step's crun."""
+        """The process of slipway's own that is right above a step's crun: it runs from memory."""
         pid = processes_with(self.marker)[0]
-        while os.path.basename(os.readlink("/proc/%d/exe" % pid)) != "slipway":
+        while not os.readlink("/proc/%d/exe" % pid).startswith("/memfd:slipway-launch"):
             with open("/proc/%d/status" % pid) as file:
                 pid = next(int(line.split()[1]) for line in file if line.startswith("PPid:"))
         return pid
