@@ -28,7 +28,8 @@ struct StepPlanned {
 struct StepStarted {
   std::string id;
   ExecutionMode mode = ExecutionMode::None;
-  std::string how;  ///< "emulated by qemu-aarch64 7.2"; empty when native
+  std::string how;        ///< "emulated by qemu-aarch64 7.2"; empty when native
+  std::string isolation;  ///< "oci", "chroot" or "proot"; empty for steps that execute nothing
 };
 struct StepLog {
   std::string id;

@@ -153,6 +153,7 @@ BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepar
                                 .manifest = ends[i].image.manifest,
                                 .size = ends[i].image.size(),
                                 .mode = ends[i].mode,
+                                .isolation = ends[i].isolation,
                                 .seconds = ends[i].seconds});
   if (ends.size() == 1) result.config = ends.front().image.config.digest;
   return result;

@@ -74,6 +74,7 @@ struct PlatformSummary {
   Descriptor manifest;
   std::uint64_t size = 0;  ///< of config and compressed layers
   std::string mode;        ///< "native", "emulated by qemu-aarch64 7.2", "cached"
+  std::string isolation;   ///< of the steps that ran so: "oci", "chroot", "proot"; empty: none ran
   double seconds = 0;      ///< from the build's start to its last byte packed, and uploaded if it is pushed
 };
 

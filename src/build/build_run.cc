@@ -129,12 +129,13 @@ void BuildRun::run(StepId id, std::stop_token stop) {
 
 void BuildRun::run_vertex(const Step& step, std::stop_token stop) {
   const Vertex& vertex = *step.vertex;
-  StepStarted started{.id = step.id};
+  StepStarted started{.id = step.id, .how = {}, .isolation = {}};
   if (std::holds_alternative<ExecOp>(vertex.op.what) && vertex.op.platform) {
     const Execution execution = node_.execution_for(*vertex.op.platform);
     started.mode =
         execution.kind == Execution::Kind::Native ? ExecutionMode::Native : ExecutionMode::Emulated;
     started.how = execution.describe();
+    started.isolation = name_of(node_.isolation_of(execution));
   }
   progress_.emit(std::move(started));
   std::vector<VertexResult> inputs;
@@ -155,7 +156,8 @@ void BuildRun::run_export(const Step& step, std::stop_token stop) {
   if (lane.result) snapshot = state_.lock()->results.at(*lane.result).snapshot;
   AssembledImage image = assemble_image(store_, lane, snapshot, assemble_, stop);
   if (hooks_.on_image) hooks_.on_image(image, step.id, stop);
-  LaneEnd end{.image = std::move(image), .mode = mode_of(*step.lane)};
+  LaneEnd end{.image = std::move(image), .mode = {}, .isolation = {}};
+  tell_execution(*step.lane, end);
   end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   state_.lock()->lanes.at(*step.lane) = std::move(end);
 }
@@ -167,26 +169,28 @@ void BuildRun::run_publish(std::stop_token stop) {
   hooks_.publish(images, stop);
 }
 
-// How what ran for the lane was executed. The walk ends at steps whose results were known: what is below them
-// was not needed for this lane.
-std::string BuildRun::mode_of(std::size_t index) const {
+// How what ran for the lane was executed: emulation, if any was, outweighs what is native. The walk ends at
+// steps whose results were known: what is below them was not needed for this lane.
+void BuildRun::tell_execution(std::size_t index, LaneEnd& end) const {
   const dockerfile::LoweredLane& lane = lowered_.lanes.at(index);
-  if (!lane.result) return "nothing to run";
+  end.mode = "nothing to run";
+  if (!lane.result) return;
+  end.mode = "cached";
   std::set<Digest> reached{*lane.result};
-  bool ran = false, executed = false;
   const std::vector<Digest> below = lowered_.graph.reachable_from({*lane.result});
   for (auto digest = below.rbegin(); digest != below.rend(); ++digest) {
     if (!reached.contains(*digest) || !executed_.contains(*digest)) continue;
     const Vertex& vertex = lowered_.graph.at(*digest);
     for (const Input& input : vertex.op.inputs) reached.insert(input.vertex);
     if (std::holds_alternative<SourceOp>(vertex.op.what)) continue;
-    ran = true;
+    if (end.mode == "cached") end.mode = "copied";
     if (!std::holds_alternative<ExecOp>(vertex.op.what) || !vertex.op.platform) continue;
     const Execution execution = node_.execution_for(*vertex.op.platform);
-    if (execution.kind != Execution::Kind::Native) return execution.describe();
-    executed = true;
+    const bool native = execution.kind == Execution::Kind::Native;
+    end.mode = native ? "native" : execution.describe();
+    end.isolation = name_of(node_.isolation_of(execution));
+    if (!native) return;
   }
-  return executed ? "native" : ran ? "copied" : "cached";
 }
 
 void BuildRun::on_finished(StepId id, const StepOutcome& outcome) noexcept {

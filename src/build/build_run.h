@@ -46,7 +46,7 @@ class BuildRun final : public StepRunner {
 
   struct LaneEnd {
     AssembledImage image;
-    std::string mode;
+    std::string mode, isolation;
     double seconds = 0;
   };
   /// One a lane, in order; only after a run without failure.
@@ -78,7 +78,7 @@ class BuildRun final : public StepRunner {
   void run_vertex(const Step& step, std::stop_token stop);
   void run_export(const Step& step, std::stop_token stop);
   void run_publish(std::stop_token stop);
-  std::string mode_of(std::size_t lane) const;
+  void tell_execution(std::size_t lane, LaneEnd& end) const;
   [[noreturn]] void rethrow(const Failure& failure, const std::vector<std::string>& tail,
                             const std::vector<std::string>& others) const;
 

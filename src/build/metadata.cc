@@ -30,12 +30,14 @@ std::string metadata_json(const BuildResult& result) {
   for (const ImageRef& name : result.names) names.push_back(name.str());
   if (!names.empty()) json["image.name"] = join(names, ",");
   Json platforms = Json::array();
-  for (const PlatformSummary& platform : result.platforms)
+  for (const PlatformSummary& platform : result.platforms) {
     platforms.push_back({{"platform", platform.platform.str()},
                          {"digest", platform.manifest.digest.str()},
                          {"size", platform.size},
                          {"mode", platform.mode},
                          {"seconds", platform.seconds}});
+    if (!platform.isolation.empty()) platforms.back()["isolation"] = platform.isolation;
+  }
   json["slipway"] = {{"platforms", platforms}};
   if (!result.isolation.empty()) json["slipway"]["isolation"] = result.isolation;
   return dump(json);

@@ -49,6 +49,8 @@ class LocalNode {
   /// How programs of `target` run here; the same answer all through a build. The first time that this is
   /// emulation for want of something better, a warning says so. Throws HostError.
   Execution execution_for(const Platform& target);
+  /// How a step that runs so is kept apart. Throws HostError if there is nothing that could do that.
+  Isolation isolation_of(const Execution& execution) { return sandbox_().isolation_of(execution); }
   /// How many times as long as on its own machine a program of `target` takes here, more or less.
   double slowdown_of(const Platform& target);
 

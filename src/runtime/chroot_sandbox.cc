@@ -330,12 +330,15 @@ class ChrootSandbox final : public Sandbox {
   SandboxResult run(const SandboxSpec& spec, const Output& on_output, std::stop_token stop) override {
     if (spec.args.empty() || spec.args.front().empty()) throw InvalidInput("a step has no program to run");
     if (stop.stop_requested()) throw Cancelled{};
-    // A private binfmt_misc needs a user namespace.
-    if (spec.execution.kind == Execution::Kind::PrivateBinfmt) return proot().run(spec, on_output, stop);
+    if (isolation_of(spec.execution) == Isolation::Proot) return proot().run(spec, on_output, stop);
     return ChrootRun(spec, logger_).run(on_output, stop);
   }
 
   MountMeans mount_means() const override { return MountMeans::Moving; }
+  // A private binfmt_misc needs a user namespace.
+  Isolation isolation_of(const Execution& execution) const override {
+    return execution.kind == Execution::Kind::PrivateBinfmt ? Isolation::Proot : Isolation::Chroot;
+  }
   std::string describe() const override { return "chroot"; }
 
  private:

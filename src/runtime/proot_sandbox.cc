@@ -354,6 +354,7 @@ class ProotSandbox final : public Sandbox {
   }
 
   MountMeans mount_means() const override { return MountMeans::Binding; }
+  Isolation isolation_of(const Execution&) const override { return Isolation::Proot; }
   std::string describe() const override { return "proot"; }
 
  private:

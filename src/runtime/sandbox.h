@@ -95,6 +95,8 @@ class Sandbox {
   virtual MountMeans mount_means() const { return MountMeans::Kernel; }
   /// Which of the limits it cannot keep and why, as the end of a sentence; empty: all are kept.
   virtual std::string unkept(const StepLimits& limits) const;
+  /// The tier that keeps a step apart which runs by `execution`.
+  virtual Isolation isolation_of(const Execution&) const { return Isolation::Oci; }
   virtual std::string describe() const = 0;  ///< "crun 1.8.1, rootless"
 };
 

@@ -111,9 +111,12 @@ TEST_F(BuildRunTest, ForeignStepsAreEmulatedAndSaySo) {
   const Ended ended = build(kTwoStages, {.platforms = {"linux/amd64", "linux/arm64"}});
   EXPECT_EQ(ended.lanes.at(0).mode, "native");
   EXPECT_EQ(ended.lanes.at(1).mode, "emulated by qemu-aarch64");
+  EXPECT_EQ(ended.lanes.at(1).isolation, "oci");
   std::vector<std::string> how;
-  for (const StepStarted& started : progress_.all<StepStarted>())
+  for (const StepStarted& started : progress_.all<StepStarted>()) {
     if (started.mode != ExecutionMode::None) how.push_back(started.how);
+    EXPECT_EQ(started.isolation, started.mode == ExecutionMode::None ? "" : "oci");
+  }
   EXPECT_THAT(how, UnorderedElementsAre("", "emulated by qemu-aarch64"));
 }
 
@@ -161,6 +164,7 @@ TEST_F(BuildRunCache, StepsWithResultsDoNotRunAgain) {
   EXPECT_EQ(second.steps, 2U) << "assembling and publishing";
   EXPECT_EQ(second.published.at(0).manifest, first.published.at(0).manifest);
   EXPECT_EQ(second.lanes.at(0).mode, "cached");
+  EXPECT_EQ(second.lanes.at(0).isolation, "");
   EXPECT_THAT(progress_.ended(StepEnd::Cached), SizeIs(testing::Ge(3U)));
   for (const StepStarted& started : progress_.all<StepStarted>())
     EXPECT_EQ(started.mode, ExecutionMode::None);

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 from docker_like import CAPABILITIES, start_in_container
-from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, Result, SlipwayCase, main, need, need_program, processes_with, run, \
-    step_lines, wait_until
+from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, Result, SlipwayCase, emulated_by_host, main, need, need_program, \
+    processes_with, run, step_lines, wait_until
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../conformance"))
 from images import RECENT, apply_layer  # noqa: E402
@@ -86,6 +86,9 @@ class OnTheMachine(Isolation):
         self.slipway("import", *tars, "--platform", BOTH, "-t", "busybox", env=env)
         layout, result = self.built_layout("layout-" + isolation, env=env)
         self.assertNotIn("steps run by", result.err)  # it was asked for
+        platforms = self.read_json(self.dir, "metadata.json")["slipway"]["platforms"]
+        foreign = "proot" if isolation == "chroot" and not emulated_by_host(ARM64) else isolation
+        self.assertEqual({AMD64: isolation, ARM64: foreign}, {each["platform"]: each["isolation"] for each in platforms})
         self.check_store()
         return layout
 

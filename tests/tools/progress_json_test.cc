@@ -43,12 +43,13 @@ TEST_F(RawJson, ChecksSayTheirRuleAndPlace) {
 
 TEST_F(RawJson, VertexIsRepeatedWithAllThatIsKnown) {
   line(0, StepPlanned{"a", "RUN make", "linux/arm64", {"b"}});
-  line(1, StepStarted{"a", ExecutionMode::Emulated, "emulated by qemu-aarch64 7.2"});
-  EXPECT_EQ(line(2, StepFinished{"a", StepEnd::Failed, "exit code 2"}),
-            R"({"vertexes":[{"digest":"a","inputs":["b"],"name":"RUN make","lane":"linux/arm64",)"
-            R"("started":"2026-03-01T12:00:01Z","mode":"emulated","how":"emulated by qemu-aarch64 7.2",)"
-            R"("completed":"2026-03-01T12:00:02Z","error":"exit code 2","end":"failed"}]})"
-            "\n");
+  line(1, StepStarted{"a", ExecutionMode::Emulated, "emulated by qemu-aarch64 7.2", "proot"});
+  EXPECT_EQ(
+      line(2, StepFinished{"a", StepEnd::Failed, "exit code 2"}),
+      R"({"vertexes":[{"digest":"a","inputs":["b"],"name":"RUN make","lane":"linux/arm64",)"
+      R"("started":"2026-03-01T12:00:01Z","mode":"emulated","how":"emulated by qemu-aarch64 7.2","isolation":"proot",)"
+      R"("completed":"2026-03-01T12:00:02Z","error":"exit code 2","end":"failed"}]})"
+      "\n");
 }
 
 TEST(Rfc3339Nano, PrintsAsGoDoes) {

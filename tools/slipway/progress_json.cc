@@ -81,6 +81,7 @@ class JsonRenderer {
     if (started.mode != ExecutionMode::None)
       it["mode"] = started.mode == ExecutionMode::Native ? "native" : "emulated";
     if (!started.how.empty()) it["how"] = started.how;
+    if (!started.isolation.empty()) it["isolation"] = started.isolation;
     return {"vertexes", it};
   }
 

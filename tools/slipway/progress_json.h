@@ -5,8 +5,8 @@
 //
 //   {"vertexes": [{"digest": id, "inputs": [id…], "name": text, "started": time, "completed": time,
 //                  "cached": true, "error": text,
-//                  "lane": "linux/arm64", "mode": "native" | "emulated", "how": text,
-//                  "end": "done" | "cached" | "failed" | "skipped" | "canceled"}]}
+//                  "lane": "linux/arm64", "mode": "native" | "emulated", "how": text, "isolation": "oci" |
+//                  "chroot" | "proot", "end": "done" | "cached" | "failed" | "skipped" | "canceled"}]}
 //   {"statuses": [{"id": item, "vertex": id, "name": item, "current": bytes, "total": bytes, "timestamp":
 //   time,
 //                  "started": time, "completed": time}]}
@@ -17,8 +17,8 @@
 //   "line", "column"}]}
 //
 // A vertex is sent when it is planned, when it starts and when it ends, each time with all that is known of
-// it; what is not known, empty or false is left out. "lane", "mode", "how" and "end" are ours; readers of
-// BuildKit's ignore them. Logs are raw: they may hold parts of lines and terminal escapes.
+// it; what is not known, empty or false is left out. "lane", "mode", "how", "isolation" and "end" are ours;
+// readers of BuildKit's ignore them. Logs are raw: they may hold parts of lines and terminal escapes.
 #include <memory>
 #include <string>
 
