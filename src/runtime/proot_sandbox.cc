@@ -31,6 +31,7 @@
 #include "runtime/capabilities.h"
 #include "runtime/mount_stubs.h"
 #include "runtime/network_files.h"
+#include "runtime/proot_first.h"
 #include "runtime/resource_limits.h"
 #include "runtime/sandbox.h"
 #include "runtime/step_devices.h"
@@ -116,11 +117,13 @@ class RealUser {
   CapabilitySet keep_;
 };
 
-int start_step(const RealUser* user, const ResourceLimits& ulimits, bool no_new_privileges) noexcept {
+int start_step(const RealUser* user, const ResourceLimits& ulimits, bool no_new_privileges,
+               const ProotFirst& first) noexcept {
   if (const int error = fork_under_keeper(KeptProgram::Tracer)) return error;
   const pid_t keeper = ::getppid();
   ::setsid();
   ::umask(022);
+  if (const int error = first.hand_down()) return error;
   if (const int error = ulimits.apply()) return error;
   if (no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
   if (user)
@@ -137,6 +140,8 @@ class ProotRun {
         is_root_(::geteuid() == 0),
         root_(spec.rootfs),
         scratch_(fs::absolute(spec.scratch), "proot"),
+        dev_(new_directory("dev", 0755)),
+        first_(dev_),
         user_(resolve_user(root_, spec.user)),
         stubs_(root_, logger) {}
 
@@ -145,17 +150,19 @@ class ProotRun {
     ensure_working_directory(spec_, root_, user_);
     Command command = proot_command();
     const StepProgram program = find_step_program(spec_, root_);
-    // In a mount it is proot's to find.
+    // In a mount it is to be found when that is there.
     if (program.path.empty() && spec_.mounts.empty()) {
       if (on_output)
         on_output(2,
                   concat(spec_.args.front(), ": ", program.found ? "Permission denied" : "not found", "\n"));
       return {.exit_code = program.found ? 126 : 127};
     }
+    for (std::string& word : first_.command(program.path, spec_.args))
+      command.argv.push_back(std::move(word));
     const RealUser user(user_);
     const ResourceLimits ulimits(spec_.ulimits);
     command.child_setup = [real = is_root_ ? &user : nullptr, &ulimits, this] {
-      return start_step(real, ulimits, spec_.no_new_privileges);
+      return start_step(real, ulimits, spec_.no_new_privileges, first_);
     };
     const ProcessResult result = run_step_process(
         std::move(command),
@@ -163,10 +170,11 @@ class ProotRun {
           if (on_output) on_output(stream, bytes);
         },
         stop);
-    return {.exit_code = result.exit_code};
+    return {.exit_code = first_.exit_code(result.exit_code)};
   }
 
  private:
+  /// All but what it runs.
   Command proot_command() {
     Command command;
     arguments_ = {
@@ -178,7 +186,6 @@ class ProotRun {
     bind_machine();
     add_mounts();
     command.argv = std::move(arguments_);
-    command.argv.insert(command.argv.end(), spec_.args.begin(), spec_.args.end());
     command.environment = step_environment(spec_, user_);
     const fs::path temp = new_directory("tmp", 0700);
     if (is_root_) give(temp, user_.uid, user_.gid);
@@ -227,10 +234,9 @@ class ProotRun {
     for (const char* place : {"/proc", "/dev", "/sys"}) stubs_.add(place, MountStubs::Kind::Directory);
     for (const char* place : {"/proc", "/sys"})
       if (fs::exists(place)) bind(place, place);
-    const fs::path dev = new_directory("dev", 0755);
-    add_device_links(dev);
-    bind(dev, "/dev");
-    bind_devices(dev);
+    add_device_links(dev_);
+    bind(dev_, "/dev");
+    bind_devices(dev_);
     bind_file("hosts", "/etc/hosts", hosts_file_of_machine(spec_.hostname, spec_.extra_hosts));
     bind_file("resolv.conf", "/etc/resolv.conf", resolver_file(spec_.network, "/"));
   }
@@ -324,6 +330,8 @@ class ProotRun {
   RootedDir root_;
   TempDir scratch_;
   std::optional<SecretDirectory> secrets_;
+  const fs::path dev_;
+  const ProotFirst first_;
   ResolvedUser user_;
   MountStubs stubs_;
   std::vector<std::string> arguments_;

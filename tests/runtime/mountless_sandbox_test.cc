@@ -132,6 +132,14 @@ class MountlessSandbox : public testing::TestWithParam<Isolation> {
 INSTANTIATE_TEST_SUITE_P(Tiers, MountlessSandbox, testing::Values(Isolation::Chroot, Isolation::Proot),
                          [](const auto& tier) { return std::string(name_of(tier.param)); });
 
+TEST_P(MountlessSandbox, EndsAsItsProgramDidWhateverEndsAfterIt) {
+  for (const char* later : {"", "/bin/true & ", "sleep 0.01 & ", "(sleep 0.01; exit 5) & "}) {
+    EXPECT_EQ(shell(std::string(later) + "exit 3").exit_code, 3) << later;
+    EXPECT_EQ(shell(std::string(later) + "exit 0").exit_code, 0) << later;
+  }
+  EXPECT_EQ(shell("/bin/true; kill -KILL $$").exit_code, 128 + SIGKILL);
+}
+
 TEST_P(MountlessSandbox, OutputAndErrorsAreApartAndTheExitCodeIsTheSteps) {
   const Output output = shell("echo out; echo err >&2; exit 7");
   EXPECT_EQ(output.out, "out\n");
@@ -146,7 +154,7 @@ TEST_P(MountlessSandbox, OutputMayBeOpenedByName) {
   EXPECT_EQ(output.exit_code, 0);
 }
 
-TEST_P(MountlessSandbox, AKilledStepFails) { EXPECT_GT(shell("kill -9 $$").exit_code, 128); }
+TEST_P(MountlessSandbox, AKilledStepFails) { EXPECT_EQ(shell("kill -9 $$").exit_code, 128 + SIGKILL); }
 
 TEST_P(MountlessSandbox, MissingAndUnexecutableProgramsAreSaidAsAShellSaysThem) {
   const Output missing = run({"nosuch"});

@@ -1,0 +1,133 @@
+// The first process below proot: slipway-first FD PATH NAME [ARGUMENT...]
+//
+// It starts the program PATH, under NAME, as its child, waits for it, and writes to FD one byte: its exit
+// code, or 128 + the signal that killed it. An empty PATH is looked for as execvp(3) does it.
+//
+// It is there because proot ends with the exit code of whichever process of the step exited last, and counts
+// none that a signal killed: a step that failed would succeed if something in its background ended after it.
+//
+// A program of this machine without a library, since it runs in any root.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wregister"         // it is C
+#pragma GCC diagnostic ignored "-Wunused-function"  // no threads here
+extern "C" {
+#include "qemu/selftest/machine.h"
+}
+#pragma GCC diagnostic pop
+
+#if defined(__x86_64__)
+enum { NR_close = 3 };
+#elif defined(__aarch64__)
+enum { NR_close = 57 };
+#endif
+
+namespace {
+
+constexpr word kNotFound = 2, kInterrupted = 4, kNotADirectory = 20;  // errno(3)
+constexpr int kCannotExecute = 126;                                   // both as shells say it
+constexpr int kNoSuchProgram = 127;
+constexpr int kLongestPath = 4096;
+
+word call(word number, word a = 0, word b = 0, word c = 0, word d = 0) {
+  return call6(number, a, b, c, d, 0, 0);
+}
+word address(const void* pointer) { return reinterpret_cast<word>(pointer); }
+
+[[noreturn]] void finish(int code) {
+  for (;;) call(NR_exit_group, code);
+}
+
+int number_of(const char* digits) {
+  int number = 0;
+  while (*digits >= '0' && *digits <= '9') number = number * 10 + (*digits++ - '0');
+  return number;
+}
+
+void say(const char* text) {
+  word size = 0;
+  while (text[size] != 0) ++size;
+  call(NR_write, 2, address(text), size);
+}
+
+[[noreturn]] void fail(const char* name, word error) {
+  const bool missing = error == kNotFound || error == kNotADirectory;
+  say(name);
+  say(missing ? ": not found\n" : ": cannot be executed\n");
+  finish(missing ? kNoSuchProgram : kCannotExecute);
+}
+
+const char* search_path(char** environment) {
+  for (; *environment != nullptr; ++environment) {
+    const char* entry = *environment;
+    if (entry[0] == 'P' && entry[1] == 'A' && entry[2] == 'T' && entry[3] == 'H' && entry[4] == '=')
+      return entry + 5;
+  }
+  return "";
+}
+
+bool has_slash(const char* name) {
+  while (*name != 0)
+    if (*name++ == '/') return true;
+  return false;
+}
+
+/// What is not there or may not be executed is passed over; the worse answer is the one that is told.
+[[noreturn]] void find_and_execute(char** arguments, char** environment) {
+  word answer = kNotFound;
+  for (const char* place = search_path(environment);; ++place) {
+    char path[kLongestPath];
+    volatile char* end = path;  // else the compiler may call memcpy, and there is none
+    int left = kLongestPath - 1;
+    const auto add = [&](char c) {
+      if (left-- > 0) *end++ = c;
+    };
+    if (*place == 0 || *place == ':') add('.');
+    while (*place != 0 && *place != ':') add(*place++);
+    add('/');
+    for (const char* name = arguments[0]; *name != 0; ++name) add(*name);
+    *end = 0;
+    if (left >= 0) {
+      const word error = -call(NR_execve, address(path), address(arguments), address(environment));
+      if (error != kNotFound && error != kNotADirectory) answer = error;
+    }
+    if (*place == 0) fail(arguments[0], answer);
+  }
+}
+
+[[noreturn]] void run(const char* path, char** arguments, char** environment) {
+  if (*path == 0 && !has_slash(arguments[0])) find_and_execute(arguments, environment);
+  if (*path == 0) path = arguments[0];
+  fail(arguments[0], -call(NR_execve, address(path), address(arguments), address(environment)));
+}
+
+/// Reaps everybody until `program` has ended; the exit code that says how.
+int wait_for(word program) {
+  while (true) {
+    int status = 0;
+    const word ended = call(NR_wait4, -1, address(&status), 0, 0);
+    if (ended == program) {
+      const int signal = status & 0x7f;
+      return signal != 0 ? 128 + signal : (status >> 8) & 0xff;
+    }
+    if (ended < 0 && ended != -kInterrupted) return kCannotExecute;
+  }
+}
+
+}  // namespace
+
+extern "C" __attribute__((noreturn, used)) void start(word* stack) {
+  const word count = stack[0];
+  char** arguments = reinterpret_cast<char**>(stack + 1);
+  if (count < 4) finish(kCannotExecute);
+  const int result = number_of(arguments[1]);
+  const word program = call(NR_clone, SIGCHLD);
+  if (program < 0) fail(arguments[3], -program);
+  if (program == 0) {
+    call(NR_close, result);
+    run(arguments[2], arguments + 3, arguments + count + 1);
+  }
+  const int code = wait_for(program);
+  const unsigned char byte = static_cast<unsigned char>(code);
+  call(NR_write, result, address(&byte), 1);
+  finish(code);
+}
