@@ -71,6 +71,15 @@ def need_program(name):
     need(shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin"), name + " is not installed")
 
 
+def may_make_groups():
+    """Whether control groups for memory can be made here (as root, below our own)."""
+    with open("/proc/self/cgroup") as file:
+        own = {line.split(":")[1]: line.rstrip("\n").split(":", 2)[2] for line in file}
+    if "memory" in own:
+        return os.access("/sys/fs/cgroup/memory" + own["memory"], os.W_OK)
+    return os.access("/sys/fs/cgroup/cgroup.subtree_control", os.W_OK)
+
+
 class Result:
     def __init__(self, process, out, err):
         self.code, self.out, self.err = process.returncode, out, err

@@ -1,18 +1,7 @@
 """What a step may use: memory, processors, processes, time; and who runs it."""
 import glob
-import os
-import subprocess
 
-from harness import AMD64, ARM64, CACHE, SLIPWAY, SlipwayCase, main, mounts_with, need, need_program, processes_with
-
-
-def may_make_groups():
-    """Whether control groups for memory can be made here (as root, below our own)."""
-    with open("/proc/self/cgroup") as file:
-        own = {line.split(":")[1]: line.rstrip("\n").split(":", 2)[2] for line in file}
-    if "memory" in own:
-        return os.access("/sys/fs/cgroup/memory" + own["memory"], os.W_OK)
-    return os.access("/sys/fs/cgroup/cgroup.subtree_control", os.W_OK)
+from harness import AMD64, ARM64, SlipwayCase, main, may_make_groups, mounts_with, need, need_program, processes_with
 
 
 class Limits(SlipwayCase):
@@ -121,58 +110,6 @@ class OtherRuntime(SlipwayCase):
         self.assertIn("is neither crun nor runc", result.err)
         result = self.build(context, "--oci-runtime", "no-such-runtime", platforms=AMD64, expect=3)
         self.assertIn("no-such-runtime, which runs the steps of a build, is not installed", result.err)
-
-
-class BadSteps(SlipwayCase):
-    """Steps that misbehave: one message, everything gone, and the other platform goes on if asked to."""
-
-    def setUp(self):
-        super().setUp()
-        self.import_busybox()
-
-    def check_all_gone(self):
-        self.assertEqual([], processes_with(self.root))
-        self.assertEqual([], mounts_with(self.root))
-        self.check_store()
-
-    def test_daemons_that_a_step_leaves_behind_end_with_it(self):
-        context = self.context("FROM busybox\nRUN (setsid sleep 4242 &) ; nohup sleep 4243 >/dev/null 2>&1 & true\n")
-        self.build(context)
-        self.assertEqual([], processes_with("sleep\x00424"))
-        self.check_all_gone()
-
-    def test_a_step_that_closes_its_output_is_waited_for(self):
-        context = self.context("FROM busybox\nRUN exec >&- 2>&-; sleep 0.3; echo done > /mark\nRUN cat /mark\n")
-        self.assertIn("done", self.build(context, "--progress=plain").err)
-        self.check_all_gone()
-
-    def test_a_gigabyte_of_output_takes_neither_memory_nor_the_build(self):
-        context = self.context("FROM busybox\nRUN yes slipway | head -c 1000m; echo; echo end of it\n")
-        process = subprocess.run(["prlimit", "--as=%d" % (4 << 30), SLIPWAY, "build", "--progress=quiet", "--platform", AMD64,
-                                  context], env=self.environment(), capture_output=True, text=True, timeout=600)
-        self.assertEqual(0, process.returncode, process.stderr)
-        self.check_all_gone()
-
-    def test_a_failure_on_one_platform_lets_the_other_go_on_if_asked(self):
-        context = self.context("FROM busybox\nARG TARGETARCH\nRUN [ $TARGETARCH = amd64 ] || exit 7\nRUN echo went on\n")
-        result = self.build(context, "--progress=plain", "--keep-going", expect=1)
-        self.assertIn("exit code: 7", result.err)
-        self.assertIn("went on", result.err)
-        self.check_all_gone()
-
-    def test_a_full_disk_is_one_message(self):
-        need(os.geteuid() == 0, "a small file system can only be mounted by root")
-        os.makedirs(self.path("small"))
-        script = 'mount -t tmpfs -o size=24m none small && exec "$@"'
-        env = self.environment({"SLIPWAY_ROOT": self.path("small", "store")})
-        context = self.context("FROM busybox\nRUN head -c 100m /dev/zero > /big\n")
-        steps = "%s import %s/busybox-amd64.tar --platform linux/amd64 -t busybox && %s build --progress=plain --platform linux/amd64 %s" % (
-            SLIPWAY, CACHE, SLIPWAY, context)
-        process = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", "sh", "-c", steps], cwd=self.dir,
-                                 env=env, capture_output=True, text=True, timeout=300)
-        self.assertEqual(1, process.returncode, process.stderr)
-        self.assertIn("No space left on device", process.stderr)
-        self.assertEqual(1, process.stderr.count("\nERROR: "), process.stderr)
 
 
 if __name__ == "__main__":
