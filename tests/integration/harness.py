@@ -3,6 +3,7 @@
 Nothing here sleeps: servers are waited for by connecting, processes by waiting. Emulation uses a private binfmt table
 wherever the kernel has one, so that a registration on the host cannot hide a fault.
 """
+import atexit
 import functools
 import http.server
 import json
@@ -179,10 +180,13 @@ class SlipwayCase(unittest.TestCase):
 
     def start(self, *args, env=None, root=None, **options):
         command = [SLIPWAY, *(["--root", root] if root else []), *args]
+        environment = self.environment(env)
+        if os.geteuid() == 0 and self.user is None and environment.get("SLIPWAY_ISOLATION") in ("chroot", "proot"):
+            command = [*kept_machine(), "--wd=" + self.dir, "--", *command]
         if self.user is not None:
             options.update(user=self.user, group=self.user, extra_groups=[])
         options.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.Popen(command, cwd=self.dir, env=self.environment(env), stdout=subprocess.PIPE,
+        return subprocess.Popen(command, cwd=self.dir, env=environment, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, errors="replace", **options)
 
     def slipway(self, *args, expect=0, **options):
@@ -272,6 +276,26 @@ class SlipwayCase(unittest.TestCase):
         run(["skopeo", "--override-arch", arch, "copy", "--quiet", "oci:%s:%s" % (layout, tag), "oci:%s:x" % one])
         run(["umoci", "unpack", "--image", one + ":x", bundle])
         return os.path.join(bundle, "rootfs")
+
+
+@functools.lru_cache(None)
+def kept_machine():
+    """What goes before a command that may not change the machine's settings: steps below proot see its own /proc and /sys, and as
+    root they could write to them."""
+    script = """set -e
+                mount --rbind /proc/sys /proc/sys
+                mounts=$(cat /proc/self/mounts)
+                echo "$mounts" | while read -r _ place _; do
+                  case $place in /sys | /sys/* | /proc/sys | /proc/sys/*) mount -o remount,bind,ro "$place" ;; esac
+                done
+                echo ready
+                exec cat"""
+    holder = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", script], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+    atexit.register(holder.communicate)
+    if holder.stdout.readline() != b"ready\n":
+        raise AssertionError("cannot make the machine's settings read-only")
+    return ["nsenter", "--target", str(holder.pid), "--mount"]
 
 
 def run(command, **options):

@@ -99,6 +99,13 @@ class OnTheMachine(Isolation):
         self.expect_same_images(oci, chroot)
         self.expect_same_images(oci, proot)
 
+    def test_the_tests_cannot_change_the_machine(self):
+        self.need_root()
+        need_program("proot")
+        self.import_busybox(platforms=AMD64)
+        context = self.context("FROM busybox\nRUN ! echo x > /proc/sys/kernel/hostname && ! mkdir /sys/fs/cgroup/slipway-test\n")
+        self.build(context, platforms=AMD64, env={"SLIPWAY_ISOLATION": "proot"})
+
     def test_unknown_tier_is_a_usage_error(self):
         result = self.slipway("version", "--isolation=vm", expect=2)
         self.assertIn("expected auto, oci, chroot or proot", result.err)

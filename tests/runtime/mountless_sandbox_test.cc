@@ -288,6 +288,12 @@ TEST_P(MountlessSandbox, PathsMayHaveColons) {
   EXPECT_EQ(shell("echo x > /dev/null && cat /etc/hosts > /dev/null").exit_code, 0);
 }
 
+TEST_P(MountlessSandbox, TheTestsCannotChangeTheMachine) {
+  if (::access("/proc/sys/kernel/hostname", W_OK) == 0) FAIL() << "mountless_main.cc makes it read-only";
+  if (by_chroot()) return;  // it shows copies
+  EXPECT_NE(shell("echo x > /proc/sys/kernel/hostname").exit_code, 0);
+}
+
 TEST_P(MountlessSandbox, NobodySurvivesAStep) {
   const std::string mark = "SLIPWAY_MARK=" + work_.path().filename().native();
   spec_.env.push_back(mark);
