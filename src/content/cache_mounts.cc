@@ -16,6 +16,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/moved_directory.h"
 #include "base/strings.h"
 #include "content/space.h"
 
@@ -135,7 +136,7 @@ class Copies {
 
 void fill_copy(const CacheMounts::Request& request, const fs::path& copy, const fs::path& temp) {
   std::error_code ignored;
-  if (fs::is_directory(copy, ignored)) return;
+  if (fs::is_directory(copy, ignored) || undo_move(copy)) return;
   const TempDir parent(temp, "cache");
   const fs::path made = parent.path() / "new";
   if (request.fill) {
@@ -154,6 +155,20 @@ CacheLease::~CacheLease() {
   if (!lock_) return;
   ::futimens(lock_.get(), nullptr);
   release(lock_);
+}
+
+void CacheMounts::take_back(const fs::path& directory) {
+  std::error_code ignored;
+  for (const fs::directory_entry& cache : fs::directory_iterator(directory, ignored)) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(cache.path(), ignored)) {
+      if (entry.path().extension() != ".moved") continue;
+      const fs::path copy = cache.path() / entry.path().stem();
+      const fs::path lock_path = copy.native() + ".lock";
+      const UniqueFd lock = open_lock(lock_path);
+      if (try_lock(lock, LOCK_EX, lock_path)) undo_move(copy);
+      release(lock);
+    }
+  }
 }
 
 CacheLease CacheMounts::acquire(const Request& request, std::stop_token stop) {

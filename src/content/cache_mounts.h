@@ -4,7 +4,9 @@
 //   ROOT/cache-mounts/KEY/id        what the cache is called; KEY is that name's digest
 //   ROOT/cache-mounts/KEY/lock      held while a copy is chosen or made
 //   ROOT/cache-mounts/KEY/N         the N-th copy; a second one exists only because of Private users
-//   ROOT/cache-mounts/KEY/N.lock    held by whoever uses the copy; its mtime is the last use
+//   ROOT/cache-mounts/KEY/N.moved   where the copy is while a step has it in its root
+//   (base/moved_directory.h) ROOT/cache-mounts/KEY/N.lock    held by whoever uses the copy; its mtime is the
+//   last use
 //
 // All locks are flock(2)'s: they die with their owner, so nothing is ever left locked. A copy that is there
 // is whole: it is filled elsewhere and renamed into place. What is in it is no part of any layer, key or
@@ -59,6 +61,10 @@ class CacheMounts {
   /// the first); all wait while a copy is filled. Who takes several must do so in the order of their names,
   /// lest two wait for each other. Throws Cancelled, SystemError, and what `fill` throws.
   CacheLease acquire(const Request& request, std::stop_token stop);
+
+  /// Takes copies back out of the roots of steps whose slipway was killed. Before those are removed. Throws
+  /// SystemError.
+  static void take_back(const std::filesystem::path& directory);
 
  private:
   std::filesystem::path directory_, temp_;

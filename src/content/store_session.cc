@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/cache_mounts.h"
 #include "content/overlay_mount.h"
 #include "content/space.h"
 
@@ -66,7 +67,9 @@ StoreSession::StoreSession(const fs::path& root, Logger& logger)
   try {
     lock_ = open_file(directory_ / kLockName, O_RDWR | O_CREAT | O_EXCL, 0600);
     lock_exclusively(lock_.get(), directory_ / kLockName, true);
-    for (const fs::path& dead : dead_sessions(root)) {
+    const std::vector<fs::path> all_dead = dead_sessions(root);
+    if (!all_dead.empty()) CacheMounts::take_back(root / "cache-mounts");
+    for (const fs::path& dead : all_dead) {
       // Only where slipway ran without a mount namespace of its own do its mounts outlive it.
       const std::vector<fs::path> mounts = mounts_below(dead);
       for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) detach_mount(*mount);

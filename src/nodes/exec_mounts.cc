@@ -64,7 +64,10 @@ void ExecMounts::add_to(SandboxSpec& spec, const ExecOp& exec, std::stop_token s
                             .readonly = mount.readonly});
     }
     if (const auto source = sources.find(&mount); source != sources.end())
-      spec.mounts.push_back({.source = source->second, .dest = mount.dest, .readonly = mount.readonly});
+      spec.mounts.push_back({.source = source->second,
+                             .dest = mount.dest,
+                             .readonly = mount.readonly,
+                             .lasting = mount.type == MountType::Cache});
   }
 }
 

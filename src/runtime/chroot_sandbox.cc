@@ -256,7 +256,11 @@ class ChrootRun {
     if (const auto first = std::ranges::find(moved_, mount.source, &Moved::source); first != moved_.end())
       return inserts_.add_link(mount.dest, first->dest);
     if (!there) throw_no_source(mount);
-    inserts_.add_moved(mount.dest, mount.source);
+    if (mount.lasting) {
+      inserts_.add_lasting(mount.dest, mount.source, spec_.rootfs);
+    } else {
+      inserts_.add_moved(mount.dest, mount.source);
+    }
     moved_.push_back({mount.source, mount.dest});
   }
 

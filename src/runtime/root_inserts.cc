@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/moved_directory.h"
 #include "base/strings.h"
 #include "runtime/mount_stubs.h"
 
@@ -123,7 +124,17 @@ void RootInserts::add_file(std::string_view place, std::string_view bytes, const
 }
 
 std::string RootInserts::add_moved(std::string_view place, const fs::path& source) {
+  return move_in(begin(place, Kind::Moved), source);
+}
+
+std::string RootInserts::add_lasting(std::string_view place, const fs::path& source, const fs::path& root) {
   Insert& insert = begin(place, Kind::Moved);
+  insert.lasting = true;
+  note_move(source, root, insert.shown);
+  return move_in(insert, source);
+}
+
+std::string RootInserts::move_in(Insert& insert, const fs::path& source) {
   if (::renameat(AT_FDCWD, source.c_str(), parents_[insert.parent].directory.get(), insert.name.c_str()) != 0)
     throw SystemError(errno, concat("move ", source.native(), " to"), insert.shown);
   insert.source = source;
@@ -159,6 +170,7 @@ void RootInserts::move_back(const Insert& insert) {
   const int in = parents_[insert.parent].directory.get();
   if (::renameat(in, insert.name.c_str(), AT_FDCWD, insert.source.c_str()) != 0 && errno != ENOENT)
     throw SystemError(errno, "move back", insert.shown);
+  if (insert.lasting) forget_move(insert.source);
 }
 
 void RootInserts::take_out(Insert& insert) {

@@ -37,6 +37,9 @@ class RootInserts {
   /// A file or directory outside, which is in the root until the end and then back: one of the caller's
   /// alone, on the root's file system. Returns the place without links.
   std::string add_moved(std::string_view place, const std::filesystem::path& source);
+  /// The same for a directory that can be had back by undo_move() if this process is killed.
+  std::string add_lasting(std::string_view place, const std::filesystem::path& source,
+                          const std::filesystem::path& root);
   void add_link(std::string_view place, const std::string& target);
   /// For what the caller makes itself at the place, which is free then: returns its path without links.
   std::string add_place(std::string_view place);
@@ -50,6 +53,7 @@ class RootInserts {
     std::string shown;
     std::filesystem::path aside;   ///< where what was there is; empty: nothing was
     std::filesystem::path source;  ///< Moved
+    bool lasting = false;          ///< Moved
     UniqueFd secret;
     struct stat made {};  ///< Directory
   };
@@ -65,6 +69,7 @@ class RootInserts {
   void note_change(std::size_t parent);
   void take_out(Insert& insert);
   void discard(const Insert& insert);
+  std::string move_in(Insert& insert, const std::filesystem::path& source);
   void move_back(const Insert& insert);
   std::filesystem::path new_name_aside();
 

@@ -25,6 +25,7 @@ struct SandboxMount {
   std::string dest;
   bool readonly = true;
   bool devices = false;  ///< device nodes in it can be opened
+  bool lasting = false;  ///< a directory that outlives the step, even if whoever runs that is killed
 };
 struct SandboxTmpfs {
   std::string dest;

@@ -151,7 +151,7 @@ class OnTheMachine(Isolation):
         process.communicate()
         self.assertTrue(wait_until(lambda: not processes_with(mark)), "processes of the step survive")
         self.assertTrue(wait_until(lambda: not processes_with(self.root)), "processes of slipway survive")
-        self.build(self.context("FROM busybox\nRUN --mount=type=cache,target=/c ls /c\n"), platforms=AMD64, env=env)
+        self.build(self.context("FROM busybox\nRUN --mount=type=cache,target=/c test -e /c/f\n"), platforms=AMD64, env=env)
         self.check_store()
 
     def test_kill_leaves_nobody_of_a_chroot(self):
