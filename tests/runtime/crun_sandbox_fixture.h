@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/subprocess.h"
+#include "busybox_steps.h"
 #include "qemu/emulator.h"
 #include "runtime/confine.h"
 #include "runtime/sandbox.h"
@@ -29,15 +30,6 @@ extern Confinement confinement;
 }
 
 namespace fs = std::filesystem;
-
-inline constexpr const char* kApplets[] = {
-    "sh",   "cat", "echo",     "env",   "id", "ls",   "pwd",   "sleep", "stat",  "touch", "uname", "wc",
-    "grep", "sed", "hostname", "mkdir", "ip", "true", "chmod", "chown", "mount", "ps",    "yes",   "head"};
-
-struct Output {
-  int exit_code = 0;
-  std::string out, err;
-};
 
 // Every path of a tree with its type, owner, mode and times: what a layer would be made of.
 inline std::string listing(const fs::path& root) {
@@ -65,54 +57,18 @@ inline int count_processes(std::string_view text) {
   return count;
 }
 
-class CrunSandboxTest : public testing::Test {
+class CrunSandboxTest : public testing::Test, protected BusyboxSteps {
  protected:
+  CrunSandboxTest()
+      : BusyboxSteps({"sh",   "cat",   "echo",  "env",   "id",    "ls",  "pwd",      "sleep",
+                      "stat", "touch", "uname", "wc",    "grep",  "sed", "hostname", "mkdir",
+                      "ip",   "true",  "chmod", "chown", "mount", "ps",  "yes",      "head"}) {}
   void SetUp() override {
     if (!find_program("crun")) GTEST_SKIP() << "crun is not installed";
-    if (!install_busybox("/bin/busybox")) GTEST_SKIP() << "busybox is not installed";
+    if (!prepare()) GTEST_SKIP() << "busybox is not installed";
     sandbox_ = make_crun_sandbox(work_.path() / "state", logger_);
-    fs::create_directory(work_.path() / "scratch");
-    spec_.id = "test-" + std::to_string(::getpid());
-    spec_.rootfs = rootfs();
-    spec_.scratch = work_.path() / "scratch";
-    spec_.env = {"PATH=/bin"};
   }
-  void TearDown() override {
-    if (!sandbox_) return;
-    EXPECT_TRUE(fs::is_empty(work_.path() / "scratch")) << "a mount or a file is left";
-  }
-  fs::path rootfs() const { return work_.path() / "rootfs"; }
-  bool install_busybox(const fs::path& program) {
-    if (!fs::exists(program)) return false;
-    fs::remove_all(rootfs());
-    fs::create_directories(rootfs() / "bin");
-    fs::create_directories(rootfs() / "etc");
-    fs::copy_file(program, rootfs() / "bin/busybox");
-    for (const char* applet : kApplets) fs::create_symlink("busybox", rootfs() / "bin" / applet);
-    std::ofstream(rootfs() / "etc/passwd")
-        << "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n";
-    std::ofstream(rootfs() / "etc/group") << "root:x:0:\nvideo:x:44:app\n";
-    for (const auto& entry : fs::recursive_directory_iterator(rootfs())) age(entry.path());
-    age(rootfs());
-    return true;
-  }
-  static void age(const fs::path& path) {
-    const struct timespec times[2] = {{1000, 1}, {2000, 2}};
-    ::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW);
-  }
-  Output run(std::vector<std::string> args, std::stop_token stop = {}) {
-    spec_.args = std::move(args);
-    Output output;
-    output.exit_code =
-        sandbox_
-            ->run(
-                spec_,
-                [&](int stream, std::string_view bytes) { (stream == 1 ? output.out : output.err) += bytes; },
-                stop)
-            .exit_code;
-    return output;
-  }
-  Output shell(const std::string& script) { return run({"/bin/sh", "-c", script}); }
+  void TearDown() override { expect_nothing_left(); }
   // False with the reason said if this machine cannot emulate.
   bool become_arm64() {
     const char* cache = std::getenv("SLIPWAY_TEST_CACHE");
@@ -129,11 +85,6 @@ class CrunSandboxTest : public testing::Test {
     }
     return spec_.execution.kind == Execution::Kind::PrivateBinfmt;
   }
-
-  TempDir work_;
-  NullLogger logger_;
-  SandboxSpec spec_;
-  std::unique_ptr<Sandbox> sandbox_;
 };
 
 }  // namespace slipway

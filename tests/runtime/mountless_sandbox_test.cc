@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/subprocess.h"
+#include "busybox_steps.h"
 #include "qemu/emulator.h"
 #include "runtime/sandbox.h"
 
@@ -24,16 +25,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::Not;
-
-constexpr const char* kApplets[] = {"sh",    "cat",    "echo",   "env",   "id",       "ls",    "pwd",
-                                    "sleep", "stat",   "touch",  "uname", "grep",     "mkdir", "rm",
-                                    "chmod", "chown",  "setsid", "mv",    "true",     "dd",    "kill",
-                                    "mknod", "chroot", "head",   "ps",    "readlink", "wc"};
-
-struct Output {
-  int exit_code = 0;
-  std::string out, err;
-};
 
 // Every path of a tree with its type, owner, mode, time and bytes: what a layer would be made of.
 std::string listing(const fs::path& root) {
@@ -66,67 +57,24 @@ std::vector<int> processes_with(const std::string& text) {
   return found;
 }
 
-class MountlessSandbox : public testing::TestWithParam<Isolation> {
+class MountlessSandbox : public testing::TestWithParam<Isolation>, protected BusyboxSteps {
  protected:
+  MountlessSandbox()
+      : BusyboxSteps({"sh",    "cat",   "echo", "env",   "id",     "ls",    "pwd",   "sleep",    "stat",
+                      "touch", "uname", "grep", "mkdir", "rm",     "chmod", "chown", "setsid",   "mv",
+                      "true",  "dd",    "kill", "mknod", "chroot", "head",  "ps",    "readlink", "wc"}) {}
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "only root may chroot";
     if (GetParam() == Isolation::Proot && !find_program("proot")) GTEST_SKIP() << "proot is not installed";
-    if (!install_busybox("/bin/busybox")) GTEST_SKIP() << "busybox is not installed";
+    if (!prepare()) GTEST_SKIP() << "busybox is not installed";
     sandbox_ = make_sandbox(GetParam(), work_.path() / "state", logger_);
-    fs::create_directory(work_.path() / "scratch");
-    spec_.id = "test-" + std::to_string(::getpid());
-    spec_.rootfs = rootfs();
-    spec_.scratch = work_.path() / "scratch";
-    spec_.env = {"PATH=/bin"};
   }
-  void TearDown() override {
-    if (!sandbox_) return;
-    EXPECT_TRUE(fs::is_empty(work_.path() / "scratch")) << "something is left";
-  }
+  void TearDown() override { expect_nothing_left(); }
   bool by_chroot() const { return GetParam() == Isolation::Chroot; }
-  fs::path rootfs() const { return work_.path() / "rootfs"; }
-  bool install_busybox(const fs::path& program) {
-    if (!fs::exists(program)) return false;
-    fs::remove_all(rootfs());
-    fs::create_directories(rootfs() / "bin");
-    fs::create_directories(rootfs() / "etc");
-    fs::copy_file(program, rootfs() / "bin/busybox");
-    for (const char* applet : kApplets) fs::create_symlink("busybox", rootfs() / "bin" / applet);
-    std::ofstream(rootfs() / "etc/passwd")
-        << "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n";
-    std::ofstream(rootfs() / "etc/group") << "root:x:0:\nvideo:x:44:app\n";
-    age();
-    return true;
-  }
-  /// Gives everything one old time, so that a change shows.
-  void age() {
-    const struct timespec times[2] = {{1000, 1}, {2000, 2}};
-    for (const auto& entry : fs::recursive_directory_iterator(rootfs()))
-      ::utimensat(AT_FDCWD, entry.path().c_str(), times, AT_SYMLINK_NOFOLLOW);
-    ::utimensat(AT_FDCWD, rootfs().c_str(), times, 0);
-  }
   void put(const fs::path& file, const std::string& text) {
     fs::create_directories(file.parent_path());
     std::ofstream(file) << text;
   }
-  Output run(std::vector<std::string> args, std::stop_token stop = {}) {
-    spec_.args = std::move(args);
-    Output output;
-    output.exit_code =
-        sandbox_
-            ->run(
-                spec_,
-                [&](int stream, std::string_view bytes) { (stream == 1 ? output.out : output.err) += bytes; },
-                stop)
-            .exit_code;
-    return output;
-  }
-  Output shell(const std::string& script) { return run({"/bin/sh", "-c", script}); }
-
-  TempDir work_;
-  NullLogger logger_;
-  SandboxSpec spec_;
-  std::unique_ptr<Sandbox> sandbox_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Tiers, MountlessSandbox, testing::Values(Isolation::Chroot, Isolation::Proot),
