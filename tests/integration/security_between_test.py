@@ -47,24 +47,35 @@ class Between:
         inside = self.path("outside", "marker" if place in ("/etc/hosts", "/etc/resolv.conf") else "")
         return inside.rstrip("/"), "../../../../../../../.." + inside.rstrip("/")
 
+    def links(self, *places):
+        """Each place with each way to lead out of the root."""
+        return [(place, target) for place in places for target in self.targets(place)]
+
     def test_links_of_an_image_lead_nowhere(self):
-        before = self.outside()
-        for place in PLANTED:
-            for target in self.targets(place):
-                with self.subTest(place=place, target=target):
-                    self.import_base("planted", {place: target})
-                    self.try_build("FROM planted\n" + USED, *self.secret)
-                    self.assertEqual(before, self.outside())
+        self.import_base()
+        before, links = self.outside(), self.links(*PLANTED)
+        for number, link in enumerate(links):
+            self.import_base("planted%d" % number, [link])
+        self.try_stages("", [USED] * len(links), ["planted%d" % number for number in range(len(links))])
+        self.assertEqual(before, self.outside())
 
     def test_links_of_a_step_lead_nowhere(self):
         self.import_base()
         before = self.outside()
-        for place in ("/etc", "/run", "/cache", "/bound", "/work", "/copied", "/memory", "/tmp"):
-            for target in self.targets(place):
-                with self.subTest(place=place, target=target):
-                    plant = "FROM busybox\nRUN rm -rf %s 2>/dev/null; ln -sfn %s %s\n" % (place, target, place)
-                    self.try_build(plant + USED, *self.secret)
-                    self.assertEqual(before, self.outside())
+        links = self.links("/etc", "/run", "/cache", "/bound", "/work", "/copied", "/memory", "/tmp")
+        self.try_stages("", ["RUN rm -rf %s 2>/dev/null; ln -sfn %s %s\n%s" % (place, target, place, USED) for place, target in links])
+        self.assertEqual(before, self.outside())
+
+    def try_stages(self, start, stages, bases=()):
+        """One build of stages that do not need each other, by default of busybox, which goes on with the others when one fails."""
+        names = ["s%d" % number for number in range(len(stages))]
+        bases = bases or ["busybox"] * len(stages)
+        text = start + "".join("FROM %s AS %s\n%s" % stage for stage in zip(bases, names, stages))
+        text += "FROM scratch\n" + "".join("COPY --from=%s /nodes-setuid /%s\n" % (name, name) for name in names)
+        result = self.try_build(text, "--keep-going", *self.secret)
+        self.assertNotIn("CANCELED", result.err)
+        for name in names:  # it was tried
+            self.assertRegex(result.err, r"\[(linux/amd64 )?%s \d+/\d+\] " % name)
 
     def test_links_in_what_is_mounted_lead_nowhere(self):
         """The runtime itself makes the mount points below other mounts."""
@@ -75,22 +86,26 @@ class Between:
             with self.subTest(target=target):
                 plant = "mkdir -p /m && ln -sfn %s /m/link && ln -sfn %s/marker /m/file" % (target, target)
                 self.try_build("FROM busybox\nRUN %s %s\n" % (cache, plant))
-                for mounts in (cache, "--mount=from=evil,target=/m", "--mount=from=evil,target=/m,rw"):
-                    evil = "FROM busybox AS evil\nRUN mkdir /s && %s\nFROM busybox\n" % plant.replace("/m", "/s")
+                # All of them in one build, which goes on where one is refused.
+                start, stages = "FROM busybox AS evil\nRUN mkdir /s && %s\n" % plant.replace("/m", "/s"), []
+                for mounts in (cache, "--mount=from=evil,source=/s,target=/m", "--mount=from=evil,source=/s,target=/m,rw"):
                     for inner in ("type=secret,id=s,target=/m/link/s", "type=secret,id=s,target=/m/file", "type=tmpfs,target=/m/link",
                                   "type=tmpfs,target=/m/link/t", "type=cache,target=/m/link/c"):
-                        mount = mounts.replace("from=evil", "from=evil,source=/s") + " --mount=" + inner
-                        self.try_build(evil + "RUN %s touch /m/link/x; cat /m/link/marker /m/file; true\n" % mount, *self.secret)
-                    self.try_build(evil + "WORKDIR /m/link/made\nRUN %s touch x; cat ../marker; true\n" % mount, *self.secret)
-                    self.assertEqual(before, self.outside())
+                        mount = "%s --mount=%s" % (mounts, inner)
+                        stages.append("RUN %s touch /m/link/x; cat /m/link/marker /m/file; true\n" % mount)
+                    stages.append("WORKDIR /m/link/made\nRUN %s touch x; cat ../marker; true\n" % mount)
+                self.try_stages(start, stages)
+                self.assertEqual(before, self.outside())
 
     def test_working_directory_is_no_descriptor_of_the_runtime(self):
         """CVE-2024-21626."""
         self.import_base()
+        stages = []
         for fd in range(3, 13):
-            up = "cat ../../../../../../../..%s /proc/self/cwd/../../../../../../../..%s" % (self.marker, self.marker)
-            self.try_build("FROM busybox\nWORKDIR /proc/self/fd/%d\nRUN %s || true\n" % (fd, up))
-            self.try_build("FROM busybox\nRUN ln -s /proc/self/fd/%d /link\nWORKDIR /link\nRUN %s || true\n" % (fd, up))
+            up = "cat ../../../../../../../..%s /proc/self/cwd/../../../../../../../..%s; echo %d" % (self.marker, self.marker, fd)
+            stages.append("WORKDIR /proc/self/fd/%d\nRUN %s\n" % (fd, up))
+            stages.append("RUN ln -s /proc/self/fd/%d /link\nWORKDIR /link\nRUN %s\n" % (fd, up))
+        self.try_stages("", stages)
 
     def test_runtime_cannot_be_overwritten(self):
         """CVE-2019-5736."""
