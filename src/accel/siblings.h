@@ -1,0 +1,32 @@
+#pragma once
+// Finds a root's native twins in its sibling: the merged tree of the same image for this machine. A program
+// has a twin if both package databases have its package at the same version, the package is on the reviewed
+// list (neutral_packages.h), and the files are the very ones of their packages, in both roots. Everything
+// else runs under the emulator; what looked like a twin is named with the reason.
+#include <filesystem>
+#include <string>
+
+#include "accel/neutral_packages.h"
+#include "accel/twin.h"
+#include "platforms/platform.h"
+
+namespace slipway {
+
+struct Siblings {
+  std::filesystem::path target;  ///< the foreign root: the base image's merged tree, or a step's
+  Platform target_platform;
+  std::filesystem::path host;  ///< the same image for this machine, read-only
+  Platform host_platform;
+  /// Where re-told copies go (machine_names.h), each tree of them with the loader and libraries it needs.
+  /// Made if it is not there; what is in it already may be overwritten. One directory a pair of roots.
+  std::filesystem::path copies;
+  std::string source;  ///< Twin::source
+};
+
+/// Reads both trees, runs nothing, writes into `copies` only. Trees of unknown kinds, or of machines that
+/// were not reviewed, have no twins: that is said in `declined`. Throws SystemError if a tree cannot be
+/// opened or a copy not written.
+AcceleratedRoot find_siblings(const Siblings& siblings,
+                              const NeutralPackages& list = NeutralPackages::reviewed());
+
+}  // namespace slipway
