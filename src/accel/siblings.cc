@@ -106,7 +106,7 @@ class Search {
   }
 
   void judge(const std::string& path, const Package& package, const NeutralProgram& program) {
-    const auto target = read_real_file(target_, path);
+    auto target = read_real_file(target_, path);
     if (!target || target->path != path) {
       // Links (alternatives, applets) are other names of files that are looked at themselves.
       if (!is_link(path)) decline(path, "is not a regular file that can be read");
@@ -129,7 +129,7 @@ class Search {
               .declined_names = program.declined_names,
               .multi_call = program.multi_call,
               .rules = program.rules};
-    if (const std::string why = find_program(twin, *target, program.is_retold); !why.empty())
+    if (const std::string why = find_program(twin, std::move(target->bytes), program.is_retold); !why.empty())
       return decline(path, why);
     found_.twins.push_back(std::move(twin));
   }
@@ -156,14 +156,15 @@ class Search {
   }
 
   /// Fills in what is run. Returns why not, a clause.
-  std::string find_program(Twin& twin, const RealFile& target, bool is_retold) {
-    const auto file = read_real_file(host_, twin.target);
+  std::string find_program(Twin& twin, std::string target, bool is_retold) {
+    auto file = read_real_file(host_, twin.target);
     if (!file) return "the host's root does not have it";
     const auto owned = host_packages_->file(twin.package, file->path);
     if (!owned || checksum_of(owned->checksum.kind, file->bytes) != owned->checksum)
       return concat("the host's file is not that of its package ", twin.package);
     if ((file->status.st_mode & 0111) == 0) return "the host's file is not executable";
-    const auto target_image = ElfImage::parse(target.bytes), image = ElfImage::parse(file->bytes);
+    const auto target_image = ElfImage::parse(std::move(target)),
+               image = ElfImage::parse(std::move(file->bytes));
     if (!target_image || target_image->machine() != target_number_)
       return "is not a program of the target's machine";
     if (!image || image->machine() != host_number_)
