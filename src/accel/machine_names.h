@@ -19,7 +19,8 @@ struct MachineString {
 
 /// The strings in a program's loaded segments that speak of `machine`; not those that are there for its
 /// loader (PT_INTERP, DT_RUNPATH, the list's harmless names), nor those that `other`, the same program of
-/// another machine, has too (xz's filter "arm64"). Few: more than 64 are cut off.
+/// another machine, has too (xz's filter "arm64"). A program with hundreds of them yields
+/// one that says so.
 std::vector<MachineString> machine_strings(const ElfImage& program, const MachineNames& machine,
                                            const ElfImage& other, const NeutralPackages& list);
 
