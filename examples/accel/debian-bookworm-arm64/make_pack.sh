@@ -1,0 +1,144 @@
+#!/bin/sh
+# make_pack.sh ARCHITECTURE TRIPLET: installs the cross tools for Debian's ARCHITECTURE whose source version is
+# that of the target's own, and writes /usr/share/slipway/accel.json: which target file, by package, version
+# and sha256, each of them stands in for.
+set -eu
+arch=$1 triplet=$2
+manifest=/usr/share/slipway/accel.json
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+
+dpkg --add-architecture "$arch"
+apt-get -q update
+
+version_of() {  # PACKAGE:ARCHITECTURE -> the version that apt would install; empty: none
+  apt-cache policy "$1" | sed -n 's/^  Candidate: //p' | grep -vF '(none)' || true
+}
+download() {  # PACKAGE VERSION: the target's package, unpacked below $work
+  (cd "$work" && apt-get -q download "$1:$arch=$2" && dpkg-deb -x "$1"_*_"$arch".deb "root-$1" && rm -f ./*.deb)
+}
+
+first=yes
+entry() {  # TARGET-PATH PACKAGE VERSION TWIN [MEMBERS]: one program, if the target has it. MEMBERS: more JSON
+  [ -f "$work/root-$2$1" ] && [ -x "$4" ] || return 0
+  [ $first = yes ] || echo ',' >&3
+  first=no
+  sum=$(sha256sum "$work/root-$2$1")
+  printf '    {"target": "%s", "package": "%s", "version": "%s",\n     "sha256": "%s",\n     "twin": "%s"%s}' \
+    "$1" "$2" "$3" "${sum%% *}" "$4" "${5-}" >&3
+  echo "$1 ($2 $3): $4"
+}
+strings() {  # "a", "b"
+  list=
+  for item; do list="$list${list:+, }\"$item\""; done
+  printf '%s' "$list"
+}
+rule() {  # KIND PATTERN: decline
+  printf '{"kind": "%s", "pattern": "%s"}' "$1" "$2"
+}
+
+# The cross compiler looks for headers in places of its own. -isysroot takes all of these away, and the target's
+# come last, in its order: after whatever the command line and C_INCLUDE_PATH name. Not -nostdinc, which would
+# take <stdc-predef.h> away as well. Declined is what would show the difference: other roots for headers,
+# preprocessed text (in which headers of C++ are marked otherwise), statistics, precompiled headers and modules
+# (which carry a checksum of the compiler), and plugins of the target.
+compiler_rules() {  # INCLUDE-DIRECTORY...
+  rules=
+  for pattern in '-nostdinc*' '-idirafter*' '-iprefix*' '-isysroot*' '-imultilib*' '=*' '-I=*' '-I$SYSROOT*' '$SYSROOT*' \
+    -E '-fplugin*' '-fdirectives-only' '-fpreprocessed' -version -v -H -Q --help* --version '-print-*' '-ftime-report*' '-fmem-report*' \
+    '-Winvalid-pch' '--output-pch*' '*.gch' '-fmodules*' '-Wmissing-include-dirs' '-fdump-*' '-fopt-info*' '*=native' '@*'; do
+    rules="$rules$(rule decline "$pattern"),
+       "
+  done
+  after=
+  for directory; do after="$after${after:+, }\"-idirafter\", \"$directory\""; done
+  printf ',\n     "rules": [%s{"kind": "append", "with": ["-isysroot", "{pack}/none", %s]}]' "$rules" "$after"
+}
+
+compilers() {
+  gcc=$(apt-cache depends "gcc:$arch" | sed -n 's/^  Depends: gcc-\([0-9]*\).*/\1/p' | head -n 1)
+  target=$(version_of "gcc-$gcc:$arch")
+  cross=$(version_of "gcc-$gcc-$triplet")
+  case $cross in
+    "$target"cross[0-9]*) ;;
+    *)
+      echo "no compilers: the target's gcc-$gcc is $target, the cross compiler ${cross:-not to be had}"
+      return 0 ;;
+  esac
+  apt-get -q install -y --no-install-recommends "cpp-$gcc-$triplet" "gcc-$gcc-$triplet" "g++-$gcc-$triplet"
+  # Since gcc 13 the programs are in packages that have the triplet in their names.
+  for package in "cpp-$gcc" "gcc-$gcc" "g++-$gcc"; do
+    for name in "$package" "$package-$triplet"; do
+      version=$(version_of "$name:$arch")
+      [ "$version" = "$target" ] && download "$name" "$version"
+    done
+  done
+  c="/usr/lib/gcc/$triplet/$gcc/include /usr/local/include/$triplet /usr/local/include
+    /usr/lib/gcc/$triplet/$gcc/include-fixed/$triplet /usr/lib/gcc/$triplet/$gcc/include-fixed
+    /usr/lib/gcc/$triplet/$gcc/../../../../$triplet/include /usr/include/$triplet /usr/include"
+  cxx="/usr/include/c++/$gcc /usr/include/$triplet/c++/$gcc /usr/include/c++/$gcc/backward"
+  for lib in lib libexec; do
+    for name in "cpp-$gcc" "cpp-$gcc-$triplet" "gcc-$gcc" "gcc-$gcc-$triplet" "g++-$gcc" "g++-$gcc-$triplet"; do
+      at=/usr/$lib/gcc/$triplet/$gcc from=/usr/$lib/gcc-cross/$triplet/$gcc
+      # shellcheck disable=SC2086 # a directory an argument
+      entry "$at/cc1" "$name" "$target" "$from/cc1" "$(compiler_rules $c)"
+      # shellcheck disable=SC2086
+      entry "$at/cc1plus" "$name" "$target" "$from/cc1plus" "$(compiler_rules $cxx $c)"
+      entry "$at/lto1" "$name" "$target" "$from/lto1"
+    done
+  done
+}
+
+binutils() {
+  package=binutils-$triplet
+  target=$(version_of "$package:$arch")
+  cross=$(version_of "$package")
+  if [ "$target" != "$cross" ]; then
+    echo "no binutils: the target's are $target, the cross binutils ${cross:-not to be had}"
+    return 0
+  fi
+  apt-get -q install -y --no-install-recommends "$package"
+  download "$package" "$target"
+  bin=/usr/bin/$triplet
+  entry "$bin-as" "$package" "$target" "$bin-as"
+  entry "$bin-readelf" "$package" "$target" "$bin-readelf"
+  # The rest loads whatever is in this directory, and cannot load the target's own plugin for LTO.
+  plugins=/usr/lib/bfd-plugins
+  none=$(printf ',\n     "when": [{"directory": "%s", "names": []}]' $plugins)
+  # A native linker finds what libraries need where ld.so would, a cross linker does not: nothing there may be unusual.
+  usual=$(printf '{"directory": "/etc/ld.so.conf.d", "names": [%s]}' "$(strings "$triplet.conf" libc.conf)")
+  refused=$(printf '%s, %s, %s, %s' "$(rule decline '--sysroot*')" "$(rule decline '--print-sysroot')" "$(rule decline '--verbose')" "$(rule decline '@*')")
+  plugin=$(ls /usr/lib*/gcc-cross/"$triplet"/*/liblto_plugin.so 2>/dev/null | tail -n 1 || true)
+  if [ -n "$plugin" ]; then
+    replace=$(printf '{"kind": "replace", "pattern": "*/liblto_plugin.so", "with": ["{pack}%s"]}' "$plugin")
+    lto=$(printf ',\n     "when": [{"directory": "%s", "names": ["liblto_plugin.so"]}]' $plugins)
+    for tool in ar ranlib nm; do
+      entry "$bin-$tool" "$package" "$target" "$bin-$tool" \
+        "$(printf '%s,\n     "rules": [%s, {"kind": "decline", "pattern": "-M"}, {"kind": "append", "with": ["--plugin", "{pack}%s"]}]' \
+        "$lto" "$replace" "$plugin")"
+    done
+    entry "$bin-ld.bfd" "$package" "$target" "$bin-ld.bfd" \
+      "$(printf ',\n     "when": [%s],\n     "rules": [%s, %s]' "$usual" "$refused" "$replace")"
+  else
+    entry "$bin-ld.bfd" "$package" "$target" "$bin-ld.bfd" \
+      "$(printf ',\n     "when": [%s],\n     "rules": [%s, %s]' "$usual" "$refused" "$(rule decline '*plugin*')")"
+  fi
+  for tool in ar ranlib nm strip objcopy; do
+    entry "$bin-$tool" "$package" "$target" "$bin-$tool" \
+      "$none$(printf ',\n     "rules": [%s]' "$(rule decline '*plugin*')")"
+  done
+}
+
+. /etc/os-release
+exec 3> "$manifest"
+printf '{"format": 1,\n "description": "%s, tools for %s",\n "platform": "linux/%s", "machine": "%s",\n "programs": [\n' \
+  "$PRETTY_NAME" "$triplet" "$arch" "${triplet%%-*}" >&3
+compilers
+binutils
+printf '\n ]}\n' >&3
+exec 3>&-
+[ $first = no ] || { echo "nothing of $PRETTY_NAME can stand in for $arch" >&2; exit 1; }
+dpkg --remove-architecture "$arch" 2>/dev/null || true
+apt-get clean
+rm -rf /var/lib/apt/lists/*

@@ -1,0 +1,168 @@
+#include "accel/packs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "accel/dynamic_program.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace slipway {
+namespace {
+
+constexpr off_t kMaxProgram = off_t{1} << 30;
+constexpr std::size_t kMaxEntries = 4096;  ///< of a condition's directory
+
+std::string hex_sha256(int fd, std::string_view name) {
+  Sha256 hash;
+  std::array<char, std::size_t{1} << 16> buffer;
+  while (true) {
+    const ssize_t n = ::read(fd, buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw SystemError(errno, "read", name);
+    if (n == 0) return std::string(hash.finish().hex());
+    hash.update(buffer.data(), static_cast<std::size_t>(n));
+  }
+}
+
+/// Sorted; nothing for what is there and no directory that can be read.
+std::optional<std::vector<std::string>> names_in(const RootedDir& root, const std::string& directory) {
+  const int fd = open_in_root(root.fd(), directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (fd < 0) {
+    if (errno == ENOENT) return std::vector<std::string>{};
+    return std::nullopt;
+  }
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), &::closedir);
+  if (!stream) {
+    ::close(fd);
+    return std::nullopt;
+  }
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    names.emplace_back(name);
+    if (names.size() > kMaxEntries) return std::nullopt;
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+std::string with_pack(std::string text, const std::string& mounted_at) {
+  constexpr std::string_view kPlaceholder = "{pack}";
+  for (std::size_t at = 0; (at = text.find(kPlaceholder, at)) != std::string::npos; at += mounted_at.size())
+    text.replace(at, kPlaceholder.size(), mounted_at);
+  return text;
+}
+
+/// One pack against one root.
+class Match {
+ public:
+  Match(const Pack& pack, const RootedDir& tree, const RootedDir& target, const PackageOwner& owner,
+        const PackPlace& place)
+      : pack_(pack), tree_(tree), target_(target), owner_(owner), place_(place) {}
+
+  PackMatch run() {
+    for (const PackProgram& program : pack_.programs) consider(program);
+    for (auto& [path, why] : declined_)
+      if (!taken_.contains(path)) result_.declined.push_back(concat(path, ": ", why));
+    return std::move(result_);
+  }
+
+ private:
+  void consider(const PackProgram& program) {
+    const auto file = find_regular_file(target_, program.target);
+    if (!file || taken_.contains(file->path)) return;  // the first entry that fits counts
+    if (const std::string why = why_not(program, *file); !why.empty()) {
+      declined_.insert_or_assign(file->path, why);
+      return;
+    }
+    const DynamicProgram& twin = resolved(program.twin);
+    if (!twin.why_not.empty()) {
+      declined_.insert_or_assign(file->path, concat("the twin ", program.twin, " of the pack ",
+                                                    pack_.reference, " cannot be run: ", twin.why_not));
+      return;
+    }
+    if (!inodes_.insert(file->status.st_ino).second) return;
+    taken_.insert(file->path);
+    result_.twins.push_back({.target = file->path,
+                             .identity = FileIdentity::of(file->status),
+                             .package = program.package,
+                             .version = program.version,
+                             .source = pack_.reference,
+                             .tree = place_.tree,
+                             .program = twin.program,
+                             .loader = twin.loader,
+                             .library_path = twin.library_path,
+                             .declined_names = {},
+                             .multi_call = {},
+                             .rules = rules_of(program)});
+  }
+
+  std::string why_not(const PackProgram& program, const FoundFile& file) {
+    auto owned = owner_(file.path);
+    if (!owned && file.path != program.target) owned = owner_(program.target);
+    if (!owned) return "no package of the root owns it";
+    if (owned->first != program.package || owned->second != program.version)
+      return concat("the pack ", pack_.reference, " is for ", program.package, " ", program.version,
+                    ", the root has ", owned->first, " ", owned->second);
+    for (const PackCondition& condition : program.conditions)
+      if (names_in(target_, condition.directory) != condition.names)
+        return concat("the pack ", pack_.reference, " wants ",
+                      condition.names.empty() ? "nothing" : join(condition.names, ", "), " in ",
+                      condition.directory, ", the root has something else there");
+    if (file.status.st_size > kMaxProgram) return "it is absurdly large";
+    if (hex_sha256(file.fd.get(), file.path) != program.sha256)
+      return concat("its bytes are not those of ", program.package, " ", program.version, " that the pack ",
+                    pack_.reference, " stands for");
+    return {};
+  }
+
+  const DynamicProgram& resolved(const std::string& twin) {
+    const auto [at, is_new] = programs_.try_emplace(twin);
+    if (is_new) at->second = resolve_dynamic_program(tree_, twin);
+    return at->second;
+  }
+
+  std::vector<ArgumentRule> rules_of(const PackProgram& program) const {
+    std::vector<ArgumentRule> rules = program.rules;
+    for (ArgumentRule& rule : rules)
+      for (std::string& argument : rule.with) argument = with_pack(std::move(argument), place_.mounted_at);
+    return rules;
+  }
+
+  const Pack& pack_;
+  const RootedDir& tree_;
+  const RootedDir& target_;
+  const PackageOwner& owner_;
+  const PackPlace& place_;
+  std::map<std::string, DynamicProgram> programs_;
+  std::map<std::string, std::string> declined_;
+  std::set<std::string> taken_;
+  std::set<ino_t> inodes_;
+  PackMatch result_;
+};
+
+}  // namespace
+
+PackMatch match_pack(const Pack& pack, const RootedDir& tree, const Platform& platform,
+                     const RootedDir& target, const PackageOwner& owner, const PackPlace& place) {
+  if (pack.platform != platform) {
+    PackMatch none;
+    none.declined.push_back(
+        concat("the pack ", pack.reference, " is for ", pack.platform.str(), ", not for ", platform.str()));
+    return none;
+  }
+  return Match(pack, tree, target, owner, place).run();
+}
+
+}  // namespace slipway
