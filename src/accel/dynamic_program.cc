@@ -22,8 +22,7 @@ namespace {
 
 constexpr std::size_t kMaxSegments = 128;
 constexpr std::size_t kMaxDynamic = std::size_t{64} << 10;
-constexpr std::size_t kMaxNames = std::size_t{1} << 20;
-constexpr std::size_t kMaxLibraries = 256;
+constexpr std::size_t kMaxLibraries = 256;  // all together, and of one file
 
 constexpr std::uint16_t own_machine() {
 #if defined(__x86_64__)
@@ -69,12 +68,14 @@ struct Needs {
   std::string why_not;
 };
 
-std::optional<std::string> name_at(std::string_view names, std::uint64_t offset) {
-  if (offset >= names.size()) return std::nullopt;
-  const std::string_view rest = names.substr(offset);
-  const auto end = rest.find('\0');
-  if (end == std::string_view::npos || end > PATH_MAX) return std::nullopt;
-  return std::string(rest.substr(0, end));
+/// One name of a table, which may be large (compilers export all they have for plugins).
+std::optional<std::string> name_at(int fd, std::uint64_t table, std::uint64_t size, std::uint64_t offset) {
+  if (offset >= size) return std::nullopt;
+  const auto bytes = read_at(fd, table + offset, std::min<std::uint64_t>(size - offset, NAME_MAX + 1));
+  if (!bytes) return std::nullopt;
+  const auto end = bytes->find('\0');
+  if (end == std::string::npos || end == 0) return std::nullopt;
+  return bytes->substr(0, end);
 }
 
 Needs refused(std::string why) { return {.interpreter = {}, .libraries = {}, .why_not = std::move(why)}; }
@@ -93,15 +94,14 @@ Needs read_dynamic(int fd, const Elf64_Phdr& dynamic, const std::vector<Elf64_Ph
     if (entry.d_tag == DT_RPATH || entry.d_tag == DT_RUNPATH) return refused("it has a run path");
   }
   if (wanted.empty()) return needs;
+  if (wanted.size() > kMaxLibraries) return refused("it needs absurdly many libraries");
   const auto home = std::ranges::find_if(segments, [&](const Elf64_Phdr& s) {
     return s.p_type == PT_LOAD && table >= s.p_vaddr && table - s.p_vaddr < s.p_filesz;
   });
-  if (home == segments.end() || table_size > kMaxNames) return refused("its table of names is broken");
-  const auto names = read_at(fd, home->p_offset + (table - home->p_vaddr), table_size);
-  if (!names) return refused("it is cut short");
+  if (home == segments.end()) return refused("its table of names is not in it");
   for (const std::uint64_t offset : wanted) {
-    auto name = name_at(*names, offset);
-    if (!name || name->empty()) return refused("its table of names is broken");
+    auto name = name_at(fd, home->p_offset + (table - home->p_vaddr), table_size, offset);
+    if (!name) return refused("its table of names is broken");
     needs.libraries.push_back(std::move(*name));
   }
   return needs;

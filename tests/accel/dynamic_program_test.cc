@@ -86,6 +86,13 @@ TEST_F(DynamicPrograms, MayNotAskForALibraryByItsPath) {
   EXPECT_EQ(resolve().why_not, "it needs /lib/libc.so.6 by its path");
 }
 
+TEST_F(DynamicPrograms, MayHaveALargeTableOfNames) {
+  ElfFile file{.interpreter = kLoader, .needed = {"libc.so.6"}, .run_path = {}};
+  file.exported = std::string(4 << 20, 'x');
+  write("usr/bin/tool", file);
+  EXPECT_EQ(resolve().why_not, "");
+}
+
 TEST_F(DynamicPrograms, AreOfThisMachine) {
   write("usr/bin/tool", {.interpreter = {}, .needed = {}, .run_path = {}, .machine = EM_S390});
   EXPECT_EQ(resolve().why_not, "it is not a program of this machine");

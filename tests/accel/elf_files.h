@@ -12,6 +12,7 @@ struct ElfFile {
   std::string interpreter;          ///< empty: none
   std::vector<std::string> needed;  ///< any: there is a dynamic section
   std::string run_path;
+  std::string exported;  ///< names before those of the libraries
   std::uint16_t machine =
 #if defined(__aarch64__)
       EM_AARCH64;
@@ -24,6 +25,7 @@ struct ElfFile {
 inline std::string elf_file(const ElfFile& file) {
   constexpr std::uint64_t kAddress = 0x10000;
   std::string names(1, '\0'), data;
+  names += file.exported + '\0';
   std::vector<Elf64_Dyn> dynamic;
   const auto name = [&names](const std::string& text) {
     names += text + '\0';

@@ -56,6 +56,15 @@ compiler_rules() {  # INCLUDE-DIRECTORY...
   printf ',\n     "rules": [%s{"kind": "append", "with": ["-isysroot", "{pack}/none", %s]}]' "$rules" "$after"
 }
 
+# The linker's plugin for LTO where the compilers differ. What was looked at: 12.2.0-14+deb12u1 changed the arm64
+# code generator and nothing else.
+plugin_alone() {
+  [ "$target $cross" = "12.2.0-14+deb12u1 12.2.0-14cross1" ] || return 0
+  (cd "$work" && apt-get -q download "gcc-$gcc-$triplet" && dpkg-deb -x "gcc-$gcc-$triplet"_*.deb plugin)
+  mkdir -p /usr/lib/slipway
+  cp "$work/plugin/usr/lib/gcc-cross/$triplet/$gcc/liblto_plugin.so" /usr/lib/slipway/
+}
+
 compilers() {
   gcc=$(apt-cache depends "gcc:$arch" | sed -n 's/^  Depends: gcc-\([0-9]*\).*/\1/p' | head -n 1)
   target=$(version_of "gcc-$gcc:$arch")
@@ -64,6 +73,7 @@ compilers() {
     "$target"cross[0-9]*) ;;
     *)
       echo "no compilers: the target's gcc-$gcc is $target, the cross compiler ${cross:-not to be had}"
+      plugin_alone
       return 0 ;;
   esac
   apt-get -q install -y --no-install-recommends "cpp-$gcc-$triplet" "gcc-$gcc-$triplet" "g++-$gcc-$triplet"
@@ -108,8 +118,8 @@ binutils() {
   none=$(printf ',\n     "when": [{"directory": "%s", "names": []}]' $plugins)
   # A native linker finds what libraries need where ld.so would, a cross linker does not: nothing there may be unusual.
   usual=$(printf '{"directory": "/etc/ld.so.conf.d", "names": [%s]}' "$(strings "$triplet.conf" libc.conf)")
-  refused=$(printf '%s, %s, %s, %s' "$(rule decline '--sysroot*')" "$(rule decline '--print-sysroot')" "$(rule decline '--verbose')" "$(rule decline '@*')")
-  plugin=$(ls /usr/lib*/gcc-cross/"$triplet"/*/liblto_plugin.so 2>/dev/null | tail -n 1 || true)
+  refused=$(printf '%s, %s, %s, %s, %s' "$(rule decline '--sysroot*')" "$(rule decline '--print-sysroot')" "$(rule decline '--verbose')" "$(rule decline '--help')" "$(rule decline '@*')")
+  plugin=$(ls /usr/libexec/gcc-cross/"$triplet"/*/liblto_plugin.so /usr/lib/slipway/liblto_plugin.so 2>/dev/null | head -n 1 || true)
   if [ -n "$plugin" ]; then
     replace=$(printf '{"kind": "replace", "pattern": "*/liblto_plugin.so", "with": ["{pack}%s"]}' "$plugin")
     lto=$(printf ',\n     "when": [{"directory": "%s", "names": ["liblto_plugin.so"]}]' $plugins)
