@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Does accelerated emulation give the bytes that QEMU gives?
+
+Each file in cases/ is a script. Every one runs in a step of its own for linux/arm64, twice: under --emulation=qemu, which
+is what is right, and under the policy in question. The layers have to be equal: contents, modes, owners, links, extended
+attributes and what the script said; times of files do not count. A script with the line "# alone" changes the system and
+has a root of its own; the others follow each other in one.
+
+    accel_conformance_test.py [CASE...]
+
+SLIPWAY_ACCEL_POLICY: the policy (default: accelerated if this slipway has it, else qemu, which tries the cases
+themselves: what differs then is a case that does not give the same twice). SLIPWAY_ACCEL_PACK: a toolchain pack for it, in the
+store. SLIPWAY_ACCEL_SUITE: the Debian that the cases run in (default: bookworm).
+"""
+import hashlib
+import json
+import os
+import sys
+import tarfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../integration"))
+from harness import ARM64, BOTH, CACHE, SLIPWAY, SlipwayCase, main, need_platform, need_program, run  # noqa: E402
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+SUITE = os.environ.get("SLIPWAY_ACCEL_SUITE", "bookworm")
+PACKAGES = "gcc,libc6-dev,make,gawk,bc,procps,xz-utils,bzip2,zstd,file,attr,m4,patch,busybox-static"
+# The base images are kept from run to run: QEMU needs minutes for the maintainer scripts.
+STORE = os.path.join(CACHE, "accel-conformance")
+BASE = "accel-conformance:" + hashlib.sha256((SUITE + PACKAGES).encode()).hexdigest()[:12]
+
+RUNNER = """#!/bin/bash
+# Runs one case: in a directory of its own, with $OUT for what is to be kept.
+export OUT=/out/$1 HOME=/root LC_ALL=C.UTF-8
+mkdir -p "$OUT" "/work/$1" && cd "/work/$1" || exit 1
+"/cases/$1" > "$OUT/output" 2>&1 < /dev/null
+echo "exit $?" >> "$OUT/output"
+cd / && rm -rf "/work/$1"
+cat "$OUT/output"
+"""
+
+
+class Case:
+    def __init__(self, name):
+        self.name = name
+        with open(os.path.join(HERE, "cases", name)) as file:
+            self.is_alone = "# alone\n" in file.readlines()[:2]
+
+
+def default_policy():
+    return "accelerated" if "accelerated" in run([SLIPWAY, "build", "--help"]) else "qemu"
+
+
+POLICY = os.environ.get("SLIPWAY_ACCEL_POLICY") or default_policy()
+# What runs when none is named; the test program's own arguments are unittest's.
+NAMES = sorted(os.listdir(os.path.join(HERE, "cases")))
+
+
+def layer_entries(path):
+    """{path: everything of it but its times} of a layer; what a case said is there as it is."""
+    entries = {}
+    with tarfile.open(path) as tar:
+        for member in tar:
+            content = tar.extractfile(member).read() if member.isreg() else b""
+            is_output = member.name.startswith("out/") and member.name.endswith("/output")
+            content = content.decode(errors="backslashreplace") if is_output else hashlib.sha256(content).hexdigest()
+            attributes = {key: value for key, value in member.pax_headers.items() if key.startswith("SCHILY.xattr.")}
+            entries[member.name] = (member.type, oct(member.mode), member.uid, member.gid, member.size, member.linkname,
+                                    (member.devmajor, member.devminor), attributes, content)
+    return entries
+
+
+class AcceleratedConformance(SlipwayCase):
+    def setUp(self):
+        super().setUp()
+        need_platform(ARM64)
+        self.root = STORE
+
+    def prepare_base(self):
+        if BASE.split(":")[1] in self.slipway("images", expect=None).out:
+            return
+        need_program("mmdebstrap")
+        os.makedirs(STORE, exist_ok=True)
+        self.slipway("bootstrap", "debian", "--suite", SUITE, "--platform", BOTH, "--include", PACKAGES, "-t", BASE)
+
+    def write_context(self, cases):
+        lines = ["FROM %s AS base" % BASE, "COPY --chmod=755 runner /runner", "COPY --chmod=755 cases /cases", "FROM base AS shared"]
+        lines += ["RUN /runner " + case.name for case in cases if not case.is_alone]
+        for case in cases:
+            if case.is_alone:
+                lines += ["FROM base AS alone-" + case.name.replace("_", "-"), "RUN /runner " + case.name]
+        files = {"runner": RUNNER}
+        for case in cases:
+            files["cases/" + case.name] = self.read(HERE, "cases", case.name)
+        return self.context("\n".join(lines) + "\n", files)
+
+    def layers(self, context, policy, target, count):
+        """The last `count` layers of a target, one a case."""
+        out = self.path("%s-%s" % (policy.replace("=", "-"), target))
+        options = ["--emulation", policy]
+        if policy != "qemu" and os.environ.get("SLIPWAY_ACCEL_PACK"):
+            options += ["--accel-pack", os.environ["SLIPWAY_ACCEL_PACK"]]
+        self.build(context, "--no-cache", *options, "--target", target, "--progress", "plain",
+                   "-o", "type=oci,tar=false,dest=" + out, platforms=ARM64)
+        manifest, _ = self.layout_image(out, ARM64)
+        return [layer_entries(self.blob_path(out, layer["digest"])) for layer in manifest["layers"][-count:]]
+
+    def test_layers_are_those_of_qemu(self):
+        cases = [Case(name) for name in os.environ.get("SLIPWAY_ACCEL_CASES", "").split() or NAMES]
+        self.prepare_base()
+        context = self.write_context(cases)
+        targets = {"shared": [case for case in cases if not case.is_alone]}
+        targets.update({"alone-" + case.name.replace("_", "-"): [case] for case in cases if case.is_alone})
+        # Two directories even if the policies are the same.
+        seconds = {}
+        found = {}
+        for turn, policy in (("right", "qemu"), ("tried", POLICY)):
+            began = time.monotonic()
+            for target, members in targets.items():
+                if members:
+                    for case, entries in zip(members, self.layers(context, policy, target, len(members))):
+                        found[turn, case.name] = entries
+                    run(["rm", "-rf", self.path("%s-%s" % (policy.replace("=", "-"), target))])
+            seconds[turn] = time.monotonic() - began
+        for case in cases:
+            with self.subTest(case=case.name):
+                self.compare(found["right", case.name], found["tried", case.name])
+        print("%d cases ran for %s under %s and compared with qemu: %.0f s and %.0f s" % (
+            len(cases), ARM64, POLICY, seconds["tried"], seconds["right"]), file=sys.stderr)
+
+    def compare(self, right, tried):
+        self.assertIn("output", "".join(right))  # or the case was not run
+        different = sorted(path for path in {*right, *tried} if right.get(path) != tried.get(path))
+        for path in different:  # in words first
+            if path.endswith("/output") and path in right and path in tried:
+                self.assertEqual(right[path][-1], tried[path][-1], path)
+        self.assertFalse(different, json.dumps({path: [right.get(path), tried.get(path)] for path in different[:10]},
+                                               indent=1, default=str))
+
+
+if __name__ == "__main__":
+    named = [word for word in sys.argv[1:] if word in NAMES]
+    if named:
+        os.environ["SLIPWAY_ACCEL_CASES"] = " ".join(named)
+    sys.argv = [word for word in sys.argv if word not in NAMES]
+    main()
