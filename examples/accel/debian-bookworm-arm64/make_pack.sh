@@ -56,8 +56,8 @@ compiler_rules() {  # INCLUDE-DIRECTORY...
   printf ',\n     "rules": [%s{"kind": "append", "with": ["-isysroot", "{pack}/none", %s]}]' "$rules" "$after"
 }
 
-# The linker's plugin for LTO where the compilers differ. What was looked at: 12.2.0-14+deb12u1 changed the arm64
-# code generator and nothing else.
+# The linker's plugin for LTO where the compilers differ. All that 12.2.0-14+deb12u1 has in its changelog is the fix
+# of -fstack-protector on arm64.
 plugin_alone() {
   [ "$target $cross" = "12.2.0-14+deb12u1 12.2.0-14cross1" ] || return 0
   (cd "$work" && apt-get -q download "gcc-$gcc-$triplet" && dpkg-deb -x "gcc-$gcc-$triplet"_*.deb plugin)
