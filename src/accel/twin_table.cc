@@ -253,6 +253,8 @@ TwinMounts prepare_twin_directory(const AcceleratedRoot& root, const fs::path& d
   return out;
 }
 
+std::string tree_in_step(std::size_t tree) { return in_step(concat("tree/", tree)); }
+
 std::vector<std::uint64_t> read_twin_counts(const fs::path& directory, const AcceleratedRoot& root) {
   std::vector<std::uint64_t> counts(root.twins.size());
   const UniqueFd file{::open((directory / "counts").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};

@@ -53,6 +53,9 @@ TwinMounts prepare_twin_directory(const AcceleratedRoot& root, const std::filesy
 /// `left_out`.
 std::string encode_twin_table(const AcceleratedRoot& root, std::vector<std::string>& left_out);
 
+/// Where a step sees AcceleratedRoot::trees[tree].
+std::string tree_in_step(std::size_t tree);
+
 /// For each twin of `root`, how often it was executed so far in steps that had `directory`. Zeroes for what
 /// cannot be read: a step can damage the file.
 std::vector<std::uint64_t> read_twin_counts(const std::filesystem::path& directory,

@@ -16,7 +16,7 @@ namespace slipway {
 using EventTime = std::chrono::system_clock::time_point;
 
 /// How the code of a step is executed; empty mode for steps that execute nothing.
-enum class ExecutionMode { None, Native, Emulated };
+enum class ExecutionMode { None, Native, Emulated, Accelerated };
 
 /// Announced once for each step before any of them starts, in plan order.
 struct StepPlanned {
@@ -30,6 +30,11 @@ struct StepStarted {
   ExecutionMode mode = ExecutionMode::None;
   std::string how;        ///< "emulated by qemu-aarch64 7.2"; empty when native
   std::string isolation;  ///< "oci", "chroot" or "proot"; empty for steps that execute nothing
+};
+/// An emulated step has native twins of that many of its root's programs to run. After StepStarted.
+struct StepAccelerated {
+  std::string id;
+  std::size_t twins = 0;
 };
 struct StepLog {
   std::string id;
@@ -61,7 +66,7 @@ struct Warned {
 
 struct Event {
   EventTime when;
-  std::variant<StepPlanned, StepStarted, StepLog, BytesMoved, StepFinished, Warned> what;
+  std::variant<StepPlanned, StepStarted, StepAccelerated, StepLog, BytesMoved, StepFinished, Warned> what;
 };
 
 /// Thread-safe; noexcept: a broken terminal never breaks a build.

@@ -14,6 +14,7 @@
 #include "build/publish.h"
 #include "build/source_date_epoch.h"
 #include "cache/cache_key.h"
+#include "graph/root_image.h"
 #include "nodes/image_source.h"
 #include "nodes/local_contexts.h"
 #include "nodes/local_node.h"
@@ -154,6 +155,7 @@ BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepar
                                 .size = ends[i].image.size(),
                                 .mode = ends[i].mode,
                                 .isolation = ends[i].isolation,
+                                .twins = ends[i].twins,
                                 .seconds = ends[i].seconds});
   if (ends.size() == 1) result.config = ends.front().image.config.digest;
   return result;
@@ -193,6 +195,13 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
                   .limits = request.limits,
                   .timeouts = request.timeouts,
                   .no_new_privileges = request.no_new_privileges,
+                  .twins = {.packs = request.accel_packs,
+                            .directory = env.store.root() / "emulators" / "accelerated",
+                            .base_image =
+                                [&](const Digest& vertex) {
+                                  const Vertex* image = root_image(lowered.graph, vertex);
+                                  return image ? &std::get<SourceOp>(image->op.what) : nullptr;
+                                }},
                   .remote = &inputs.remote()},
                  env.progress);
   Publisher publisher(env.store, env.registry, inputs.images());

@@ -21,6 +21,7 @@
 #include "manifest/oci.h"
 #include "nodes/ssh_agents.h"
 #include "nodes/step_watch.h"
+#include "nodes/vertex_result.h"
 #include "platforms/platform.h"
 #include "qemu/emulator.h"
 #include "registry/client.h"
@@ -46,6 +47,7 @@ struct BuildRequest {
   std::set<std::string> no_cache_stages;
   bool keep_going = false;
   EmulationPolicies emulation;
+  std::vector<ImageRef> accel_packs;  ///< toolchains of this machine's for emulated steps (accel/packs.h)
   StepLimits limits;
   StepTimeouts timeouts;
   bool no_new_privileges = false;  ///< steps cannot gain any, by sudo or otherwise
@@ -72,10 +74,11 @@ struct BuildEnvironment {
 struct PlatformSummary {
   Platform platform;
   Descriptor manifest;
-  std::uint64_t size = 0;  ///< of config and compressed layers
-  std::string mode;        ///< "native", "emulated by qemu-aarch64 7.2", "cached"
-  std::string isolation;   ///< of the steps that ran so: "oci", "chroot", "proot"; empty: none ran
-  double seconds = 0;      ///< from the build's start to its last byte packed, and uploaded if it is pushed
+  std::uint64_t size = 0;      ///< of config and compressed layers
+  std::string mode;            ///< "native", "emulated by qemu-aarch64 7.2", "cached"
+  std::string isolation;       ///< of the steps that ran so: "oci", "chroot", "proot"; empty: none ran
+  std::vector<TwinUse> twins;  ///< native programs that ran in its emulated steps
+  double seconds = 0;  ///< from the build's start to its last byte packed, and uploaded if it is pushed
 };
 
 struct BuildResult {

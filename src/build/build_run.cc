@@ -156,7 +156,7 @@ void BuildRun::run_export(const Step& step, std::stop_token stop) {
   if (lane.result) snapshot = state_.lock()->results.at(*lane.result).snapshot;
   AssembledImage image = assemble_image(store_, lane, snapshot, assemble_, stop);
   if (hooks_.on_image) hooks_.on_image(image, step.id, stop);
-  LaneEnd end{.image = std::move(image), .mode = {}, .isolation = {}};
+  LaneEnd end{.image = std::move(image), .mode = {}, .isolation = {}, .twins = {}};
   tell_execution(*step.lane, end);
   end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   state_.lock()->lanes.at(*step.lane) = std::move(end);
@@ -171,11 +171,13 @@ void BuildRun::run_publish(std::stop_token stop) {
 
 // How what ran for the lane was executed: emulation, if any was, outweighs what is native. The walk ends at
 // steps whose results were known: what is below them was not needed for this lane.
-void BuildRun::tell_execution(std::size_t index, LaneEnd& end) const {
+void BuildRun::tell_execution(std::size_t index, LaneEnd& end) {
   const dockerfile::LoweredLane& lane = lowered_.lanes.at(index);
   end.mode = "nothing to run";
   if (!lane.result) return;
   end.mode = "cached";
+  bool emulated = false;
+  std::map<std::string, TwinUse> twins;
   std::set<Digest> reached{*lane.result};
   const std::vector<Digest> below = lowered_.graph.reachable_from({*lane.result});
   for (auto digest = below.rbegin(); digest != below.rend(); ++digest) {
@@ -186,11 +188,18 @@ void BuildRun::tell_execution(std::size_t index, LaneEnd& end) const {
     if (end.mode == "cached") end.mode = "copied";
     if (!std::holds_alternative<ExecOp>(vertex.op.what) || !vertex.op.platform) continue;
     const Execution execution = node_.execution_for(*vertex.op.platform);
-    const bool native = execution.kind == Execution::Kind::Native;
-    end.mode = native ? "native" : execution.describe();
+    if (emulated && execution.kind == Execution::Kind::Native) continue;
+    emulated = execution.kind != Execution::Kind::Native;
+    end.mode = emulated ? execution.describe() : "native";
     end.isolation = name_of(node_.isolation_of(execution));
-    if (!native) return;
+    for (const TwinUse& use : state_.lock()->results.at(*digest).twins)
+      if (const auto [known, is_new] = twins.try_emplace(use.program, use); !is_new)
+        known->second.count += use.count;
   }
+  for (auto& [program, use] : twins) end.twins.push_back(std::move(use));
+  if (!end.twins.empty())
+    end.mode = concat("accelerated: ", end.mode, " and ", end.twins.size(),
+                      end.twins.size() == 1 ? " native twin" : " native twins");
 }
 
 void BuildRun::on_finished(StepId id, const StepOutcome& outcome) noexcept {

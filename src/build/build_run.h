@@ -47,6 +47,7 @@ class BuildRun final : public StepRunner {
   struct LaneEnd {
     AssembledImage image;
     std::string mode, isolation;
+    std::vector<TwinUse> twins;  ///< of all its steps that ran, by program
     double seconds = 0;
   };
   /// One a lane, in order; only after a run without failure.
@@ -78,7 +79,7 @@ class BuildRun final : public StepRunner {
   void run_vertex(const Step& step, std::stop_token stop);
   void run_export(const Step& step, std::stop_token stop);
   void run_publish(std::stop_token stop);
-  void tell_execution(std::size_t lane, LaneEnd& end) const;
+  void tell_execution(std::size_t lane, LaneEnd& end);
   [[noreturn]] void rethrow(const Failure& failure, const std::vector<std::string>& tail,
                             const std::vector<std::string>& others) const;
 

@@ -15,6 +15,17 @@ std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error
 
 Json descriptor_json(const Descriptor& descriptor) { return Json::parse(to_json(descriptor)); }
 
+Json twins_json(const std::vector<TwinUse>& twins) {
+  Json list = Json::array();
+  for (const TwinUse& twin : twins)
+    list.push_back({{"program", twin.program},
+                    {"package", twin.package},
+                    {"version", twin.version},
+                    {"source", twin.source},
+                    {"count", twin.count}});
+  return list;
+}
+
 }  // namespace
 
 std::string image_id(const BuildResult& result) {
@@ -37,6 +48,7 @@ std::string metadata_json(const BuildResult& result) {
                          {"mode", platform.mode},
                          {"seconds", platform.seconds}});
     if (!platform.isolation.empty()) platforms.back()["isolation"] = platform.isolation;
+    if (!platform.twins.empty()) platforms.back()["twins"] = twins_json(platform.twins);
   }
   json["slipway"] = {{"platforms", platforms}};
   if (!result.isolation.empty()) json["slipway"]["isolation"] = result.isolation;

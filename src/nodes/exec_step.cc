@@ -4,11 +4,13 @@
 #include <array>
 #include <cctype>
 #include <iterator>
+#include <memory>
 #include <utility>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/tree_compare.h"
 #include "nodes/exec_mounts.h"
 
 namespace slipway {
@@ -177,43 +179,149 @@ SandboxResult run_in_sandbox(const ExecEnvironment& environment, const Vertex& v
   }
 }
 
+/// One run of a step, not yet committed.
+struct Attempt {
+  ActiveSnapshot active;
+  SandboxResult result;
+  std::vector<TwinUse> twins;
+  bool accelerated = false;
+};
+
+class ExecStep {
+ public:
+  ExecStep(const ExecEnvironment& environment, const Execution& execution, const Vertex& vertex,
+           const ExecOp& exec, const std::vector<VertexResult>& inputs)
+      : environment_(environment), execution_(execution), vertex_(vertex), exec_(exec), inputs_(inputs) {}
+
+  Attempt run(bool with_twins, const std::stop_token& stop) const {
+    Store& store = environment_.store;
+    const TempDir scratch(store.temp_directory(), "run");
+    const TempDir counts(store.temp_directory(), "counts");
+    Attempt attempt{.active = store.snapshots().prepare(snapshot_of(root_mount(exec_).input, inputs_), stop),
+                    .result = {},
+                    .twins = {}};
+    SandboxSpec spec = describe(attempt.active, scratch, stop);
+    // Not before all else is known to be there: this may wait for others, and copy much.
+    ExecMounts mounts(store, environment_.contexts, environment_.progress, vertex_, inputs_,
+                      environment_.sandbox().mount_means());
+    mounts.add_to(spec, exec_, stop);
+    const auto twins = with_twins ? find_twins(attempt.active.root(), stop) : nullptr;
+    attempt.accelerated = twins && add_twins(spec, *twins, counts.path());
+    if (attempt.accelerated)
+      environment_.progress.emit(
+          StepAccelerated{.id = vertex_.digest.str(), .twins = twins->root.twins.size()});
+    attempt.result = run_in_sandbox(environment_, vertex_, spec, stop);
+    if (attempt.accelerated) attempt.twins = used_twins(*twins, counts.path());
+    return attempt;
+  }
+
+ private:
+  SandboxSpec describe(const ActiveSnapshot& active, const TempDir& scratch,
+                       const std::stop_token& stop) const {
+    SandboxSpec spec{.id = concat("slipway-", vertex_.digest.short_hex(), "-",
+                                  scratch.path().filename().native().substr(4)),
+                     .rootfs = active.root(),
+                     .scratch = scratch.path(),
+                     .args = exec_.args,
+                     .env = exec_.env,
+                     .cwd = exec_.cwd,
+                     .user = exec_.user,
+                     .network = exec_.network,
+                     .security = exec_.security,
+                     .execution = execution_,
+                     .extra_hosts = exec_.extra_hosts,
+                     .ulimits = exec_.ulimits,
+                     .limits = environment_.limits,
+                     .no_new_privileges = environment_.no_new_privileges};
+    std::ranges::transform(spec.id, spec.id.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (!exec_.hostname.empty()) spec.hostname = exec_.hostname;
+    add_proxy(exec_.proxy, spec.env);
+    add_secrets(environment_.secrets, exec_, spec);
+    add_agents(environment_.agents, exec_, spec, stop);
+    add_devices(environment_.devices, exec_, spec);
+    return spec;
+  }
+
+  /// Null: there are none, or they cannot be had here.
+  std::shared_ptr<const ReadyTwins> find_twins(const std::filesystem::path& root,
+                                               const std::stop_token& stop) const {
+    std::vector<std::string> why_not;
+    std::shared_ptr<const ReadyTwins> twins;
+    if (execution_.kind != Execution::Kind::PrivateBinfmt) {
+      why_not.emplace_back("the emulator is the one that is registered with this machine's kernel");
+    } else if (environment_.sandbox().mount_means() != MountMeans::Kernel) {
+      why_not.emplace_back("steps have no mounts of their own here");
+    } else {
+      const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
+        environment_.progress.emit(BytesMoved{.id = vertex_.digest.str(),
+                                              .item = item,
+                                              .current = current,
+                                              .total = total,
+                                              .done = current == total});
+      };
+      twins = environment_.twins.find(vertex_.digest, root, *vertex_.op.platform, execution_, progress,
+                                      why_not, stop);
+    }
+    for (const std::string& reason : why_not)
+      environment_.store.logger().log(LogLevel::Debug, concat("native twins: ", reason));
+    if (twins || environment_.emulation != EmulationPolicy::Accelerated) return twins;
+    HostError error(concat("nothing of ", vertex_.op.platform->str(),
+                           " can be accelerated in this step: ", join(why_not, "; ")));
+    error.set_hint(
+        "--emulation=auto accelerates what it can; docs/accelerated-emulation.md says what that is");
+    throw error;
+  }
+
+  const ExecEnvironment& environment_;
+  const Execution& execution_;
+  const Vertex& vertex_;
+  const ExecOp& exec_;
+  const std::vector<VertexResult>& inputs_;
+};
+
+void check_same(const Attempt& by_twins, const Attempt& by_emulator, const std::stop_token& stop) {
+  constexpr std::size_t kShown = 20;
+  std::vector<std::string> differences;
+  if (by_twins.result.exit_code != by_emulator.result.exit_code)
+    differences.push_back(
+        concat("exit codes ", by_twins.result.exit_code, " and ", by_emulator.result.exit_code));
+  std::ranges::move(tree_differences({by_twins.active.root(), by_twins.active.upper()},
+                                     {by_emulator.active.root(), by_emulator.active.upper()}, kShown, stop),
+                    std::back_inserter(differences));
+  if (differences.empty()) return;
+  HostError error(concat("the step gave other results with native twins than without: ",
+                         join(differences, ", "), differences.size() >= kShown ? ", ..." : ""));
+  error.set_hint(
+      "either it never gives the same twice (times, random numbers), or a twin is wrong: then please report "
+      "it, "
+      "and use --emulation=qemu");
+  throw error;
+}
+
+VertexResult commit(const ExecEnvironment& environment, const ExecOp& exec, Attempt attempt) {
+  if (attempt.result.exit_code != 0)
+    throw BuildFailed(exit_message(exec, attempt.result, environment.limits));
+  return {.snapshot = environment.store.snapshots().commit(std::move(attempt.active), now_seconds()),
+          .context = {},
+          .twins = std::move(attempt.twins)};
+}
+
 }  // namespace
 
 VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& execution,
                            const Vertex& vertex, const ExecOp& exec, const std::vector<VertexResult>& inputs,
                            std::stop_token stop) {
-  const TempDir scratch(environment.store.temp_directory(), "run");
-  ActiveSnapshot active =
-      environment.store.snapshots().prepare(snapshot_of(root_mount(exec).input, inputs), stop);
-  SandboxSpec spec{
-      .id = concat("slipway-", vertex.digest.short_hex(), "-", scratch.path().filename().native().substr(4)),
-      .rootfs = active.root(),
-      .scratch = scratch.path(),
-      .args = exec.args,
-      .env = exec.env,
-      .cwd = exec.cwd,
-      .user = exec.user,
-      .network = exec.network,
-      .security = exec.security,
-      .execution = execution,
-      .extra_hosts = exec.extra_hosts,
-      .ulimits = exec.ulimits,
-      .limits = environment.limits,
-      .no_new_privileges = environment.no_new_privileges};
-  std::ranges::transform(spec.id, spec.id.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (!exec.hostname.empty()) spec.hostname = exec.hostname;
-  add_proxy(exec.proxy, spec.env);
-  add_secrets(environment.secrets, exec, spec);
-  add_agents(environment.agents, exec, spec, stop);
-  add_devices(environment.devices, exec, spec);
-  // Not before all else is known to be there: this may wait for others, and copy much.
-  ExecMounts mounts(environment.store, environment.contexts, environment.progress, vertex, inputs,
-                    environment.sandbox().mount_means());
-  mounts.add_to(spec, exec, stop);
-  const SandboxResult result = run_in_sandbox(environment, vertex, spec, stop);
-  if (result.exit_code != 0) throw BuildFailed(exit_message(exec, result, environment.limits));
-  return {.snapshot = environment.store.snapshots().commit(std::move(active), now_seconds())};
+  const ExecStep step(environment, execution, vertex, exec, inputs);
+  const bool with_twins = execution.kind != Execution::Kind::Native && uses_twins(environment.emulation);
+  Attempt attempt = step.run(with_twins, stop);
+  if (attempt.accelerated && environment.emulation == EmulationPolicy::Verify) {
+    Attempt again = step.run(false, stop);
+    check_same(attempt, again, stop);
+    again.twins = std::move(attempt.twins);
+    return commit(environment, exec, std::move(again));
+  }
+  return commit(environment, exec, std::move(attempt));
 }
 
 }  // namespace slipway

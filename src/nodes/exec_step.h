@@ -13,6 +13,7 @@
 #include "content/store.h"
 #include "graph/graph.h"
 #include "nodes/context_trees.h"
+#include "nodes/native_twins.h"
 #include "nodes/ssh_agents.h"
 #include "nodes/step_watch.h"
 #include "nodes/vertex_result.h"
@@ -34,11 +35,14 @@ struct ExecEnvironment {
   const StepLimits& limits;
   const StepTimeouts& timeouts;
   bool no_new_privileges;
+  NativeTwins& twins;
+  EmulationPolicy emulation;  ///< of the step's platform
   ProgressSink& progress;
 };
 
 /// A process that exits with other than 0 is BuildFailed; a secret, agent or device that is required and not
-/// given is InvalidInput. Leaves nothing behind if it throws.
+/// given is InvalidInput; HostError if it insists on native twins and there are none, or if these gave other
+/// bytes than the emulator where that is to be verified. Leaves nothing behind if it throws.
 VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& execution,
                            const Vertex& vertex, const ExecOp& exec, const std::vector<VertexResult>& inputs,
                            std::stop_token stop);

@@ -136,6 +136,22 @@ std::optional<SnapshotId> ImageSource::unpack(const SourceOp& source, const Item
   return parent;
 }
 
+std::optional<SourceOp> ImageSource::sibling(const SourceOp& source, const Platform& platform,
+                                             std::stop_token stop) {
+  const ImageRef pinned = ImageRef::parse(std::string_view(source.identifier).substr(kImageScheme.size()));
+  std::optional<ImageRef> asked;
+  for (const auto& [key, image] : *resolved_.lock())
+    if (image.pinned == pinned && key.first != pinned) asked = key.first;
+  if (!asked) return std::nullopt;
+  try {
+    const dockerfile::BaseImage image = resolve(*asked, platform, std::move(stop));
+    if (image.pinned == pinned || image.config.platform != platform) return std::nullopt;
+    return SourceOp{.identifier = concat(kImageScheme, image.pinned.str()), .attrs = {}};
+  } catch (const InvalidInput&) {  // it has no such platform
+    return std::nullopt;
+  }
+}
+
 std::optional<std::optional<SnapshotId>> ImageSource::find_unpacked_root(const SourceOp& source) {
   const ImageRef ref = ImageRef::parse(std::string_view(source.identifier).substr(kImageScheme.size()));
   if (!store_.blobs().has(*ref.digest())) return std::nullopt;

@@ -38,6 +38,10 @@ class ImageSource final : public dockerfile::ImageResolver {
   std::optional<SnapshotId> unpack(const SourceOp& source, const ItemProgress& progress,
                                    std::stop_token stop);
 
+  /// The image for `platform` of the same name, if `source` is one that resolve() pinned for another platform
+  /// and there is one. Throws as resolve() does for everything but a missing platform.
+  std::optional<SourceOp> sibling(const SourceOp& source, const Platform& platform, std::stop_token stop);
+
   /// What unpack() would return, if it is known without fetching or unpacking anything.
   std::optional<std::optional<SnapshotId>> find_unpacked_root(const SourceOp& source);
 

@@ -23,7 +23,8 @@ LocalNode::LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSourc
       progress_(progress),
       context_trees_(contexts, store.temp_directory()),
       agents_(options_.ssh),
-      devices_(options_.device_directories) {
+      devices_(options_.device_directories),
+      twins_(store, images, options_.twins) {
   for (const auto& [id, secret] : options_.secrets) mask_.add(secret);
 }
 
@@ -72,17 +73,20 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
   if (const SourceOp* source = std::get_if<SourceOp>(&vertex.op.what))
     return run_source(vertex, *source, stop);
   if (const ExecOp* exec = std::get_if<ExecOp>(&vertex.op.what)) {
-    const ExecEnvironment environment{.store = store_,
-                                      .sandbox = sandbox_,
-                                      .contexts = context_trees_,
-                                      .secrets = options_.secrets,
-                                      .mask = mask_,
-                                      .agents = agents_,
-                                      .devices = devices_,
-                                      .limits = options_.limits,
-                                      .timeouts = options_.timeouts,
-                                      .no_new_privileges = options_.no_new_privileges,
-                                      .progress = progress_};
+    const ExecEnvironment environment{
+        .store = store_,
+        .sandbox = sandbox_,
+        .contexts = context_trees_,
+        .secrets = options_.secrets,
+        .mask = mask_,
+        .agents = agents_,
+        .devices = devices_,
+        .limits = options_.limits,
+        .timeouts = options_.timeouts,
+        .no_new_privileges = options_.no_new_privileges,
+        .twins = twins_,
+        .emulation = vertex.op.platform ? options_.emulation.of(*vertex.op.platform) : EmulationPolicy::Auto,
+        .progress = progress_};
     tell_unkept_limits();
     const Execution execution = vertex.op.platform ? execution_for(*vertex.op.platform) : Execution{};
     return run_exec_step(environment, execution, vertex, *exec, inputs, stop);

@@ -17,6 +17,7 @@
 #include "nodes/context_trees.h"
 #include "nodes/image_source.h"
 #include "nodes/local_contexts.h"
+#include "nodes/native_twins.h"
 #include "nodes/remote_sources.h"
 #include "nodes/ssh_agents.h"
 #include "nodes/step_watch.h"
@@ -37,6 +38,7 @@ struct LocalNodeOptions {
   StepLimits limits;      ///< of each step
   StepTimeouts timeouts;  ///< of each step
   bool no_new_privileges = false;
+  NativeTwinsOptions twins;
   RemoteSources* remote = nullptr;  ///< for git and http sources; borrowed
 };
 
@@ -76,6 +78,7 @@ class LocalNode {
   ContextTrees context_trees_;
   SshAgents agents_;
   DeviceRegistry devices_;
+  NativeTwins twins_;
   std::once_flag limits_told_;
   Synchronized<std::map<Platform, Execution>> executions_;
 };

@@ -9,10 +9,19 @@
 
 namespace slipway {
 
+/// A native twin (accel/twin.h) that ran in a step.
+struct TwinUse {
+  std::string program;           ///< the path of what it stood in for
+  std::string package, version;  ///< that own it
+  std::string source;            ///< where the twin is from
+  std::uint64_t count = 0;       ///< how often it was executed
+};
+
 /// What a vertex makes: a snapshot (nothing for an empty image), or the local context that it stands for.
 struct VertexResult {
   std::optional<SnapshotId> snapshot;
   std::string context;
+  std::vector<TwinUse> twins;  ///< that ran for it just now; none of what was known
 };
 
 /// The snapshot behind an input; nothing for an empty tree.

@@ -9,10 +9,13 @@ namespace {
 
 EmulationPolicy parse_policy(std::string_view word, std::string_view part) {
   if (word == "auto") return EmulationPolicy::Auto;
+  if (word == "accelerated") return EmulationPolicy::Accelerated;
   if (word == "qemu") return EmulationPolicy::Qemu;
+  if (word == "verify") return EmulationPolicy::Verify;
   if (word == "never") return EmulationPolicy::Never;
-  UsageError error(concat("--emulation=", part, ": expected auto, qemu or never, or PLATFORM=POLICY"));
-  if (const auto near = closest_match(word, {"auto", "qemu", "never"}))
+  UsageError error(concat("--emulation=", part,
+                          ": expected auto, accelerated, qemu, verify or never, or PLATFORM=POLICY"));
+  if (const auto near = closest_match(word, {"auto", "accelerated", "qemu", "verify", "never"}))
     error.set_hint(concat("did you mean \"", *near, "\"?"));
   throw error;
 }

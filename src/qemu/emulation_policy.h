@@ -8,9 +8,18 @@
 
 namespace slipway {
 
-/// Auto: natively where this machine can, else emulated. Qemu: emulated wherever an emulator can. Never: an
-/// error instead of emulation.
-enum class EmulationPolicy { Auto, Qemu, Never };
+enum class EmulationPolicy {
+  Auto,  ///< natively where this machine can, else emulated, by native twins where there are any (accel/)
+  Accelerated,  ///< the same, and an error where there are none
+  Qemu,         ///< emulated wherever an emulator can, all of it by the emulator
+  Verify,       ///< Auto, but each emulated step runs once more as Qemu would, and must give the same bytes
+  Never,        ///< an error instead of emulation
+};
+
+/// Whether native twins may stand in for a target's programs.
+constexpr bool uses_twins(EmulationPolicy policy) {
+  return policy != EmulationPolicy::Qemu && policy != EmulationPolicy::Never;
+}
 
 class EmulationPolicies {
  public:

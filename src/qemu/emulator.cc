@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
@@ -134,12 +135,9 @@ class Finder {
     if (::access(program.c_str(), X_OK) != 0) return skip(program, "is not executable");
     if (const std::string why = unfitness(program, host_); !why.empty()) return skip(program, why);
     const Emulator emulator{.program = program, .name = name(), .version = version_of(program).value_or("")};
-    std::string line =
-        registration_line("slipway-" + architecture_, elf_, program, concat(flags_for(emulator), "C"));
-    return take({.kind = Execution::Kind::PrivateBinfmt,
-                 .emulator = emulator,
-                 .registration = std::move(line),
-                 .origin = origin});
+    return take(with_interpreter(
+        {.kind = Execution::Kind::PrivateBinfmt, .emulator = emulator, .registration = {}, .origin = origin},
+        target_, program));
   }
 
   bool take_host_entry() {
@@ -210,6 +208,15 @@ EmulatorSearch EmulatorSearch::from_environment() {
   const char* own_table = std::getenv("SLIPWAY_PRIVATE_BINFMT");
   search.ignore_host_binfmt = own_table && std::string_view(own_table) == "1";
   return search;
+}
+
+Execution with_interpreter(Execution execution, const Platform& target, const fs::path& interpreter) {
+  const auto elf = elf_target(target);
+  const auto architecture = qemu_architecture(target);
+  SLIPWAY_CHECK(elf && architecture && execution.emulator, "an emulated platform is known");
+  execution.registration = registration_line("slipway-" + *architecture, *elf, interpreter,
+                                             concat(flags_for(*execution.emulator), "C"));
+  return execution;
 }
 
 Execution choose_execution(const Platform& host, const Platform& target, EmulationPolicy policy,

@@ -38,6 +38,11 @@ struct Execution {
   std::string describe() const;
 };
 
+/// The same with another program registered in its emulator's place (PrivateBinfmt only): one made of it,
+/// that takes the same arguments.
+Execution with_interpreter(Execution execution, const Platform& target,
+                           const std::filesystem::path& interpreter);
+
 struct EmulatorSearch {
   /// --qemu-dir, then SLIPWAY_QEMU_DIR: they go before what is registered with the host.
   std::vector<std::filesystem::path> own_directories;

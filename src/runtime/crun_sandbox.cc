@@ -237,6 +237,7 @@ class CrunRun {
     OciMount bind{
         .source = fs::absolute(mount.source), .dest = add_stub(mount.dest, kind), .readonly = mount.readonly};
     if (!mount.devices) bind.options.emplace_back("nodev");
+    if (mount.nosuid) bind.options.emplace_back("nosuid");
     return bind;
   }
 

@@ -26,6 +26,7 @@ struct SandboxMount {
   bool readonly = true;
   bool devices = false;  ///< device nodes in it can be opened
   bool lasting = false;  ///< a directory that outlives the step, even if whoever runs that is killed
+  bool nosuid = false;   ///< its programs get nobody's rights
 };
 struct SandboxTmpfs {
   std::string dest;

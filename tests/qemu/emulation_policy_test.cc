@@ -32,7 +32,9 @@ TEST(EmulationPolicies, UnknownWordsAreRefusedWithANearOne) {
     EmulationPolicies::parse({"linux/arm64=nevr"});
     FAIL() << "expected UsageError";
   } catch (const UsageError& e) {
-    EXPECT_EQ(e.message(), "--emulation=linux/arm64=nevr: expected auto, qemu or never, or PLATFORM=POLICY");
+    EXPECT_EQ(e.message(),
+              "--emulation=linux/arm64=nevr: expected auto, accelerated, qemu, verify or never, or "
+              "PLATFORM=POLICY");
     EXPECT_EQ(e.hint(), "did you mean \"never\"?");
   }
   EXPECT_THROW(EmulationPolicies::parse({""}), UsageError);

@@ -29,7 +29,7 @@ struct BuildFlags {
   std::string context;
   std::string file, target, progress, metadata_file, iidfile, qemu_image, call = "build";
   std::vector<std::string> platforms, tags, build_args, build_contexts, no_cache_filter, labels, outputs,
-      secrets, ssh, allow, emulation, qemu_dirs;
+      secrets, ssh, allow, emulation, qemu_dirs, accel_packs;
   std::string memory, cpus, shm_size, step_timeout = "0", idle_timeout = "0", oci_runtime;
   std::uint64_t pids_limit = 16384;
   bool no_new_privileges = false;
@@ -124,6 +124,7 @@ BuildRequest request_of(const BuildFlags& flags) {
   request.ulimits = parse_ulimits(flags.ulimits);
   request.extra_hosts = parse_hosts(flags.hosts);
   request.emulation = EmulationPolicies::parse(flags.emulation);
+  for (const std::string& pack : flags.accel_packs) request.accel_packs.push_back(ImageRef::parse(pack));
   return request;
 }
 
@@ -246,7 +247,11 @@ void add_build_command(CLI::App& app, Chosen& chosen) {
   text("--metadata-file", flags->metadata_file, "Write the result (or the error) as JSON", "FILE");
   text("--iidfile", flags->iidfile, "Write the image ID", "FILE");
   list("--emulation", flags->emulation,
-       "Foreign platforms: auto, qemu or never; PLATFORM=POLICY for one of them; may be repeated", "POLICY");
+       "Foreign platforms: auto, accelerated, qemu, verify or never; PLATFORM=POLICY for one of them; may be "
+       "repeated",
+       "POLICY");
+  list("--accel-pack", flags->accel_packs,
+       "Run the target's compilers by the cross compilers of this image; may be repeated", "REF");
   list("--qemu-dir", flags->qemu_dirs,
        "Look for emulators here first (also: $SLIPWAY_QEMU_DIR); may be repeated", "DIR");
   text("--qemu-image", flags->qemu_image,

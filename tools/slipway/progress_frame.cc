@@ -197,6 +197,7 @@ class Composer {
     }
     std::string right = elapsed(step.began, step.state == StepState::Running ? now_ : step.ended);
     if (step.mode == ExecutionMode::Native) right = concat("native ", right);
+    if (step.mode == ExecutionMode::Accelerated) right = concat("accelerated ", right);
     if (step.mode == ExecutionMode::Emulated) right = concat("emulated ", right);
     two_columns(concat(" => ", mark, step.name), right, style);
     for (const TransferView* it : shown_transfers(step, detail)) transfer(*it);

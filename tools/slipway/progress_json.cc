@@ -85,6 +85,13 @@ class JsonRenderer {
     return {"vertexes", it};
   }
 
+  Entry on(const StepAccelerated& accelerated) {
+    Json& it = vertex(accelerated.id);
+    it["mode"] = "accelerated";
+    it["twins"] = accelerated.twins;
+    return {"vertexes", it};
+  }
+
   Entry on(const StepFinished& finished) {
     Json& it = vertex(finished.id);
     const bool never_ran = finished.end == StepEnd::Skipped || finished.end == StepEnd::Cancelled;

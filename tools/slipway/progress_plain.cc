@@ -88,6 +88,12 @@ class PlainRenderer {
     if (!started.how.empty()) line(it, clean_line(started.how));
   }
 
+  void on(const StepAccelerated& accelerated) {
+    Step& it = step(accelerated.id);
+    open(it);
+    line(it, concat("accelerated: ", accelerated.twins, " of its programs run natively"));
+  }
+
   void on(const StepLog& log) {
     Step& it = step(log.id);
     open(it);

@@ -73,6 +73,10 @@ void ProgressView::on(const StepStarted& started) {
   start(it);
 }
 
+void ProgressView::on(const StepAccelerated& accelerated) {
+  step(accelerated.id).mode = ExecutionMode::Accelerated;
+}
+
 void ProgressView::on(const StepLog& log) {
   StepView& it = step(log.id);
   for (std::string& line : it.partial[log.stream == 2 ? 1 : 0].feed(log.bytes)) {

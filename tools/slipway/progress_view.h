@@ -51,6 +51,7 @@ class ProgressView {
   StepView& step(const std::string& id);
   void on(const StepPlanned& planned);
   void on(const StepStarted& started);
+  void on(const StepAccelerated& accelerated);
   void on(const StepLog& log);
   void on(const BytesMoved& moved);
   void on(const StepFinished& finished);

@@ -1,0 +1,98 @@
+#pragma once
+// The native twins of a build's emulated steps: base images' siblings and toolchain packs, fetched when a
+// step first needs them, and the emulator that starts them. accel/ says what a twin is.
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "accel/packages.h"
+#include "accel/packs.h"
+#include "accel/twin.h"
+#include "accel/twin_table.h"
+#include "base/files.h"
+#include "base/synchronized.h"
+#include "content/store.h"
+#include "graph/ops.h"
+#include "manifest/image_ref.h"
+#include "nodes/image_source.h"
+#include "nodes/vertex_result.h"
+#include "qemu/emulator.h"
+#include "runtime/sandbox.h"
+
+namespace slipway {
+
+/// The twins of roots that have one package database, ready to be mounted into steps.
+struct ReadyTwins {
+  AcceleratedRoot root;
+  TempDir directory;  ///< what steps see as /dev/.slipway
+  TwinMounts mounts;
+  Execution execution;  ///< with the emulator that looks for twins first
+};
+
+struct NativeTwinsOptions {
+  Platform host = Platform::host();
+  std::vector<ImageRef> packs;      ///< --accel-pack
+  std::filesystem::path directory;  ///< kept: emulators made ready for twins
+  /// The image that a vertex's root began as; null: none.
+  std::function<const SourceOp*(const Digest& vertex)> base_image;
+};
+
+/// Thread-safe.
+class NativeTwins {
+ public:
+  NativeTwins(Store& store, ImageSource& images, NativeTwinsOptions options);
+  ~NativeTwins();
+
+  /// The twins for a step on `root`, its merged tree, whose programs `execution` (PrivateBinfmt) runs; null
+  /// if there are none: why not goes to `why_not`, a clause each. Throws for a pack that cannot be had or is
+  /// none; a sibling that cannot be had is a reason.
+  std::shared_ptr<const ReadyTwins> find(const Digest& vertex, const std::filesystem::path& root,
+                                         const Platform& target, const Execution& execution,
+                                         const ItemProgress& progress, std::vector<std::string>& why_not,
+                                         std::stop_token stop);
+
+ private:
+  struct LoadedPack {
+    Pack pack;
+    MountedTree tree;
+  };
+  /// All roots that began as one image.
+  struct Family {
+    std::optional<MountedTree> sibling;
+    std::string sibling_name;
+    std::string no_sibling;  ///< why
+    std::optional<TempDir> copies;
+    /// What was found for each state of the package database; null: nothing.
+    std::vector<std::pair<DatabaseState, std::shared_ptr<const ReadyTwins>>> found;
+    std::vector<std::string> why_not;
+  };
+  struct State {
+    std::map<std::pair<std::string, Platform>, Family> families;
+    std::optional<std::vector<LoadedPack>> packs;
+  };
+
+  MountedTree tree_of(const SourceOp& image, const ItemProgress& progress, std::stop_token stop);
+  void load_sibling(Family& family, const SourceOp* image, const ItemProgress& progress,
+                    std::stop_token stop);
+  std::vector<LoadedPack>& load_packs(State& state, const ItemProgress& progress, std::stop_token stop);
+  AcceleratedRoot find_all(State& state, Family& family, const std::filesystem::path& root,
+                           const Platform& target, const ItemProgress& progress, std::stop_token stop);
+
+  Store& store_;
+  ImageSource& images_;
+  const NativeTwinsOptions options_;
+  Synchronized<State> state_;
+};
+
+/// Mounts for one step: of `twins`, with counts of its own in `directory`, which must be empty. Adds nothing
+/// and returns false if the step has something of its own there.
+bool add_twins(SandboxSpec& spec, const ReadyTwins& twins, const std::filesystem::path& directory);
+/// After the step: which of them ran.
+std::vector<TwinUse> used_twins(const ReadyTwins& twins, const std::filesystem::path& directory);
+
+}  // namespace slipway
