@@ -58,14 +58,15 @@ void refuse_foreign_directory(const fs::path& root) {
   static const std::set<std::string> kOurs = {"blobs", "cache-mounts", "index.json",         "lock",
                                               "logs",  "oci-layout",   "overlay-attributes", "snapshots",
                                               "tmp"};
-  bool empty = true, foreign = false, locked = false;
+  bool empty = true, foreign = false;
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().native();
     empty = false;
-    locked = locked || name == "lock";
-    foreign = foreign || !(kOurs.contains(name) || name.starts_with("oci-layout.tmp-") ||
-                           name.starts_with("slipway.db"));
+    foreign =
+        foreign || !(kOurs.contains(name.substr(0, name.find(".tmp-"))) || name.starts_with("slipway.db"));
   }
+  // Asked for by name: the list need not have it if another process makes this store just now.
+  const bool locked = ::access((root / "lock").c_str(), F_OK) == 0;
   if (empty || (locked && !foreign)) return;
   HostError error(concat(root.native(), " is neither empty nor a store of slipway"));
   error.set_hint("Choose another directory with --root or SLIPWAY_ROOT.");
