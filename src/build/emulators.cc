@@ -44,6 +44,7 @@ Emulators::Emulators(const EmulatorOptions& options, Store& store, RegistryClien
     ImageRef::parse(search_.image_name);  // told now, not when it is needed
     search_.image = [this, stop] { return image_directory(stop); };
   }
+  search_.own_table_for_twins = private_table_;
   search_.test = [this](const Platform& platform, const Execution& execution) {
     // A failure may have been the machine's that day: it is found again, or not.
     if (const auto known = records_.find_test(platform, execution); known && known->empty())

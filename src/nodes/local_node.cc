@@ -54,10 +54,12 @@ void LocalNode::tell_of(const Platform& target, const Execution& execution) {
   // Who asked for emulation knows.
   if (options_.emulation.of(target) == EmulationPolicy::Qemu) return;
   const long times = std::lround(slowdown_of(target));
-  progress_.emit(Warned{.message = concat(target.str(), " is ", execution.describe(),
-                                          times > 1 ? concat(": expect steps that compute to take about ",
-                                                             times, " times as long")
-                                                    : std::string())});
+  const char* what = execution.kind == Execution::Kind::PrivateBinfmt
+                         ? ": expect programs without a native twin to take about "
+                         : ": expect steps that compute to take about ";
+  progress_.emit(
+      Warned{.message = concat(target.str(), " is ", execution.describe(),
+                               times > 1 ? concat(what, times, " times as long") : std::string())});
 }
 
 std::optional<VertexResult> LocalNode::find_result(const Vertex& vertex) {

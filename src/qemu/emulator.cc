@@ -79,12 +79,21 @@ Emulator describe_host_interpreter(const std::string& interpreter) {
   throw error;
 }
 
+// 64-bit little-endian machines whose C programs and this one's may give the same bytes (accel/).
+bool may_have_twins(const Platform& target) {
+  static const std::set<std::string_view> kMachines = {"amd64", "arm64", "riscv64", "ppc64le"};
+  return kMachines.contains(target.architecture());
+}
+
 // One look for one platform: candidates in the order of the search, the first that is fit and passes its test
 // is taken, the others are remembered with what is wrong with them.
 class Finder {
  public:
-  Finder(const Platform& host, const Platform& target, const EmulatorSearch& search)
-      : host_(host), target_(target), search_(search) {
+  Finder(const Platform& host, const Platform& target, EmulationPolicy policy, const EmulatorSearch& search)
+      : host_(host),
+        target_(target),
+        search_(search),
+        own_table_first_(search.own_table_for_twins && uses_twins(policy) && may_have_twins(target)) {
     const auto elf = elf_target(target);
     const auto architecture = qemu_architecture(target);
     if (!elf || !architecture)
@@ -95,11 +104,16 @@ class Finder {
   }
 
   Execution find() {
-    if (look_into(search_.own_directories, "--qemu-dir or SLIPWAY_QEMU_DIR") || take_host_entry() ||
-        look_into(search_.directories, "this machine's packages") || look_into_image()) {
-      found_->skipped = std::move(skipped_);
+    constexpr const char* kPackages = "this machine's packages";
+    if (look_into(search_.own_directories, "--qemu-dir or SLIPWAY_QEMU_DIR") ||
+        (own_table_first_ && look_into(search_.directories, kPackages)) || take_host_entry() ||
+        look_into(search_.directories, kPackages) || look_into_image()) {
+      // Without native twins nobody would have looked at what was passed over on the way to the host's.
+      if (!own_table_first_ || found_->kind != Execution::Kind::HostBinfmt)
+        found_->skipped = std::move(skipped_);
       return std::move(*found_);
     }
+    if (refused_) throw *refused_;
     std::string message = concat("no emulator for ", target_.str(), " on this machine");
     if (!skipped_.empty()) message += concat(": ", join(skipped_, "; "));
     HostError error(std::move(message));
@@ -149,8 +163,14 @@ class Finder {
   }
 
   bool take(Execution execution) {
-    const std::string why = search_.test ? search_.test(target_, execution) : "";
     const Emulator& emulator = *execution.emulator;
+    std::string why;
+    try {
+      if (search_.test) why = search_.test(target_, execution);
+    } catch (const HostError& e) {  // this machine's fault: another way to register may do
+      refused_ = e;
+      why = concat("cannot be registered (", e.message(), ")");
+    }
     if (!why.empty())
       return skip(concat(emulator.program.native(), emulator.version.empty() ? "" : " ", emulator.version),
                   why);
@@ -170,6 +190,8 @@ class Finder {
   std::string architecture_;
   std::set<fs::path> seen_;  ///< /bin is often a link to /usr/bin
   std::vector<std::string> skipped_;
+  std::optional<HostError> refused_;  ///< the machine's, for want of another answer
+  const bool own_table_first_;
   std::optional<Execution> found_;
 };
 
@@ -232,7 +254,7 @@ Execution choose_execution(const Platform& host, const Platform& target, Emulati
   }
   if (native && (same_machine || policy != EmulationPolicy::Qemu)) return {};
   if (policy == EmulationPolicy::Never) throw_forbidden(target);
-  return Finder(host, target, search).find();
+  return Finder(host, target, policy, search).find();
 }
 
 double usual_slowdown(const Platform& target) {

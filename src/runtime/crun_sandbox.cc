@@ -116,7 +116,11 @@ class CrunRun {
     launch.prepend_to(command, runtime_.descriptor());
     const ProcessResult result = run_step_process(
         command, [&](int stream, std::string_view bytes) { output.add(stream, bytes); }, stop);
-    launch.throw_if_failed();
+    if (const auto failure = launch.failure()) {
+      // An emulator that was made a moment ago, and that another thread's child has open still.
+      if (failure->error == ETXTBSY) return NotStarted::ProgramBusy;
+      throw_binfmt_failure(*failure);
+    }
     auto error = output.finish();
     if (!error) error = crun_errors(read_file_if_exists(log_file()).value_or(""));
     if (result.ok() || !error)

@@ -63,11 +63,11 @@ void StepLaunch::prepend_to(Command& command, int inherited) const {
   if (inherited >= 0) command.inherited.push_back(inherited);
 }
 
-void StepLaunch::throw_if_failed() const {
+std::optional<BinfmtEntryFailure> StepLaunch::failure() const {
   const auto report = read_file_if_exists(report_);
-  if (!report || report->size() < 3) return;
+  if (!report || report->size() < 3) return std::nullopt;
   const auto stage = static_cast<BinfmtEntryFailure::Stage>(report->front() - '0');
-  throw_binfmt_failure({stage, std::stoi(report->substr(2))});
+  return BinfmtEntryFailure{stage, std::stoi(report->substr(2))};
 }
 
 }  // namespace slipway

@@ -2,6 +2,7 @@
 // How a step's OCI runtime is started: by slipway-launch (launch/main.cc), a small program that is executed
 // from memory and does what has to be done between the two.
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,8 @@ class StepLaunch {
   /// Makes `command`, which runs the runtime, one that runs it so. Its child keeps `inherited` open until it
   /// executes the runtime.
   void prepend_to(Command& command, int inherited = -1) const;
-  /// Once the command has ended: throws what kept the runtime from being started, if that was emulation.
-  void throw_if_failed() const;
+  /// Once the command has ended: what kept the runtime from being started, if that was emulation.
+  std::optional<BinfmtEntryFailure> failure() const;
 
  private:
   std::vector<std::string> orders_;

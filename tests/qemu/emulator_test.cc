@@ -201,6 +201,41 @@ TEST_F(SearchOrder, HostsRegistrationThatFailsItsTestIsPassedOver) {
   EXPECT_EQ(choose(kArm64).kind, Execution::Kind::PrivateBinfmt);
 }
 
+TEST_F(SearchOrder, WhereTwinsMayRunATableOfOurOwnGoesBeforeTheHosts) {
+  register_arm64("/nowhere/aarch64-binfmt-P");
+  install("qemu-aarch64-static");
+  search_.own_table_for_twins = true;
+  EXPECT_EQ(choose(kArm64).kind, Execution::Kind::PrivateBinfmt);
+  EXPECT_EQ(choose_execution(kAmd64, kArm64, EmulationPolicy::Qemu, search_).kind,
+            Execution::Kind::HostBinfmt);
+}
+
+TEST_F(SearchOrder, WhereTheKernelRefusesATableOfOurOwnTheHostsIsUsedWithoutAWord) {
+  register_arm64("/nowhere/aarch64-binfmt-P");
+  install("qemu-aarch64-static");
+  search_.own_table_for_twins = true;
+  search_.test = [&](const Platform&, const Execution& execution) -> std::string {
+    if (execution.kind == Execution::Kind::PrivateBinfmt) throw HostError("the kernel refuses it");
+    return "";
+  };
+  const Execution execution = choose(kArm64);
+  EXPECT_EQ(execution.kind, Execution::Kind::HostBinfmt);
+  EXPECT_THAT(execution.skipped, testing::IsEmpty());
+}
+
+TEST_F(SearchOrder, WhatTheKernelRefusesIsTheErrorWhereThereIsNothingElse) {
+  install("qemu-aarch64-static");
+  search_.test = [&](const Platform&, const Execution&) -> std::string {
+    throw HostError("the kernel refuses it");
+  };
+  try {
+    choose(kArm64);
+    FAIL() << "expected HostError";
+  } catch (const HostError& e) {
+    EXPECT_EQ(e.message(), "the kernel refuses it");
+  }
+}
+
 TEST_F(SearchOrder, WhatIsNoEmulatorIsNamedWithTheReason) {
   const auto refusal = [&](std::string_view bytes) {
     write_file_atomic(own("qemu-aarch64-static"), bytes, Durability::None, 0755);

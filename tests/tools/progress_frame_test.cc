@@ -66,6 +66,14 @@ TEST_F(Frame, EmulatedStepsSaySo) {
   expect_golden(shown(compose_frame(view, {.width = 79, .height = 30}, at(13.5))), "frame_emulated.txt");
 }
 
+TEST_F(Frame, AcceleratedStepsSaySo) {
+  send(0, StepPlanned{"a", "RUN make", "linux/arm64", {}});
+  send(1, StepStarted{"a", ExecutionMode::Emulated, "emulated by qemu-aarch64 7.2"});
+  send(1, StepAccelerated{"a", 133});
+  EXPECT_THAT(shown(compose_frame(view, {.width = 79, .height = 30}, at(2))),
+              testing::HasSubstr("accelerated 1.0s"));
+}
+
 TEST_F(Frame, LastPictureHasEveryStepAndNoLog) {
   play_until(20);
   expect_golden(shown(compose_frame(view, {.width = 79, .height = 3, .kind = FrameKind::Last}, at(14.2))),
@@ -96,13 +104,13 @@ TEST_P(FrameFits, TheTerminal) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, FrameFits,
-                         testing::Values(SizeCase{"usual", 79, 23}, SizeCase{"tall", 79, 200}, SizeCase{"flat", 79, 3},
-                                         SizeCase{"one_line", 79, 1}, SizeCase{"narrow", 10, 23},
-                                         SizeCase{"one_column", 1, 5}),
+                         testing::Values(SizeCase{"usual", 79, 23}, SizeCase{"tall", 79, 200},
+                                         SizeCase{"flat", 79, 3}, SizeCase{"one_line", 79, 1},
+                                         SizeCase{"narrow", 10, 23}, SizeCase{"one_column", 1, 5}),
                          [](const auto& row) { return row.param.name; });
 
 TEST_F(Frame, OldestFinishedStepsMakeRoomFirst) {
-  many_steps(10, 1);   // header, heading, 10, 1 and its 4 lines: 17
+  many_steps(10, 1);  // header, heading, 10, 1 and its 4 lines: 17
   const auto lines = texts(compose_frame(view, {.width = 79, .height = 15}, at(4)));
   EXPECT_THAT(lines, SizeIs(15));
   EXPECT_THAT(lines, Contains(" => 3 steps done"));
@@ -112,7 +120,7 @@ TEST_F(Frame, OldestFinishedStepsMakeRoomFirst) {
 }
 
 TEST_F(Frame, ThenLogLinesMakeRoom) {
-  many_steps(2, 3);   // with both finished steps in one line: 1 + 1 + 1 + 3 + 12
+  many_steps(2, 3);  // with both finished steps in one line: 1 + 1 + 1 + 3 + 12
   const auto lines = texts(compose_frame(view, {.width = 79, .height = 12}, at(4)));
   EXPECT_THAT(lines, SizeIs(12));
   EXPECT_THAT(lines, Contains(" => 2 steps done"));

@@ -52,6 +52,14 @@ TEST_F(RawJson, VertexIsRepeatedWithAllThatIsKnown) {
       "\n");
 }
 
+TEST_F(RawJson, AnAcceleratedStepSaysHowManyTwinsItHas) {
+  line(1, StepStarted{"a", ExecutionMode::Emulated, "emulated by qemu-aarch64 7.2"});
+  EXPECT_EQ(line(1, StepAccelerated{"a", 133}),
+            R"({"vertexes":[{"digest":"a","started":"2026-03-01T12:00:01Z","mode":"accelerated",)"
+            R"("how":"emulated by qemu-aarch64 7.2","twins":133}]})"
+            "\n");
+}
+
 TEST(Rfc3339Nano, PrintsAsGoDoes) {
   EXPECT_EQ(rfc3339_nano(EventTime{}), "1970-01-01T00:00:00Z");
   EXPECT_EQ(rfc3339_nano(EventTime{std::chrono::nanoseconds(1)}), "1970-01-01T00:00:00.000000001Z");

@@ -48,6 +48,12 @@ TEST_F(Plain, LastLineWithoutEndIsShown) {
   EXPECT_EQ(output.text, "#1 a\n#1 2.000 no newline\n#1 DONE 2.0s\n");
 }
 
+TEST_F(Plain, AnAcceleratedStepSaysSo) {
+  send(0, StepStarted{"a"});
+  send(0, StepAccelerated{"a", 133});
+  EXPECT_EQ(output.text, "#1 a\n#1 accelerated: 133 of its programs run natively\n");
+}
+
 TEST_F(Plain, StepsThatNeverRanLeaveNoLine) {
   send(0, StepPlanned{"a", "a", "", {}});
   send(0, StepPlanned{"b", "b", "", {}});

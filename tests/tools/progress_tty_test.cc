@@ -67,7 +67,7 @@ TEST(TtyProgress, CloseLeavesTheLastPicture) {
   send(progress, 0, StepPlanned{"a", "RUN make", "linux/arm64", {}});
   send(progress, 1, StepStarted{"a"});
   send(progress, 3, StepFinished{"a", StepEnd::Done, ""});
-  progress.close();   // does not wait for the hour
+  progress.close();  // does not wait for the hour
   EXPECT_THAT(terminal.last(), HasSubstr("[+] Building 5.0s (1/1) FINISHED"));
   EXPECT_THAT(terminal.last(), HasSubstr("2.0s"));
 }
