@@ -197,9 +197,10 @@ void BuildRun::tell_execution(std::size_t index, LaneEnd& end) {
         known->second.count += use.count;
   }
   for (auto& [program, use] : twins) end.twins.push_back(std::move(use));
-  if (!end.twins.empty())
-    end.mode = concat("accelerated: ", end.mode, " and ", end.twins.size(),
-                      end.twins.size() == 1 ? " native twin" : " native twins");
+  if (end.twins.empty()) return;
+  constexpr std::string_view kHow = "emulated by ";
+  end.mode = concat("accelerated: ", end.mode.substr(end.mode.starts_with(kHow) ? kHow.size() : 0), ", ",
+                    end.twins.size(), end.twins.size() == 1 ? " twin" : " twins");
 }
 
 void BuildRun::on_finished(StepId id, const StepOutcome& outcome) noexcept {
