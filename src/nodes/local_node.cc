@@ -54,9 +54,10 @@ void LocalNode::tell_of(const Platform& target, const Execution& execution) {
   // Who asked for emulation knows.
   if (options_.emulation.of(target) == EmulationPolicy::Qemu) return;
   const long times = std::lround(slowdown_of(target));
-  const char* what = execution.kind == Execution::Kind::PrivateBinfmt
-                         ? ": expect programs without a native twin to take about "
-                         : ": expect steps that compute to take about ";
+  const bool may_have_twins =
+      execution.kind == Execution::Kind::PrivateBinfmt && options_.emulators.own_table_for_twins;
+  const char* what = may_have_twins ? ": expect programs without a native twin to take about "
+                                    : ": expect steps that compute to take about ";
   progress_.emit(
       Warned{.message = concat(target.str(), " is ", execution.describe(),
                                times > 1 ? concat(what, times, " times as long") : std::string())});

@@ -29,6 +29,7 @@
 #include "base/subprocess.h"
 #include "runtime/agent_socket.h"
 #include "runtime/capabilities.h"
+#include "runtime/id_maps.h"
 #include "runtime/mount_stubs.h"
 #include "runtime/network_files.h"
 #include "runtime/proot_first.h"
@@ -137,7 +138,7 @@ class ProotRun {
   ProotRun(const SandboxSpec& spec, const Proot& proot, Logger& logger)
       : spec_(spec),
         proot_(proot),
-        is_root_(::geteuid() == 0),
+        is_root_(::geteuid() == 0 && id_count(read_own_uid_map()) > 1),
         root_(spec.rootfs),
         scratch_(fs::absolute(spec.scratch), "proot"),
         dev_(new_directory("dev", 0755)),
@@ -243,7 +244,9 @@ class ProotRun {
 
   // What a step removes at a binding is removed at its source, and root may remove the machine's own nodes.
   void bind_devices(const fs::path& dev) {
-    if (is_root_ && has_capability(CAP_MKNOD)) return make_device_nodes(dev);
+    // In a user namespace the kernel refuses device nodes, whatever the capabilities.
+    if (is_root_ && has_capability(CAP_MKNOD) && !is_user_namespace(read_own_uid_map()))
+      return make_device_nodes(dev);
     for (const char* name : step_device_names()) {
       const fs::path node = fs::path("/dev") / name;
       if (!fs::exists(node)) continue;
@@ -326,7 +329,7 @@ class ProotRun {
 
   const SandboxSpec& spec_;
   const Proot& proot_;
-  const bool is_root_;
+  const bool is_root_;  ///< and may become others: not in a user namespace of one id
   RootedDir root_;
   TempDir scratch_;
   std::optional<SecretDirectory> secrets_;

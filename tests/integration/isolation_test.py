@@ -99,6 +99,18 @@ class OnTheMachine(Isolation):
         self.expect_same_images(oci, chroot)
         self.expect_same_images(oci, proot)
 
+    def test_proot_does_without_device_nodes_as_root_of_a_user_namespace(self):
+        """Root there has the capability to make them, and is refused all the same."""
+        need_program("proot")
+        context = self.context("FROM busybox\nRUN uname -m > /machine && echo $0 >> /machine && echo x > /dev/null\n")
+        script = '"$1" import "$2" --platform linux/arm64 -t busybox && exec "$1" build --platform linux/arm64 -o "$3" "$4"'
+        tar = os.path.join(CACHE, "busybox-arm64.tar")
+        env = self.environment({"SLIPWAY_ISOLATION": "proot", "SLIPWAY_ROOT": self.path("store-of-namespace")})
+        result = subprocess.run(["unshare", "-Ur", "sh", "-c", script, "sh", SLIPWAY, tar, self.path("out"), context], env=env,
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+        self.assertEqual(0, result.returncode, result.stderr)
+        self.assertEqual("aarch64\n/bin/sh\n", self.read(self.path("out"), "machine"))
+
     def test_the_tests_cannot_change_the_machine(self):
         self.need_root()
         need_program("proot")
