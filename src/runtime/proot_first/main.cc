@@ -7,13 +7,7 @@
 // none that a signal killed: a step that failed would succeed if something in its background ended after it.
 //
 // A program of this machine without a library, since it runs in any root.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wregister"         // it is C
-#pragma GCC diagnostic ignored "-Wunused-function"  // no threads here
-extern "C" {
-#include "qemu/selftest/machine.h"
-}
-#pragma GCC diagnostic pop
+#include "runtime/freestanding.h"
 
 #if defined(__x86_64__)
 enum { NR_close = 3 };
@@ -23,19 +17,7 @@ enum { NR_close = 57 };
 
 namespace {
 
-constexpr word kNotFound = 2, kInterrupted = 4, kNotADirectory = 20;  // errno(3)
-constexpr int kCannotExecute = 126;                                   // both as shells say it
-constexpr int kNoSuchProgram = 127;
 constexpr int kLongestPath = 4096;
-
-word call(word number, word a = 0, word b = 0, word c = 0, word d = 0) {
-  return call6(number, a, b, c, d, 0, 0);
-}
-word address(const void* pointer) { return reinterpret_cast<word>(pointer); }
-
-[[noreturn]] void finish(int code) {
-  for (;;) call(NR_exit_group, code);
-}
 
 int number_of(const char* digits) {
   int number = 0;
@@ -54,21 +36,6 @@ void say(const char* text) {
   say(name);
   say(missing ? ": not found\n" : ": cannot be executed\n");
   finish(missing ? kNoSuchProgram : kCannotExecute);
-}
-
-const char* search_path(char** environment) {
-  for (; *environment != nullptr; ++environment) {
-    const char* entry = *environment;
-    if (entry[0] == 'P' && entry[1] == 'A' && entry[2] == 'T' && entry[3] == 'H' && entry[4] == '=')
-      return entry + 5;
-  }
-  return "";
-}
-
-bool has_slash(const char* name) {
-  while (*name != 0)
-    if (*name++ == '/') return true;
-  return false;
 }
 
 /// What is not there or may not be executed is passed over; the worse answer is the one that is told.
@@ -98,19 +65,6 @@ bool has_slash(const char* name) {
   if (*path == 0 && !has_slash(arguments[0])) find_and_execute(arguments, environment);
   if (*path == 0) path = arguments[0];
   fail(arguments[0], -call(NR_execve, address(path), address(arguments), address(environment)));
-}
-
-/// Reaps everybody until `program` has ended; the exit code that says how.
-int wait_for(word program) {
-  while (true) {
-    int status = 0;
-    const word ended = call(NR_wait4, -1, address(&status), 0, 0);
-    if (ended == program) {
-      const int signal = status & 0x7f;
-      return signal != 0 ? 128 + signal : (status >> 8) & 0xff;
-    }
-    if (ended < 0 && ended != -kInterrupted) return kCannotExecute;
-  }
 }
 
 }  // namespace

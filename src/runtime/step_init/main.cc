@@ -9,13 +9,7 @@
 //
 // A program of this machine without a library, since it runs in any image. It handles no signal: as process 1
 // it gets none that it does not ask for.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wregister"         // it is C
-#pragma GCC diagnostic ignored "-Wunused-function"  // no threads here
-extern "C" {
-#include "qemu/selftest/machine.h"
-}
-#pragma GCC diagnostic pop
+#include "runtime/freestanding.h"
 
 #if defined(__x86_64__)
 enum { NR_setsid = 112, NR_faccessat = 269 };
@@ -25,37 +19,8 @@ enum { NR_setsid = 157, NR_faccessat = 48 };
 
 namespace {
 
-enum Error : word {  // errno(3)
-  kNotPermitted = 1,
-  kNotFound = 2,
-  kInterrupted = 4,
-  kInputOutput = 5,
-  kTooManyArguments = 7,
-  kNotAProgram = 8,
-  kAgain = 11,
-  kNoMemory = 12,
-  kAccess = 13,
-  kNotADirectory = 20,
-  kIsADirectory = 21,
-  kInvalid = 22,
-  kBusy = 26,
-  kNameTooLong = 36,
-  kTooManyLinks = 40,
-};
-
-constexpr int kCannotExecute = 126;  // both as shells say it
-constexpr int kNoSuchProgram = 127;
 constexpr word kCurrentDirectory = -100;
 constexpr unsigned long kLongestPath = 4096;
-
-word call(word number, word a = 0, word b = 0, word c = 0, word d = 0) {
-  return call6(number, a, b, c, d, 0, 0);
-}
-word address(const void* pointer) { return reinterpret_cast<word>(pointer); }
-
-[[noreturn]] void finish(int code) {
-  for (;;) call(NR_exit_group, code);
-}
 
 /// Collects what fits; what does not is cut and remembered.
 template <unsigned long kSize>
@@ -158,21 +123,6 @@ Failure execute(const char* path, char** arguments, char** environment) {
   return {error, error == kNotFound && exists(path)};
 }
 
-bool has_slash(const char* name) {
-  while (*name != 0)
-    if (*name++ == '/') return true;
-  return false;
-}
-
-const char* search_path(char** environment) {
-  for (; *environment != nullptr; ++environment) {
-    const char* entry = *environment;
-    if (entry[0] == 'P' && entry[1] == 'A' && entry[2] == 'T' && entry[3] == 'H' && entry[4] == '=')
-      return entry + 5;
-  }
-  return "";
-}
-
 /// What is not there, is a directory or may not be executed is passed over. If there is nothing else, the
 /// last that was there is the better answer.
 [[noreturn]] void run_program(char** arguments, char** environment) {
@@ -195,19 +145,6 @@ const char* search_path(char** environment) {
     }
     if (*place == 0) fail(answer);
     ++place;
-  }
-}
-
-/// Reaps everybody until `program` has ended; the exit code that says how.
-int wait_for(word program) {
-  while (true) {
-    int status = 0;
-    const word ended = call(NR_wait4, -1, address(&status), 0, 0);
-    if (ended == program) {
-      const int signal = status & 0x7f;
-      return signal != 0 ? 128 + signal : (status >> 8) & 0xff;
-    }
-    if (ended < 0 && ended != -kInterrupted) return kCannotExecute;
   }
 }
 
