@@ -60,8 +60,12 @@ struct Paragraph {
   bool is_usable() const {
     return !is_damaged && is_package_name(name) && !version.empty() && version.size() < 200;
   }
-  /// "install ok installed", "hold ok installed"; not half-configured, not "reinst-required".
-  bool is_installed() const { return status == "install ok installed" || status == "hold ok installed"; }
+  /// "install ok installed", also hold, also unpacked: all files are those of this version; not
+  /// half-configured, not "reinst-required".
+  bool is_installed() const {
+    return status == "install ok installed" || status == "hold ok installed" ||
+           status == "install ok unpacked";
+  }
 };
 
 class DpkgDatabase final : public PackageDatabase {

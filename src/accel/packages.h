@@ -51,7 +51,7 @@ class PackageDatabase {
   virtual ~PackageDatabase() = default;
 
   Kind kind() const { return kind_; }
-  /// Nothing unless it is fully installed, once.
+  /// Nothing unless it is unpacked whole, once.
   const Package* package(std::string_view name) const;
   /// All files that a package owns, none if it is not known.
   const Files& files(std::string_view name);

@@ -24,6 +24,24 @@ const std::vector<std::string> kExtractedBase = {"base-files", "base-passwd", "b
 constexpr const char* kUserFilesHook =
     R"(set -e; cd "$1"; for f in passwd group; do cp usr/share/base-passwd/$f.master etc/$f; chmod 644 etc/$f; done)";
 
+// The package database, with everything unpacked and nothing configured, as it is: for apt and dpkg in later
+// steps (`dpkg --configure -a`), and for all who ask what a file belongs to.
+constexpr const char* kDatabaseHook = R"hook(set -e
+info="$1/var/lib/dpkg/info"
+mkdir -p "$info"
+: > "$1/var/lib/dpkg/status"
+for deb in "$1"/var/cache/apt/archives/*.deb; do
+  name=$(dpkg-deb -f "$deb" Package)
+  if [ "$(dpkg-deb -f "$deb" Multi-Arch)" = same ]; then name="$name:$(dpkg-deb -f "$deb" Architecture)"; fi
+  dpkg-deb -f "$deb" | sed '1a Status: install ok unpacked' >> "$1/var/lib/dpkg/status"
+  echo >> "$1/var/lib/dpkg/status"
+  dpkg-deb -e "$deb" "$info/tmp.ci"
+  rm "$info/tmp.ci/control"
+  for file in "$info"/tmp.ci/*; do [ ! -e "$file" ] || mv "$file" "$info/$name.${file##*/}"; done
+  rmdir "$info/tmp.ci"
+  dpkg-deb --fsys-tarfile "$deb" | tar -t | sed -e 's|^\.||' -e 's|^/$|/.|' -e 's|\(.\)/$|\1|' > "$info/$name.list"
+done)hook";
+
 bool is_package_word(const std::string& word) {
   return !word.empty() && word.front() != '-' && std::ranges::all_of(word, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
@@ -53,7 +71,9 @@ std::vector<std::string> mmdebstrap_arguments(const BootstrapRequest& request, c
       // Steps of a build run as root, without apt's own sandbox user.
       "--aptopt=APT::Sandbox::User \"root\"", "--skip=output/mknod"};
   if (!include.empty()) arguments.push_back(concat("--include=", join(include, ",")));
-  if (request.extract_only) arguments.push_back(concat("--extract-hook=", kUserFilesHook));
+  if (request.extract_only)
+    for (const char* hook : {kUserFilesHook, kDatabaseHook})
+      arguments.push_back(concat("--extract-hook=", hook));
   arguments.push_back(request.suite);
   arguments.push_back(tar.native());
   if (!request.mirror.empty()) arguments.push_back(request.mirror);

@@ -19,8 +19,8 @@ struct BootstrapRequest {
   std::string suite = "bookworm";
   std::string mirror;  ///< empty: as apt on this host is configured
   std::vector<Platform> platforms;
-  std::vector<std::string> include;  ///< packages besides the base set
-  bool extract_only = false;         ///< unpack only: no maintainer script, no package database, no emulation
+  std::vector<std::string> include;   ///< packages besides the base set
+  bool extract_only = false;          ///< unpack only: no maintainer script, no emulation
   std::optional<std::int64_t> epoch;  ///< SOURCE_DATE_EPOCH
 };
 

@@ -152,7 +152,7 @@ void add_bootstrap_command(CLI::App& app, Chosen& chosen) {
       ->type_name("LIST")
       ->allow_extra_args(false);
   debian->add_flag("--extract-only", flags->extract_only,
-                   "Unpack the packages only: quick, without maintainer scripts and package database");
+                   "Unpack the packages only: quick, without maintainer scripts");
   debian->callback([flags, &chosen] {
     chosen.confined = true;
     chosen.run = [flags](CommandContext& context) { return run_bootstrap(*flags, context); };
