@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 using Kind = ArgumentRule::Kind;
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 constexpr std::array<std::pair<Kind, const char*>, 5> kKinds = {{{Kind::Prepend, "prepend"},
                                                                  {Kind::Append, "append"},
                                                                  {Kind::Replace, "replace"},
@@ -48,7 +48,18 @@ json encode_twin(const Twin& twin) {
           {"libraryPath", twin.library_path},
           {"declinedNames", twin.declined_names},
           {"multiCall", twin.multi_call},
-          {"rules", rules}};
+          {"rules", rules},
+          {"guards", twin.guards}};
+}
+
+json encode_guard(const Guard& guard) {
+  json encoded = {{"path", guard.path}, {"library", guard.library}};
+  if (guard.identity)
+    encoded["identity"] = {{"inode", guard.identity->inode},
+                           {"size", guard.identity->size},
+                           {"mtime", guard.identity->mtime_ns},
+                           {"ctime", guard.identity->ctime_ns}};
+  return encoded;
 }
 
 /// A member of the wanted type. nlohmann would turn numbers of one kind into another.
@@ -87,13 +98,28 @@ ArgumentRule decode_rule(const json& value) {
   refuse(concat("no rule is called \"", kind, '"'));
 }
 
+FileIdentity decode_identity(const json& value) {
+  return {.inode = number_of<std::uint64_t>(value, "inode"),
+          .size = number_of<std::uint64_t>(value, "size"),
+          .mtime_ns = number_of<std::int64_t>(value, "mtime"),
+          .ctime_ns = number_of<std::int64_t>(value, "ctime")};
+}
+
+Guard decode_guard(const json& value) {
+  const bool is_there = value.is_object() && value.contains("identity");
+  check_members(value, is_there ? 3 : 2);
+  Guard guard{.path = text_of(value, "path"), .identity = {}, .library = text_of(value, "library")};
+  if (is_there) {
+    check_members(value.at("identity"), 4);
+    guard.identity = decode_identity(value.at("identity"));
+  }
+  return guard;
+}
+
 Twin decode_twin(const json& value) {
-  check_members(value, 15);
+  check_members(value, 16);
   Twin twin{.target = text_of(value, "target"),
-            .identity = {.inode = number_of<std::uint64_t>(value, "inode"),
-                         .size = number_of<std::uint64_t>(value, "size"),
-                         .mtime_ns = number_of<std::int64_t>(value, "mtime"),
-                         .ctime_ns = number_of<std::int64_t>(value, "ctime")},
+            .identity = decode_identity(value),
             .package = text_of(value, "package"),
             .version = text_of(value, "version"),
             .source = text_of(value, "source"),
@@ -103,8 +129,13 @@ Twin decode_twin(const json& value) {
             .library_path = texts_of(value, "libraryPath"),
             .declined_names = texts_of(value, "declinedNames"),
             .multi_call = text_of(value, "multiCall"),
-            .rules = {}};
+            .rules = {},
+            .guards = {}};
   for (const json& rule : member(value, "rules", &json::is_array)) twin.rules.push_back(decode_rule(rule));
+  for (const json& guard : member(value, "guards", &json::is_array)) {
+    if (!guard.is_number_unsigned()) refuse("a guard's number is none");
+    twin.guards.push_back(guard.get<std::size_t>());
+  }
   if (!is_clean_path(twin.target) || !is_clean_path(twin.program)) refuse("a program's path is not clean");
   if (!twin.loader.empty() && !is_clean_path(twin.loader)) refuse("a loader's path is not clean");
   for (const std::string& directory : twin.library_path) {
@@ -119,10 +150,11 @@ std::string encode(const AcceleratedRoot& root) {
   json trees = json::array(), twins = json::array();
   for (const std::filesystem::path& tree : root.trees) trees.push_back(tree.native());
   for (const Twin& twin : root.twins) twins.push_back(encode_twin(twin));
-  const json document = {{"schemaVersion", kSchemaVersion},
-                         {"machine", root.machine},
-                         {"trees", trees},
-                         {"twins", twins},
+  json guards = json::array(), caches = json::array();
+  for (const Guard& guard : root.guards) guards.push_back(encode_guard(guard));
+  if (root.loader_cache) caches.push_back(encode_guard(*root.loader_cache));
+  const json document = {{"schemaVersion", kSchemaVersion}, {"guards", guards}, {"loaderCache", caches},
+                         {"machine", root.machine},         {"trees", trees},   {"twins", twins},
                          {"declined", root.declined}};
   // Paths and names come from images and may be no UTF-8; such text is read back as another, and then no file
   // matches it.
@@ -132,16 +164,22 @@ std::string encode(const AcceleratedRoot& root) {
 AcceleratedRoot decode_accelerated_root(std::string_view text) {
   const json document = json::parse(text, nullptr, false);
   if (document.is_discarded()) refuse("not JSON");
-  check_members(document, 5);
+  check_members(document, 7);
   if (number_of<std::int64_t>(document, "schemaVersion") != kSchemaVersion) refuse("of another version");
   AcceleratedRoot root;
   root.machine = text_of(document, "machine");
   for (const std::string& tree : texts_of(document, "trees")) root.trees.emplace_back(tree);
   root.declined = texts_of(document, "declined");
+  for (const json& value : member(document, "guards", &json::is_array))
+    root.guards.push_back(decode_guard(value));
+  for (const json& value : member(document, "loaderCache", &json::is_array))
+    root.loader_cache = decode_guard(value);
   std::set<std::uint64_t> inodes;
   for (const json& value : member(document, "twins", &json::is_array)) {
     root.twins.push_back(decode_twin(value));
     if (root.twins.back().tree >= root.trees.size()) refuse("a twin is in a tree that is not listed");
+    for (const std::size_t guard : root.twins.back().guards)
+      if (guard >= root.guards.size()) refuse("a twin has a guard that is not listed");
     if (!inodes.insert(root.twins.back().identity.inode).second) refuse("two twins have one inode");
   }
   return root;

@@ -62,7 +62,10 @@ std::vector<std::string> HostLibraries::default_directories(const std::string& l
   if (loader.find("/ld-musl-") != std::string::npos) {
     wanted = {"/lib", "/usr/local/lib", "/usr/lib"};
   } else {
-    const char* triplet = machine_ == EM_X86_64 ? "x86_64-linux-gnu" : "aarch64-linux-gnu";
+    const char* triplet = machine_ == EM_X86_64  ? "x86_64-linux-gnu"
+                          : machine_ == EM_RISCV ? "riscv64-linux-gnu"
+                          : machine_ == EM_PPC64 ? "powerpc64le-linux-gnu"
+                                                 : "aarch64-linux-gnu";
     wanted = {
         concat("/lib/", triplet), concat("/usr/lib/", triplet), "/lib64", "/usr/lib64", "/lib", "/usr/lib"};
   }
@@ -84,7 +87,8 @@ HostLibraries::Closure HostLibraries::closure_of(const ElfImage& program) {
   // The program that stands in must say "aarch64" when it asks uname(2), which takes a preloaded library.
   if (program.interpreter().empty())
     return decline("is static, so what it asks of the machine cannot be told");
-  if (!program.rpath().empty()) return decline("has a library path of its own (DT_RPATH)");
+  if (!program.rpath().empty() || !program.runpath().empty())
+    return decline("has a library path of its own (DT_RPATH, DT_RUNPATH)");
   const auto loader = read_real_file(tree_, program.interpreter());
   if (!loader) return decline(concat("its loader ", program.interpreter(), " is missing"));
   closure.loader = loader->path;
@@ -106,6 +110,7 @@ HostLibraries::Closure HostLibraries::closure_of(const ElfImage& program) {
     if (std::ranges::find(closure.library_path, found.directory) == closure.library_path.end())
       closure.library_path.push_back(found.directory);
     closure.files.insert(concat(found.directory, '/', name));
+    closure.absent.insert(found.absent.begin(), found.absent.end());
     open.insert(open.end(), found.needed.begin(), found.needed.end());
   }
   return closure;
@@ -121,19 +126,25 @@ const HostLibraries::Library& HostLibraries::library(const std::string& name,
 HostLibraries::Library HostLibraries::look_for(const std::string& name,
                                                const std::vector<std::string>& directories) {
   Library missing;
+  std::vector<std::string> absent;
   if (name.find('/') != std::string::npos) {
     missing.why_not = concat("needs the library ", name, " by its path");
     return missing;
   }
   for (const std::string& directory : directories) {
     const auto file = read_real_file(tree_, concat(directory, '/', name));
-    if (!file) continue;
+    if (!file) {
+      absent.push_back(concat(directory, '/', name));
+      continue;
+    }
     // The loader will follow the link with the other root as "/", so it has to stay in its directory.
     if (directory_of(file->path) != directory) {
       missing.why_not = concat("its library ", name, " is a link to another directory");
       return missing;
     }
-    return judge("its library " + name, directory, *file);
+    Library found = judge("its library " + name, directory, *file);
+    found.absent = std::move(absent);
+    return found;
   }
   missing.why_not = concat("its library ", name, " is missing");
   return missing;
@@ -160,8 +171,8 @@ HostLibraries::Library HostLibraries::judge(const std::string& shown, const std:
   const auto image = ElfImage::parse(file.bytes);
   if (!image || image->machine() != machine_)
     library.why_not = concat(shown, " is not a library of this machine");
-  else if (!image->rpath().empty())
-    library.why_not = concat(shown, " has a library path of its own (DT_RPATH)");
+  else if (!image->rpath().empty() || !image->runpath().empty())
+    library.why_not = concat(shown, " has a library path of its own (DT_RPATH, DT_RUNPATH)");
   else
     library.needed = image->needed();
   return library;

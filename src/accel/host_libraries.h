@@ -1,6 +1,7 @@
 #pragma once
 // What a host program needs of its own tree to run inside another root: its dynamic loader and its libraries,
-// and whether they are what the target has too. Internal to siblings.cc.
+// and whether they are what the target has too. Internal to siblings.cc, and to guards.cc, which asks the
+// same of the target's tree.
 #include <map>
 #include <optional>
 #include <set>
@@ -34,6 +35,7 @@ class HostLibraries {
     std::string loader;
     std::vector<std::string> library_path;  ///< directories
     std::set<std::string> files;            ///< the loader and all libraries, as their directories name them
+    std::set<std::string> absent;           ///< where the loader looks for a library before it is found
     std::string why_not;  ///< a clause if the program cannot be run so; then nothing else holds
   };
   Closure closure_of(const ElfImage& program);
@@ -43,6 +45,7 @@ class HostLibraries {
     std::string directory, path;  ///< where it was found; the file itself
     std::vector<std::string> needed;
     std::string why_not;
+    std::vector<std::string> absent;
   };
   const Library& library(const std::string& name, const std::vector<std::string>& directories);
   Library look_for(const std::string& name, const std::vector<std::string>& directories);

@@ -79,6 +79,13 @@ NeutralPackages NeutralPackages::parse(std::string_view text) {
     for (const auto& [name, value] : document.at("dpkg").items())
       list.dpkg_.emplace(name, read_package(value));
     for (const auto& [name, value] : document.at("apk").items()) list.apk_.emplace(name, read_package(value));
+    for (const json& value : document.value("declined_arguments", json::array())) {
+      const ArgumentRule rule{
+          .kind = ArgumentRule::Kind::Decline, .pattern = value.at("pattern").get<std::string>(), .with = {}};
+      for (auto* packages : {&list.dpkg_, &list.apk_})
+        for (auto& [name, package] : *packages)
+          for (NeutralProgram& program : package.programs) program.rules.push_back(rule);
+    }
     for (const auto& [name, value] : document.at("machines").items()) {
       list.machines_.emplace(
           name,

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,11 +54,23 @@ struct Twin {
   std::vector<std::string> declined_names;
   std::string multi_call;  ///< "busybox"; empty: it is one program
   std::vector<ArgumentRule> rules;
+  std::vector<std::size_t> guards;  ///< indices into AcceleratedRoot::guards: what else must be as it was
+};
+
+/// A file of the target's root that its program would load: while it is not the very one that was verified,
+/// the twin, which has a library of its own instead, would do something else.
+struct Guard {
+  std::string path;
+  std::optional<FileIdentity> identity;  ///< nothing: there must be no such file
+  std::string library;  ///< its name in the cache of the target's loader; empty: that is not asked for it
+  bool operator==(const Guard&) const = default;
 };
 
 /// All twins of one root, and the trees they are in.
 struct AcceleratedRoot {
-  std::vector<Twin> twins;                   ///< no two with one inode number
+  std::vector<Twin> twins;  ///< no two with one inode number
+  std::vector<Guard> guards;
+  std::optional<Guard> loader_cache;         ///< as it was when no library was elsewhere by it
   std::vector<std::filesystem::path> trees;  ///< directories on this machine
   std::string machine;                       ///< what uname(2) says on the target: "aarch64"
   /// For people: why something that looked like a twin is none, a clause each.

@@ -28,9 +28,11 @@ constexpr std::string_view kShimName = "uname.so";
 constexpr std::size_t kMostTable = std::size_t{1} << 28;
 
 // What reaches into dynamic loaders and C libraries, or is for the emulator. Libraries that such variables
-// name are the target's, and messages may differ.
+// name are the target's, and messages may differ. Sizes in blocks of other than 2^n bytes are counted in long
+// double.
 constexpr std::string_view kDeclinedVariables[] = {
-    "LD_", "QEMU_", "GLIBC_TUNABLES", "MALLOC_", "GCONV_PATH=", "LOCPATH=", "NLSPATH=", "MUSL_LOCPATH=",
+    "BLOCKSIZE=",     "BLOCK_SIZE=", "DU_BLOCK_SIZE=", "LS_BLOCK_SIZE=", "LD_",      "QEMU_",
+    "GLIBC_TUNABLES", "MALLOC_",     "GCONV_PATH=",    "LOCPATH=",       "NLSPATH=", "MUSL_LOCPATH=",
 };
 
 std::string in_step(std::string_view path) { return concat(kTwinDirectory, "/", path); }
@@ -62,6 +64,8 @@ std::optional<std::string> damage(const Twin& twin, const AcceleratedRoot& root)
       return "a rule for its arguments has a pattern that is not supported";
   if (has_nul(twin.multi_call) || std::ranges::any_of(twin.declined_names, has_nul))
     return "its names are damaged";
+  if (std::ranges::any_of(twin.guards, [&](std::size_t guard) { return guard >= root.guards.size(); }))
+    return "what it rests on is not known";
   return std::nullopt;
 }
 
@@ -163,7 +167,19 @@ std::vector<std::string> loader_arguments(const Twin& twin) {
   return out;
 }
 
-twin_file::Entry encode(const Twin& twin, std::size_t index, std::size_t run, Writer& writer) {
+twin_file::Guard encode(const Guard& guard, Writer& writer) {
+  const FileIdentity identity = guard.identity.value_or(FileIdentity{});
+  return {.inode = identity.inode,
+          .size = identity.size,
+          .mtime_ns = identity.mtime_ns,
+          .ctime_ns = identity.ctime_ns,
+          .is_absent = guard.identity ? 0U : 1U,
+          .path = writer.text(guard.path),
+          .library = writer.text(guard.library)};
+}
+
+twin_file::Entry encode(const AcceleratedRoot& root, std::size_t index, std::size_t run, Writer& writer) {
+  const Twin& twin = root.twins[index];
   twin_file::Entry entry{.inode = twin.identity.inode,
                          .size = twin.identity.size,
                          .mtime_ns = twin.identity.mtime_ns,
@@ -184,6 +200,9 @@ twin_file::Entry encode(const Twin& twin, std::size_t index, std::size_t run, Wr
     rules.push_back(
         {.kind = kind_of(rule.kind), .pattern = writer.text(rule.pattern), .with = writer.texts(rule.with)});
   entry.rules = writer.list(rules);
+  std::vector<twin_file::Guard> guards;
+  for (const std::size_t guard : twin.guards) guards.push_back(encode(root.guards[guard], writer));
+  entry.guards = writer.list(guards);
   return entry;
 }
 
@@ -192,11 +211,14 @@ std::string encode(const AcceleratedRoot& root, const std::vector<std::size_t>& 
   const auto runs = number_executables(root, twins);
   std::vector<twin_file::Entry> entries;
   for (const std::size_t i : twins)
-    entries.push_back(encode(root.twins[i], i, runs.at(executable_of(root.twins[i])), writer));
+    entries.push_back(encode(root, i, runs.at(executable_of(root.twins[i])), writer));
   std::ranges::sort(entries, {}, &twin_file::Entry::inode);
   twin_file::Header header{.magic = twin_file::kMagic};
   header.entries = writer.list(entries);
   header.declined_variables = writer.texts(kDeclinedVariables);
+  std::vector<twin_file::Guard> cache;
+  if (root.loader_cache) cache.push_back(encode(*root.loader_cache, writer));
+  header.loader_cache = writer.list(cache);
   return writer.finish(header);
 }
 

@@ -6,10 +6,12 @@
 #include <utility>
 
 #include "accel/graft.h"
+#include "accel/guards.h"
 #include "accel/siblings.h"
 #include "base/error.h"
 #include "base/rooted.h"
 #include "base/strings.h"
+#include "qemu/elf.h"
 #include "runtime/step_setup.h"
 
 namespace slipway {
@@ -113,6 +115,7 @@ AcceleratedRoot NativeTwins::find_all(State& state, Family& family, const fs::pa
   const auto database = PackageDatabase::open(tree, target);
   for (const LoadedPack& pack : load_packs(state, progress, std::move(stop)))
     add_pack(found, pack.pack, pack.tree.path(), target, tree, database.get());
+  if (!found.twins.empty()) add_guards(found, tree, *database, elf_target(target).value().machine);
   return found;
 }
 

@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "loader_cache_file.h"
 #include "qemu/binfmt.h"
 
 namespace slipway {
@@ -89,6 +90,27 @@ class AcceleratedExec : public testing::Test {
                            .program = "/bin/busybox",
                            .declined_names = {"uname", "arch"},
                            .multi_call = "busybox"});
+  }
+  /// This machine's own programs, in a copied tree with its loader.
+  void add_dynamic_twins(const std::vector<std::string>& names, const std::string& machine) {
+    const fs::path loader = Platform::host().architecture() == "amd64" ? "/lib64/ld-linux-x86-64.so.2"
+                                                                       : "/lib/ld-linux-aarch64.so.1";
+    const fs::path real = fs::canonical(loader);
+    fs::create_directories(work_.path() / "tree/lib");
+    fs::copy_file(real, work_.path() / "tree/lib/loader.so");
+    fs::copy_file(real.parent_path() / "libc.so.6", work_.path() / "tree/lib/libc.so.6");
+    root_.trees = {work_.path() / "tree"};
+    root_.machine = machine;
+    for (const std::string& name : names) {
+      fs::copy_file(fs::path("/usr/bin") / name, work_.path() / "tree" / name);
+      fs::remove(root() / "bin" / name);
+      put(cache() / "arm64/busybox", concat("bin/", name));
+      root_.twins.push_back({.target = concat("/bin/", name),
+                             .identity = identity(concat("bin/", name)),
+                             .program = concat("/", name),
+                             .loader = "/lib/loader.so",
+                             .library_path = {"/lib"}});
+    }
   }
   void prepare() {
     const TwinMounts made = prepare_twin_directory(root_, work_.path() / "twins", {"sh", "cat", "ls"});
@@ -191,6 +213,43 @@ TEST_F(AcceleratedExec, ProgramThatChangedIsTheEmulators) {
   EXPECT_THAT(counts(), ElementsAre(0));
 }
 
+TEST_F(AcceleratedExec, WhatGuardsATwinHasToBeAsItWas) {
+  add_busybox_twin();
+  write_file_atomic(dir("root/lib") + "/libx.so.1", "a library");
+  write_file_atomic(dir("root/lib") + "/libother.so.1", "another");
+  dir("root/etc");
+  root_.guards = {{.path = "/lib/libx.so.1", .identity = identity("lib/libx.so.1"), .library = "libx.so.1"},
+                  {.path = "/usr/local/lib/libx.so.1", .identity = {}, .library = {}}};
+  root_.loader_cache = Guard{.path = "/etc/ld.so.cache", .identity = {}, .library = {}};
+  root_.twins[0].guards = {0, 1};
+  prepare();
+  const auto runs_twin = [&](const std::string& setup = "") {
+    const std::uint64_t before = counts()[0];
+    EXPECT_EQ(run({"/bin/true"}, {}, setup).exit_code, 0);
+    return counts()[0] > before;
+  };
+  EXPECT_TRUE(runs_twin());
+  // Something else by a file system over it, with the same path.
+  EXPECT_FALSE(runs_twin("mount --bind lib/libother.so.1 lib/libx.so.1"));
+  fs::create_directories(root() / "usr/local/lib");
+  EXPECT_TRUE(runs_twin());
+  write_file_atomic(root() / "usr/local/lib/libx.so.1", "comes first");
+  EXPECT_FALSE(runs_twin());
+  fs::remove(root() / "usr/local/lib/libx.so.1");
+  write_file_atomic(root() / "etc/ld.so.cache",
+                    loader_cache({{"libother.so.1", "/lib/libother.so.1"}, {"libx.so.1", "/lib/libx.so.1"}}));
+  EXPECT_TRUE(runs_twin());
+  write_file_atomic(root() / "etc/ld.so.cache",
+                    loader_cache({{"libx.so.1", "/lib/libother.so.1"}, {"libx.so.1", "/lib/libx.so.1"}}));
+  EXPECT_FALSE(runs_twin());
+  write_file_atomic(root() / "etc/ld.so.cache", "of another format");
+  EXPECT_FALSE(runs_twin());
+  fs::remove(root() / "etc/ld.so.cache");
+  EXPECT_TRUE(runs_twin());
+  fs::remove(root() / "lib/libx.so.1");
+  EXPECT_FALSE(runs_twin());
+}
+
 TEST_F(AcceleratedExec, TableThatIsDamagedIsNone) {
   prepare_busybox();
   const std::string table = read_file(work_.path() / "twins/table");
@@ -236,36 +295,36 @@ TEST_F(AcceleratedExec, ChrootInTheStepHasTheEmulatorOnly) {
 
 // A program of the host's libraries, in a copied tree, with a name of its own for the kernel.
 TEST_F(AcceleratedExec, DynamicTwinRunsByItsLoaderAndSaysTheTargetsMachine) {
-  const fs::path loader = Platform::host().architecture() == "amd64" ? "/lib64/ld-linux-x86-64.so.2"
-                                                                     : "/lib/ld-linux-aarch64.so.1";
-  const fs::path real = fs::canonical(loader);
-  fs::create_directories(work_.path() / "tree/lib");
-  fs::copy_file(real, work_.path() / "tree/lib/loader.so");
-  fs::copy_file(real.parent_path() / "libc.so.6", work_.path() / "tree/lib/libc.so.6");
-  for (const char* name : {"uname", "cat", "printenv"})
-    fs::copy_file(fs::path("/usr/bin") / name, work_.path() / "tree" / name);
-  root_.trees = {work_.path() / "tree"};
-  root_.machine = "sparkle64";
-  for (const char* name : {"uname", "cat"}) {
-    fs::remove(root() / "bin" / name);
-    put(cache() / "arm64/busybox", concat("bin/", name));
-    root_.twins.push_back({.target = concat("/bin/", name),
-                           .identity = identity(concat("bin/", name)),
-                           .program = concat("/", name),
-                           .loader = "/lib/loader.so",
-                           .library_path = {"/lib"}});
-  }
+  add_dynamic_twins({"uname", "cat"}, "sparkle64");
   prepare();
   EXPECT_EQ(run({"/bin/uname", "-m"}).out, "sparkle64\n");
   EXPECT_EQ(run({"/bin/uname", "-s"}).out, "Linux\n");
   EXPECT_EQ(run({"/bin/cat", "/proc/self/comm"}).out, "cat\n");
   EXPECT_THAT(run({"/bin/uname", "--nosuch"}).err, HasSubstr("/bin/uname: unrecognized option"));
   EXPECT_THAT(counts(), ElementsAre(3, 1));
+  fs::create_symlink("cat", root() / "bin/tac");
+  EXPECT_EQ(run({"/bin/tac", "/proc/self/comm"}).out, "tac\n");
+  const std::string command("/bin/cat\0/proc/self/cmdline\0", 28);
+  EXPECT_EQ(run({"/bin/cat", "/proc/self/cmdline"}, {"A=b"}).out, command);
+  EXPECT_EQ(run({"/bin/cat", "/proc/self/environ"}, {"A=b"}).out, std::string("A=b\0", 4));
+  EXPECT_EQ(run({"/bin/cat", "/proc/self/cmdline"}).out, command);
+  EXPECT_THAT(counts(), ElementsAre(3, 5));
   // Its loader would preload what is meant for the other machine.
   dir("root/etc");
   write_file_atomic(root() / "etc/ld.so.preload", "");
   EXPECT_EQ(run({"/bin/uname", "-m"}).out, "aarch64\n");
-  EXPECT_THAT(counts(), ElementsAre(3, 1));
+  EXPECT_THAT(counts(), ElementsAre(3, 5));
+}
+
+// amd64 traps where other machines have a number, also for the smallest number by -1.
+TEST_F(AcceleratedExec, DynamicTwinDividesAsTheTarget) {
+  add_dynamic_twins({"dash"}, "aarch64");
+  prepare();
+  const std::string script = "a=$((-9223372036854775807 - 1)); echo $((a / -1)) $((a % -1)) $((a / 3))";
+  EXPECT_EQ(run({"/bin/dash", "-c", script}).out, "-9223372036854775808 0 -3074457345618258602\n");
+  EXPECT_EQ(run({"/bin/dash", "-c", "kill -FPE $$"}).signal, SIGFPE);
+  EXPECT_EQ(run({"/bin/dash", "-c", "trap 'echo told' FPE; kill -FPE $$"}).out, "told\n");
+  EXPECT_THAT(counts(), ElementsAre(3));
 }
 
 TEST_F(AcceleratedExec, ArgumentsGoByTheTwinsRules) {

@@ -23,8 +23,17 @@ AcceleratedRoot example() {
             .declined_names = {"uname"},
             .multi_call = "busybox",
             .rules = {{.kind = ArgumentRule::Kind::Replace, .pattern = "-x*", .with = {"-y", "z"}},
-                      {.kind = ArgumentRule::Kind::Decline, .pattern = "*", .with = {}}}};
-  return {.twins = {twin}, .trees = {"/a tree"}, .machine = "aarch64", .declined = {"x: \"y\""}};
+                      {.kind = ArgumentRule::Kind::Decline, .pattern = "*", .with = {}}},
+            .guards = {1, 0}};
+  const Guard library{.path = "/lib/libc.so.6",
+                      .identity = FileIdentity{.inode = 3, .size = 9, .mtime_ns = 1, .ctime_ns = -2},
+                      .library = "libc.so.6"};
+  return {.twins = {twin},
+          .guards = {library, {.path = "/lib/other", .identity = {}, .library = {}}},
+          .loader_cache = Guard{.path = "/etc/ld.so.cache", .identity = {}, .library = {}},
+          .trees = {"/a tree"},
+          .machine = "aarch64",
+          .declined = {"x: \"y\""}};
 }
 
 TEST(AcceleratedRootJson, ReadsWhatItWrote) {
@@ -32,6 +41,9 @@ TEST(AcceleratedRootJson, ReadsWhatItWrote) {
   ASSERT_EQ(back.twins.size(), 1u);
   EXPECT_EQ(back.twins[0].identity, root.twins[0].identity);
   EXPECT_EQ(back.twins[0].rules, root.twins[0].rules);
+  EXPECT_EQ(back.twins[0].guards, root.twins[0].guards);
+  EXPECT_EQ(back.guards, root.guards);
+  EXPECT_EQ(back.loader_cache, root.loader_cache);
   EXPECT_EQ(back.trees, root.trees);
   EXPECT_EQ(back.machine, "aarch64");
   EXPECT_EQ(encode(back), encode(root));
@@ -49,7 +61,8 @@ TEST_P(DamagedJson, IsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(
     Ways, DamagedJson,
-    testing::Values(std::pair{"{", ""}, std::pair{"\"schemaVersion\":1", "\"schemaVersion\":2"},
+    testing::Values(std::pair{"{", ""}, std::pair{"\"schemaVersion\":2", "\"schemaVersion\":1"},
+                    std::pair{"[1,0]", "[2,0]"}, std::pair{"[1,0]", "[-1]"},
                     std::pair{"\"tree\":0", "\"tree\":1"}, std::pair{"\"tree\":0", "\"tree\":-1"},
                     std::pair{"\"size\":7", "\"size\":\"7\""}, std::pair{"\"size\":7", "\"size\":7.5"},
                     std::pair{"\"size\":7", "\"sise\":7"}, std::pair{"\"size\":7", "\"more\":1,\"size\":7"},

@@ -81,7 +81,7 @@ TEST(TwinMatching, LocaleHasToHaveAKnownCharset) {
       {{"LANG=POSIX"}, true},
       {{"LANG=en_US.UTF-8"}, true},
       {{"LANG=C.utf8"}, true},
-      {{"LANG=de_DE.Utf-8"}, true},
+      {{"LANG=en_US.utf8"}, true},
       {{"LANG=de_DE"}, false},
       {{"LANG=de_DE.ISO-8859-1"}, false},
       {{"LANG=de_DE.UTF-8@euro"}, false},
@@ -89,13 +89,19 @@ TEST(TwinMatching, LocaleHasToHaveAKnownCharset) {
       {{"LANG=de_DE", "LC_ALL=C"}, true},
       {{"LANG=C", "LC_CTYPE=ja_JP.eucJP"}, false},
       {{"LC_CTYPE=ja_JP.eucJP", "LC_ALL=C.UTF-8"}, true},
-      {{"LANGUAGE=de_DE", "LANG="}, true},
+      {{"LC_ALL=C", "LC_MESSAGES=de_DE.UTF-8", "LANGUAGE=de"}, true},  // which count for nothing
+      {{"LANG=de_DE.UTF-8"}, false},  // translations may be in another character set
+      {{"LANG=C.UTF-8", "LC_TIME=de_DE.UTF-8"}, false},
+      {{"LANGUAGE=de_DE", "LANG=C.UTF-8"}, false},
+      {{"LANGUAGE=en_US:en:C", "LANG=en_US.UTF-8"}, true},
+      {{"LANGUAGE=en_GB", "LC_ALL=en_US.UTF-8"}, false},
+      {{"LANGUAGE=C", "LC_ALL=C"}, true},
   };
   for (auto row : rows) {
     std::string shown;
     for (const char* entry : row.environment) shown += std::string(entry) + " ";
     row.environment.push_back(nullptr);
-    EXPECT_EQ(has_known_charset(row.environment.data()), row.known) << shown;
+    EXPECT_EQ(has_plain_locale(row.environment.data()), row.known) << shown;
   }
 }
 

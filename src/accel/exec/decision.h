@@ -12,6 +12,7 @@ struct Invocation {
   const char* const* arguments = nullptr;  ///< without argv[0]
   std::uint64_t count = 0;
   const char* const* environment = nullptr;
+  const char* name = "";  ///< what the kernel calls the process
 };
 
 /// Takes pointers as long as there is room, and always counts them.
@@ -42,7 +43,7 @@ inline bool environment_allows(const Table& table, const char* const* environmen
     for (const char* const* entry = environment; *entry != nullptr; ++entry)
       if (begins_with(*entry, prefix)) return false;
   }
-  return has_known_charset(environment);
+  return has_plain_locale(environment);
 }
 
 /// Is `name` none of the declined ones? A login shell's begins with a '-' that is not part of it.
@@ -117,7 +118,8 @@ inline bool add_arguments(const Table& table, const Entry& entry, const Invocati
     // Not the link's name: musl's loader is "ldd" where its own name ends so.
     const char *loader = table.text(entry.executable), *program = table.text(entry.program);
     if (loader == nullptr || program == nullptr) return false;
-    out.add(loader);
+    // glibc's makes nothing of it, and the shim calls the process so.
+    out.add((entry.flags & kNoHostPreload) != 0 && *wanted.name != 0 ? wanted.name : loader);
     if (!add_texts(table, entry.loader_arguments, out)) return false;
     out.add(wanted.argv0);
     out.add(program);

@@ -78,7 +78,9 @@ enum Call : Word {
   kMunmap = 11,
   kExecve = 59,
   kFcntl = 72,
+  kPrctl = 157,
   kOpenat = 257,
+  kFstatat = 262,
   kFaccessat = 269
 };
 
@@ -110,7 +112,9 @@ enum Call : Word {
   kFaccessat = 48,
   kOpenat = 56,
   kClose = 57,
+  kFstatat = 79,
   kFstat = 80,
+  kPrctl = 167,
   kMunmap = 215,
   kExecve = 221,
   kMmap = 222
@@ -154,6 +158,7 @@ enum : Word {
   kCloseOnExec = 02000000,
   kSetDescriptorFlags = 2,  // F_SETFD
   kDescriptorCloseOnExec = 1,
+  kGetName = 16,  // PR_GET_NAME
   kProtectRead = 1,
   kProtectWrite = 2,
   kMapShared = 1,

@@ -11,6 +11,7 @@
 // argv[0], and O (or C), which gives the file that was executed.
 #include "accel/exec/decision.h"
 #include "accel/exec/kernel.h"
+#include "accel/exec/loader_cache.h"
 #include "accel/exec/places.h"
 
 namespace slipway {
@@ -109,6 +110,48 @@ void execute(const Table& table, const Entry& entry, const Invocation& wanted, c
     call(kExecve, address(executable), address(arguments), environment);
 }
 
+bool is_as_it_was(const twin_file::Guard& guard, const char* path) {
+  Status now;
+  const Word result = call(kFstatat, kCurrentDirectory, address(path), address(&now), 0);
+  if (guard.is_absent != 0) return result == -kNotFound;
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  return result == 0 && now.inode == guard.inode && static_cast<std::uint64_t>(now.size) == guard.size &&
+         now.mtime * kSecond + now.mtime_ns == guard.mtime_ns &&
+         now.ctime * kSecond + now.ctime_ns == guard.ctime_ns;
+}
+
+/// Would the target's loader find all libraries where they were verified, by a cache that has changed since?
+bool cache_agrees(const Table& table, const twin_file::Guard* guards, std::uint32_t count, const char* path) {
+  const Mapping cache(path, kReadOnly, kProtectRead, kMapPrivate);
+  // None: the loader looks into its own directories, which are guarded.
+  if (cache.bytes() == nullptr) return call(kFaccessat, kCurrentDirectory, address(path)) == -kNotFound;
+  const LoaderCache entries(cache.bytes(), cache.size());
+  if (!entries.is_valid()) return false;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const char* library = table.text(guards[i].library);
+    if (library == nullptr) return false;
+    if (*library == 0) continue;
+    const bool agrees =
+        entries.each_place_of(library, [&](const char* place) { return is_as_it_was(guards[i], place); });
+    if (!agrees) return false;
+  }
+  return true;
+}
+
+/// Is all that the program would load the same as when its twin was found?
+bool guards_hold(const Table& table, const Entry& entry) {
+  const twin_file::Guard *guards, *cache;
+  if (!table.find(entry.guards, guards) || !table.find(table.header().loader_cache, cache)) return false;
+  for (std::uint32_t i = 0; i < entry.guards.count; ++i) {
+    const char* path = table.text(guards[i].path);
+    if (path == nullptr || !is_as_it_was(guards[i], path)) return false;
+  }
+  if (table.header().loader_cache.count == 0) return true;
+  const char* path = table.text(cache->path);
+  if (path == nullptr) return false;
+  return is_as_it_was(*cache, path) || cache_agrees(table, guards, entry.guards.count, path);
+}
+
 void execute_counted(const Table& table, const Entry& entry, const Invocation& wanted, Word file,
                      const char* const* arguments) {
   Count count(entry.index);
@@ -120,7 +163,7 @@ void execute_counted(const Table& table, const Entry& entry, const Invocation& w
 }
 
 void run_twin(const Table& table, const Entry& entry, const Invocation& wanted, Word file) {
-  if (!twin_file::names_allow(table, entry, wanted)) return;
+  if (!twin_file::names_allow(table, entry, wanted) || !guards_hold(table, entry)) return;
   if ((entry.flags & twin_file::kNoHostPreload) != 0 &&
       call(kFaccessat, kCurrentDirectory, address("/etc/ld.so.preload")) == 0)
     return;
@@ -183,12 +226,16 @@ extern "C" __attribute__((used)) void slipway_exec_decide(std::uint64_t* stack) 
   std::uint64_t* vector = stack + 1 + count + 1;
   while (*vector != 0) ++vector;
   ++vector;
+  // A script has its own name, not its interpreter's.
+  char name[16] = {};
+  call(kPrctl, kGetName, address(name));
   if (count >= 3)
     decide({.path = arguments[1],
             .argv0 = arguments[2],
             .arguments = arguments + 3,
             .count = count - 3,
-            .environment = environment},
+            .environment = environment,
+            .name = name},
            read_auxiliaries(vector));
   hand_over(vector);
 }

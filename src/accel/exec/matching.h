@@ -15,21 +15,6 @@ inline bool begins_with(const char* text, const char* beginning) {
   return true;
 }
 
-inline bool ends_with_ignoring_case(const char* text, const char* lower_case_ending) {
-  const auto length = [](const char* of) {
-    std::uint64_t size = 0;
-    while (of[size] != 0) ++size;
-    return size;
-  };
-  const std::uint64_t size = length(text), ending = length(lower_case_ending);
-  if (ending > size) return false;
-  for (std::uint64_t i = 0; i < ending; ++i) {
-    const char c = text[size - ending + i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != lower_case_ending[i]) return false;
-  }
-  return true;
-}
-
 /// What follows the last '/'.
 inline const char* last_part(const char* path) {
   const char* part = path;
@@ -119,25 +104,61 @@ inline bool matches_pattern(const char* pattern, const char* text) {
   }
 }
 
-/// The value of the variable NAME=, null if there is none.
+inline bool is_one_of(const char* text, const char* const* words, std::uint64_t count) {
+  for (std::uint64_t i = 0; i < count; ++i)
+    if (equal(text, words[i])) return true;
+  return false;
+}
+
+/// The value of the variable NAME=, null if there is none or it is empty.
 inline const char* variable(const char* const* environment, const char* name_and_equals) {
   for (; *environment != nullptr; ++environment) {
     if (!begins_with(*environment, name_and_equals)) continue;
     const char* value = *environment;
     while (*value != '=') ++value;
-    return value + 1;
+    return value[1] == 0 ? nullptr : value + 1;
   }
   return nullptr;
 }
 
-/// A locale whose character set needs no module of a library: others are found in the root, if at all, and
-/// those are for the other machine.
-inline bool has_known_charset(const char* const* environment) {
-  const char* locale = variable(environment, "LC_ALL=");
-  if (locale == nullptr || *locale == 0) locale = variable(environment, "LC_CTYPE=");
-  if (locale == nullptr || *locale == 0) locale = variable(environment, "LANG=");
-  return locale == nullptr || *locale == 0 || equal(locale, "C") || equal(locale, "POSIX") ||
-         ends_with_ignoring_case(locale, "utf-8") || ends_with_ignoring_case(locale, "utf8");
+/// Languages without translations: "en_US:en". Those of others may be written in other character sets.
+inline bool is_plain_language(const char* list) {
+  constexpr const char* kPlain[] = {"en_US.UTF-8", "en_US.utf8", "en_US", "en", "C"};
+  while (*list != 0) {
+    const char* rest = list;
+    for (const char* plain : kPlain) {
+      std::uint64_t size = 0;
+      while (plain[size] != 0) ++size;
+      if (begins_with(list, plain) && (list[size] == 0 || list[size] == ':')) rest = list + size;
+    }
+    if (rest == list) return false;
+    list = *rest == ':' ? rest + 1 : rest;
+  }
+  return true;
+}
+
+/// Are all locales such as need no module of the C library? Those are found in the root, if at all, and are
+/// for the other machine: to read other character sets, and translations into languages that have been
+/// written in them.
+inline bool has_plain_locale(const char* const* environment) {
+  constexpr const char* kPlain[] = {"",          "C",      "POSIX",       "C.UTF-8",     "C.utf-8",
+                                    "C.utf8",    "C.UTF8", "en_US.UTF-8", "en_US.utf-8", "en_US.utf8",
+                                    "en_US.UTF8"};
+  constexpr std::uint64_t kCount = sizeof kPlain / sizeof *kPlain;
+  if (const char* all = variable(environment, "LC_ALL=")) {
+    if (equal(all, "C") || equal(all, "POSIX")) return true;
+    const char* language = variable(environment, "LANGUAGE=");
+    return is_one_of(all, kPlain, kCount) && (language == nullptr || is_plain_language(language));
+  }
+  for (; *environment != nullptr; ++environment) {
+    const char* value = *environment;
+    const bool is_language = begins_with(value, "LANGUAGE=");
+    if (!is_language && !begins_with(value, "LC_") && !begins_with(value, "LANG=")) continue;
+    while (*value != 0 && *value != '=') ++value;
+    if (*value == 0) continue;
+    if (is_language ? !is_plain_language(value + 1) : !is_one_of(value + 1, kPlain, kCount)) return false;
+  }
+  return true;
 }
 
 }  // namespace slipway::twin_file

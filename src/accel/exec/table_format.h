@@ -6,7 +6,7 @@
 
 namespace slipway::twin_file {
 
-inline constexpr std::uint64_t kMagic = 0x31306e6977546c73;  // "slTwin01"
+inline constexpr std::uint64_t kMagic = 0x32306e6977546c73;  // "slTwin02"
 
 /// `size` bytes and a NUL.
 struct Text {
@@ -29,6 +29,15 @@ enum EntryFlags : std::uint32_t {
   kStatic = 1,         ///< `executable` is the twin, not its loader
   kNoHostPreload = 2,  ///< its loader would read /etc/ld.so.preload: not for the twin where there is one
 };
+/// A file besides the program that has to be as it was: a library, or a place where one would come first.
+struct Guard {
+  std::uint64_t inode = 0, size = 0;
+  std::int64_t mtime_ns = 0, ctime_ns = 0;
+  std::uint32_t is_absent = 0;  ///< there was no such file, and the rest is zero
+  Text path;
+  Text library;  ///< the name by which the loader looks it up in its cache; empty: it does not
+  std::uint32_t padding = 0;
+};
 struct Entry {
   std::uint64_t inode = 0, size = 0;
   std::int64_t mtime_ns = 0, ctime_ns = 0;
@@ -40,7 +49,8 @@ struct Entry {
   List loader_arguments;  ///< of Text; argv[0] for the program follows, then `program`
   List declined_names;    ///< of Text
   Text multi_call;
-  List rules;  ///< of Rule
+  List rules;   ///< of Rule
+  List guards;  ///< of Guard
 };
 
 struct Header {
@@ -48,8 +58,9 @@ struct Header {
   std::uint64_t size = 0;   ///< of the whole file
   List entries;             ///< of Entry, by inode
   List declined_variables;  ///< of Text: beginnings of the names of environment variables
+  List loader_cache;        ///< of Guard, at most one: the loader's cache when it was looked through
 };
 
-static_assert(sizeof(Entry) == 96 && sizeof(Rule) == 20 && sizeof(Header) == 32);
+static_assert(sizeof(Entry) == 104 && sizeof(Rule) == 20 && sizeof(Guard) == 56 && sizeof(Header) == 40);
 
 }  // namespace slipway::twin_file
