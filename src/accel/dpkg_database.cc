@@ -222,6 +222,12 @@ class DpkgDatabase final : public PackageDatabase {
 
 }  // namespace
 
+std::string_view without_rebuild(std::string_view version) {
+  const std::size_t last = version.find_last_not_of("0123456789");
+  if (last == std::string_view::npos || last < 2 || last + 1 == version.size()) return version;
+  return version.substr(last - 1, 2) == "+b" ? version.substr(0, last - 1) : version;
+}
+
 std::unique_ptr<PackageDatabase> open_dpkg(const RootedDir& root, const Platform& platform) {
   const auto architecture = debian_architecture(platform);
   if (!architecture) return nullptr;

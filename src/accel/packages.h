@@ -98,6 +98,10 @@ struct DatabaseState {
 std::optional<std::string> read_regular(const RootedDir& root, std::string_view path, std::size_t limit,
                                         struct stat* status = nullptr);
 
+/// A version without the "+b1" of a rebuild of the same source, which Debian makes for one architecture alone
+/// and reserves that suffix for.
+std::string_view without_rebuild(std::string_view version);
+
 /// Absolute, without "." and "..", doubled or trailing slashes, NUL or newline.
 bool is_clean_path(std::string_view path);
 

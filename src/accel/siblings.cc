@@ -68,12 +68,17 @@ class Search {
     found_.declined.push_back(concat(path, ": ", why));
   }
 
+  bool is_same_source(const std::string& a, const std::string& b) const {
+    if (target_packages_->kind() != PackageDatabase::Kind::Dpkg) return a == b;
+    return without_rebuild(a) == without_rebuild(b);
+  }
+
   void look_into(const std::string& name, const NeutralPackage& neutral) {
     const Package* target = target_packages_->package(name);
     const Package* host = host_packages_->package(name);
     if (!target) return;
     if (!host) return decline(name, "the host's root has no such package");
-    if (target->version != host->version)
+    if (!is_same_source(target->version, host->version))
       return decline(name, concat("the target has ", target->version, ", the host ", host->version));
     for (const auto& [path, checksum] : target_packages_->files(name)) {
       if (!is_in_program_directory(path)) continue;

@@ -1,8 +1,10 @@
 #pragma once
 // Finds a root's native twins in its sibling: the merged tree of the same image for this machine. A program
-// has a twin if both package databases have its package at the same version, the package is on the reviewed
-// list (neutral_packages.h), and the files are the very ones of their packages, in both roots. Everything
-// else runs under the emulator; what looked like a twin is named with the reason.
+// has a twin if both package databases have its package at the same version (for dpkg's, rebuilds of one
+// source are the same, as what the architectures have are two builds of it anyway; libraries are held to the
+// version as it is), the package is on the reviewed list (neutral_packages.h), and the files are the very
+// ones of their packages, in both roots. Everything else runs under the emulator; what looked like a twin is
+// named with the reason.
 #include <filesystem>
 #include <string>
 

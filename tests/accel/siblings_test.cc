@@ -96,6 +96,20 @@ TEST_F(SiblingsTest, DeclinesAnotherVersion) {
   EXPECT_THAT(found.declined, Contains("sed: the target has 4.9-1, the host 4.9-2"));
 }
 
+TEST_F(SiblingsTest, TakesARebuildOfTheSameSource) {
+  install_target(arm_program(), "4.9-1+b2");
+  install_host();
+  const AcceleratedRoot found = find();
+  ASSERT_EQ(found.twins.size(), 1u) << testing::PrintToString(found.declined);
+  EXPECT_EQ(found.twins[0].version, "4.9-1+b2");
+}
+
+TEST_F(SiblingsTest, DeclinesWhatOnlyLooksLikeARebuild) {
+  install_target(arm_program(), "4.9-1+deb12u1");
+  install_host();
+  EXPECT_THAT(find().declined, Contains("sed: the target has 4.9-1+deb12u1, the host 4.9-1"));
+}
+
 TEST_F(SiblingsTest, DeclinesAFileThatIsNotItsPackagesInTheTarget) {
   install_target();
   install_host();
