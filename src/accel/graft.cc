@@ -1,14 +1,19 @@
 #include "accel/graft.h"
 
 #include <elf.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
+#include <ctime>
+#include <optional>
 #include <vector>
 
 #include "accel/prelink.h"
 #include "accel/programs.h"
+#include "accel/twin.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -183,20 +188,66 @@ std::string graft(std::string_view emulator, std::string_view stub) {
   return out;
 }
 
+namespace {
+
+/// What was made for an emulator earlier is known by the emulator's identity: reading and digesting it takes
+/// longer than a step that does nothing.
+class Memory {
+ public:
+  Memory(const fs::path& emulator, std::string_view stub, const fs::path& directory)
+      : file_(directory / "made" / Digest::of(emulator.native()).hex()) {
+    struct stat status {};
+    if (::stat(emulator.c_str(), &status) != 0) throw SystemError(errno, "stat", emulator.native());
+    const FileIdentity id = FileIdentity::of(status);
+    line_ = concat(status.st_dev, ' ', id.inode, ' ', id.size, ' ', id.mtime_ns, ' ', id.ctime_ns, ' ',
+                   Digest::of(stub).hex(), ' ');
+    // A change within one tick of the kernel's clock would not show.
+    struct timespec now {};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    is_settled_ = status.st_ctim.tv_sec + 2 < now.tv_sec;
+  }
+  std::optional<std::string> recall() const {
+    const auto text = read_file_if_exists(file_);
+    if (!text || !text->starts_with(line_)) return std::nullopt;
+    const std::string name = text->substr(line_.size());
+    if (!Digest::is_valid(concat("sha256:", name))) return std::nullopt;
+    return name;
+  }
+  /// `later` was taken after the emulator had been read.
+  void remember(const Memory& later, std::string_view name) const {
+    if (!is_settled_ || later.line_ != line_) return;
+    fs::create_directories(file_.parent_path());
+    write_file_atomic(file_, concat(line_, name));
+  }
+
+ private:
+  fs::path file_;
+  std::string line_;
+  bool is_settled_ = false;
+};
+
+}  // namespace
+
 fs::path grafted_emulator(const fs::path& emulator, const fs::path& cache_directory) {
   const std::string_view stub = slipway_exec_program();
   if (stub.empty())
     throw HostError("emulation cannot be accelerated on this machine: only on amd64 and arm64");
+  const Memory memory(emulator, stub, cache_directory);
+  if (const auto name = memory.recall())
+    if (fs::path known = cache_directory / *name / emulator.filename(); fs::exists(known)) return known;
   const std::string bytes = read_file(emulator, kMostEmulator);
   Sha256 digest;
   digest.update(Digest::of(bytes).str());
   digest.update(Digest::of(stub).str());
-  const fs::path file = cache_directory / digest.finish().hex() / emulator.filename();
-  if (fs::exists(file)) return file;
+  const std::string name(digest.finish().hex());
+  const fs::path file = cache_directory / name / emulator.filename();
   try {
-    const std::string grafted = graft(bytes, stub);
-    fs::create_directories(file.parent_path());
-    write_file_atomic(file, grafted, Durability::Fsync, 0755);
+    if (!fs::exists(file)) {
+      const std::string grafted = graft(bytes, stub);
+      fs::create_directories(file.parent_path());
+      write_file_atomic(file, grafted, Durability::Fsync, 0755);
+    }
+    memory.remember(Memory(emulator, stub, cache_directory), name);
   } catch (Error& error) {
     error.add_context(emulator.native());
     throw;

@@ -154,6 +154,20 @@ class Match {
 
 }  // namespace
 
+std::string seen_by_conditions(const Pack& pack, const RootedDir& root) {
+  std::set<std::string> directories;
+  for (const PackProgram& program : pack.programs)
+    for (const PackCondition& condition : program.conditions) directories.insert(condition.directory);
+  std::string seen;
+  for (const std::string& directory : directories) {
+    const auto names = names_in(root, directory);
+    // No file name has a slash.
+    seen +=
+        concat(directory, names ? "//" : "//?", join(names.value_or(std::vector<std::string>{}), "/"), "//");
+  }
+  return seen;
+}
+
 PackMatch match_pack(const Pack& pack, const RootedDir& tree, const Platform& platform,
                      const RootedDir& target, const PackageOwner& owner, const PackPlace& place) {
   if (pack.platform != platform) {

@@ -56,6 +56,9 @@ struct PackMatch {
   std::vector<std::string> declined;  ///< why programs that the root has got no twin, a clause each
 };
 
+/// What the conditions of a pack see of a root, as text: a root that gives the same has the same answers.
+std::string seen_by_conditions(const Pack& pack, const RootedDir& root);
+
 /// Where a pack's tree is for the twins: Twin::tree, and its path in the step.
 struct PackPlace {
   std::size_t tree = 0;

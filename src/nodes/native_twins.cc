@@ -1,6 +1,9 @@
 #include "nodes/native_twins.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <set>
 #include <utility>
@@ -44,10 +47,31 @@ void add_pack(AcceleratedRoot& found, const Pack& pack, const fs::path& tree, co
   std::ranges::move(match.twins, std::back_inserter(found.twins));
 }
 
+std::string text_of(const FileIdentity& id) {
+  return concat(id.inode, ' ', id.size, ' ', id.mtime_ns, ' ', id.ctime_ns);
+}
+
+/// All of a root that decides what its twins are, but for the programs themselves: these are held to what
+/// they were when they are executed.
+std::string state_of(const RootedDir& root, const std::vector<std::string>& seen_by_packs) {
+  std::string text;
+  for (const DatabaseState::File& file : DatabaseState::of(root).files)
+    text += concat(file.path, '\n', file.identity ? text_of(*file.identity) : "none", '\n');
+  for (const std::string& seen : seen_by_packs) text += concat(seen, '\n');
+  return text;
+}
+
+/// Of this very slipway: another one may search otherwise.
+std::string own_identity() {
+  struct stat status {};
+  if (::stat("/proc/self/exe", &status) != 0) throw SystemError(errno, "stat", "/proc/self/exe");
+  return concat(status.st_dev, ' ', text_of(FileIdentity::of(status)));
+}
+
 }  // namespace
 
 NativeTwins::NativeTwins(Store& store, ImageSource& images, NativeTwinsOptions options)
-    : store_(store), images_(images), options_(std::move(options)) {}
+    : store_(store), images_(images), options_(std::move(options)), kept_(options_.directory / "found") {}
 NativeTwins::~NativeTwins() = default;
 
 MountedTree NativeTwins::tree_of(const SourceOp& image, const ItemProgress& progress, std::stop_token stop) {
@@ -89,34 +113,49 @@ std::vector<NativeTwins::LoadedPack>& NativeTwins::load_packs(State& state, cons
     MountedTree tree =
         tree_of({.identifier = concat("docker-image://", image.pinned.str()), .attrs = {}}, progress, stop);
     Pack pack = read_pack(RootedDir(tree.path()), ref.familiar());
-    packs.push_back({.pack = std::move(pack), .tree = std::move(tree)});
+    packs.push_back({.identity = image.pinned.str(), .pack = std::move(pack), .tree = std::move(tree)});
   }
   return state.packs.emplace(std::move(packs));
 }
 
-AcceleratedRoot NativeTwins::find_all(State& state, Family& family, const fs::path& root,
-                                      const Platform& target, const ItemProgress& progress,
-                                      std::stop_token stop) {
+AcceleratedRoot NativeTwins::search(const std::vector<LoadedPack>& packs, Family& family,
+                                    const fs::path& root, const Platform& target, const fs::path& copies) {
   AcceleratedRoot found;
-  if (family.sibling) {
-    if (!family.copies) family.copies.emplace(store_.temp_directory(), "twins");
-    // Steps that run already have what is in the others' directories.
-    const fs::path copies = family.copies->path() / std::to_string(family.found.size());
+  if (family.sibling)
     found = find_siblings({.target = root,
                            .target_platform = target,
                            .host = family.sibling->path(),
                            .host_platform = options_.host,
                            .copies = copies,
                            .source = family.sibling_name});
-  } else {
+  else
     found.declined.push_back(family.no_sibling);
-  }
   const RootedDir tree(root);
   const auto database = PackageDatabase::open(tree, target);
-  for (const LoadedPack& pack : load_packs(state, progress, std::move(stop)))
+  for (const LoadedPack& pack : packs)
     add_pack(found, pack.pack, pack.tree.path(), target, tree, database.get());
   if (!found.twins.empty()) add_guards(found, tree, *database, elf_target(target).value().machine);
   return found;
+}
+
+NativeTwins::FoundRoot NativeTwins::find_all(const std::vector<LoadedPack>& packs, Family& family,
+                                             const fs::path& root, const Platform& target,
+                                             const Digest& key) {
+  std::vector<fs::path> trees{family.sibling ? family.sibling->path() : fs::path()};
+  for (const LoadedPack& pack : packs) trees.push_back(pack.tree.path());
+  const auto from_kept = [](KeptRoot kept) {
+    return FoundRoot{.root = std::move(kept.root), .copies = std::nullopt, .hold = std::move(kept.hold)};
+  };
+  if (family.sibling)
+    if (auto kept = kept_.find(key, trees)) return from_kept(*std::move(kept));
+  TempDir work(store_.temp_directory(), "twins");
+  const fs::path answer = work.path() / "found";
+  fs::create_directory(answer);
+  AcceleratedRoot found = search(packs, family, root, target, answer / KeptTwins::kCopies);
+  // That there is no sibling may be otherwise a moment later.
+  if (family.sibling)
+    if (auto kept = kept_.keep(key, found, trees, answer)) return from_kept(*std::move(kept));
+  return {.root = std::move(found), .copies = std::move(work), .hold = {}};
 }
 
 std::shared_ptr<const ReadyTwins> NativeTwins::find(const Digest& vertex, const fs::path& root,
@@ -124,35 +163,46 @@ std::shared_ptr<const ReadyTwins> NativeTwins::find(const Digest& vertex, const 
                                                     const ItemProgress& progress,
                                                     std::vector<std::string>& why_not, std::stop_token stop) {
   const SourceOp* image = options_.base_image(vertex);
-  const DatabaseState database = DatabaseState::of(RootedDir(root));
   auto state = state_.lock();
-  Family& family = state->families[{image ? image->identifier : std::string(), target}];
-  const auto known = std::ranges::find(family.found, database, &decltype(family.found)::value_type::first);
-  if (known != family.found.end()) {
-    why_not = family.why_not;
-    return known->second;
+  const std::string name = image ? image->identifier : std::string();
+  Family& family = state->families[{name, target}];
+  const std::vector<LoadedPack>& packs = load_packs(*state, progress, stop);
+  std::vector<std::string> seen;
+  std::string identities;
+  const RootedDir tree(root);
+  for (const LoadedPack& pack : packs) {
+    seen.push_back(seen_by_conditions(pack.pack, tree));
+    identities += concat(pack.identity, '\n');
+  }
+  const std::string root_state = state_of(tree, seen);
+  if (const auto known = family.found.find(root_state); known != family.found.end()) {
+    why_not = known->second.why_not;
+    return known->second.twins;
   }
   load_sibling(family, image, progress, stop);
   std::shared_ptr<ReadyTwins> ready;
   try {
-    AcceleratedRoot found = find_all(*state, family, root, target, progress, stop);
-    family.why_not = found.declined;
-    if (!found.twins.empty()) {
+    FoundRoot found = find_all(packs, family, root, target,
+                               Digest::of(concat(own_identity(), '\n', name, '\n', target.str(), '\n',
+                                                 family.sibling_name, '\n', identities, root_state)));
+    why_not = found.root.declined;
+    if (!found.root.twins.empty()) {
       const fs::path emulator = grafted_emulator(execution.emulator->program, options_.directory);
       TempDir directory(store_.temp_directory(), "twins");
-      TwinMounts mounts = prepare_twin_directory(found, directory.path(), {"sh", "awk"});
-      std::ranges::copy(mounts.left_out, std::back_inserter(family.why_not));
+      TwinMounts mounts = prepare_twin_directory(found.root, directory.path(), {"sh", "awk"});
+      std::ranges::copy(mounts.left_out, std::back_inserter(why_not));
       ready = std::make_shared<ReadyTwins>(
-          ReadyTwins{.root = std::move(found),
+          ReadyTwins{.root = std::move(found.root),
+                     .copies = std::move(found.copies),
+                     .hold = std::move(found.hold),
                      .directory = std::move(directory),
                      .mounts = std::move(mounts),
                      .execution = with_interpreter(execution, target, emulator)});
     }
   } catch (const HostError& e) {  // no graft for this emulator, or for this machine
-    family.why_not.emplace_back(e.what());
+    why_not.emplace_back(e.what());
   }
-  family.found.emplace_back(database, ready);
-  why_not = family.why_not;
+  family.found.emplace(root_state, Family::Found{.twins = ready, .why_not = why_not});
   return ready;
 }
 

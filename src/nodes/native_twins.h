@@ -20,6 +20,7 @@
 #include "graph/ops.h"
 #include "manifest/image_ref.h"
 #include "nodes/image_source.h"
+#include "nodes/kept_twins.h"
 #include "nodes/vertex_result.h"
 #include "qemu/emulator.h"
 #include "runtime/sandbox.h"
@@ -29,7 +30,9 @@ namespace slipway {
 /// The twins of roots that have one package database, ready to be mounted into steps.
 struct ReadyTwins {
   AcceleratedRoot root;
-  TempDir directory;  ///< what steps see as /dev/.slipway
+  std::optional<TempDir> copies;  ///< re-told programs, if they are not kept
+  UniqueFd hold;                  ///< keeps them there if they are
+  TempDir directory;              ///< what steps see as /dev/.slipway
   TwinMounts mounts;
   Execution execution;  ///< with the emulator that looks for twins first
 };
@@ -37,7 +40,7 @@ struct ReadyTwins {
 struct NativeTwinsOptions {
   Platform host = Platform::host();
   std::vector<ImageRef> packs;      ///< --accel-pack
-  std::filesystem::path directory;  ///< kept: emulators made ready for twins
+  std::filesystem::path directory;  ///< kept: emulators made ready for twins, and what was found
   /// The image that a vertex's root began as; null: none.
   std::function<const SourceOp*(const Digest& vertex)> base_image;
 };
@@ -58,6 +61,7 @@ class NativeTwins {
 
  private:
   struct LoadedPack {
+    std::string identity;  ///< its pinned reference
     Pack pack;
     MountedTree tree;
   };
@@ -66,10 +70,16 @@ class NativeTwins {
     std::optional<MountedTree> sibling;
     std::string sibling_name;
     std::string no_sibling;  ///< why
+    struct Found {
+      std::shared_ptr<const ReadyTwins> twins;  ///< null: nothing
+      std::vector<std::string> why_not;
+    };
+    std::map<std::string, Found> found;  ///< by what was seen of the root (state_of)
+  };
+  struct FoundRoot {
+    AcceleratedRoot root;
     std::optional<TempDir> copies;
-    /// What was found for each state of the package database; null: nothing.
-    std::vector<std::pair<DatabaseState, std::shared_ptr<const ReadyTwins>>> found;
-    std::vector<std::string> why_not;
+    UniqueFd hold;
   };
   struct State {
     std::map<std::pair<std::string, Platform>, Family> families;
@@ -80,12 +90,16 @@ class NativeTwins {
   void load_sibling(Family& family, const SourceOp* image, const ItemProgress& progress,
                     std::stop_token stop);
   std::vector<LoadedPack>& load_packs(State& state, const ItemProgress& progress, std::stop_token stop);
-  AcceleratedRoot find_all(State& state, Family& family, const std::filesystem::path& root,
-                           const Platform& target, const ItemProgress& progress, std::stop_token stop);
+  FoundRoot find_all(const std::vector<LoadedPack>& packs, Family& family, const std::filesystem::path& root,
+                     const Platform& target, const Digest& key);
+  AcceleratedRoot search(const std::vector<LoadedPack>& packs, Family& family,
+                         const std::filesystem::path& root, const Platform& target,
+                         const std::filesystem::path& copies);
 
   Store& store_;
   ImageSource& images_;
   const NativeTwinsOptions options_;
+  const KeptTwins kept_;
   Synchronized<State> state_;
 };
 

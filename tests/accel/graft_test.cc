@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include <cstring>
 #include <functional>
 #include <random>
@@ -223,6 +225,19 @@ TEST_F(GraftedEmulator, IsMadeOnceForTheSameBytes) {
   const fs::path other = work_.path() / "qemu-aarch64-static";
   write_file_atomic(other, read_file(kEmulator) + "x");
   EXPECT_NE(grafted_emulator(other, work_.path()), file);
+}
+
+TEST_F(GraftedEmulator, IsMadeAnewWhenItOrTheEmulatorIsAnother) {
+  const fs::path emulator = work_.path() / "in" / "emulator";
+  fs::create_directories(emulator.parent_path());
+  fs::copy_file(kEmulator, emulator);
+  const fs::path file = grafted_emulator(emulator, work_.path());
+  EXPECT_EQ(grafted_emulator(emulator, work_.path()), file);
+  fs::remove(file);
+  EXPECT_EQ(grafted_emulator(emulator, work_.path()), file);
+  EXPECT_TRUE(fs::exists(file));
+  std::ofstream(emulator, std::ios::app) << "changed";
+  EXPECT_NE(grafted_emulator(emulator, work_.path()), file);
 }
 
 TEST_F(GraftedEmulator, ThatCannotBeIsNamed) {
