@@ -5,7 +5,7 @@
 
 IMAGE is a Debian with gcc, make and bash for linux/amd64 and --platform, in the store that SLIPWAY_ROOT names. Each figure is of one
 RUN of `slipway build --no-cache`, taken inside by bash's `time`: the CPU of all its processes, and the clock. Runs take turns, so that a
-noisy machine hits all alike; medians count. What the steps leave in /out is compared, file by file.
+noisy machine hits all alike; medians count. What the steps leave in /out is compared, file by file. --qemu-runs 0 spares the minutes of QEMU.
 
   compile    gcc -O2 -c of SQLite in one file (libdbd-sqlite3-perl's), 257,000 lines
   shell      300 x `echo abc | sed s/a/b/ | grep -q b`
@@ -14,7 +14,8 @@ noisy machine hits all alike; medians count. What the steps leave in /out is com
   steps      a chain of 10 x `RUN true`, the whole of slipway: milliseconds a step, nothing to do with bash's time
 
 Sources are Debian's, by apt-get source from the mirror of /etc/apt, kept in --sources. --quick needs none: it compiles a generated file, 20
-rounds of the shell loop, and steps, once each; exit 77 if IMAGE is not in the store.
+rounds of the shell loop, and steps, once each; without --base in the image that tests/accel_conformance made, and if that is not there it exits
+with 77.
 """
 import argparse
 import glob
@@ -22,6 +23,7 @@ import hashlib
 import os
 import random
 import re
+import resource
 import shlex
 import shutil
 import statistics
@@ -58,6 +60,11 @@ def run(command, **options):
     return result.stdout + result.stderr
 
 
+def children_cpu():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def fetch(package, directory):
     """The upstream archive of a Debian source package, by apt-get with lists of its own."""
     found = glob.glob(os.path.join(directory, package + "_*.orig.tar.?z"))
@@ -87,6 +94,18 @@ def generated_c(functions=20):
                        % (pick.randrange(99), pick.choice("+-*"), pick.randrange(1, 99), 1 << pick.randrange(9)))
         out.append("  return s%s; }" % (" + f%d(b, s & 7)" % pick.randrange(f) if f else ""))
     return "\n".join(out) + "\n"
+
+
+def conformance_base(slipway):
+    """The Debian that tests/accel_conformance keeps for linux/amd64 and linux/arm64; its store becomes this program's."""
+    store = os.path.join(os.environ.get("SLIPWAY_TEST_CACHE", "/var/cache/slipway-test"), "accel-conformance")
+    if os.path.isdir(store):
+        os.environ["SLIPWAY_ROOT"] = store
+        found = re.search(r"^accel-conformance:\w+", run([slipway, "images"]), re.MULTILINE)
+        if found:
+            return found.group()
+    print("tests/accel_conformance has made no base image here: skipped")
+    sys.exit(SKIPPED)
 
 
 class Bench:
@@ -148,13 +167,19 @@ class Bench:
                 took[mode].append((cpu, wall))
                 if trees.setdefault(mode, tree) != tree:
                     sys.exit("%s (%s) left different files from run to run" % (name, mode))
+        if "qemu" not in trees:
+            return self.show(name, took, "not compared")
         if trees["accelerated"] != trees["qemu"]:
             different = [path for path in trees["qemu"] if trees["accelerated"].get(path) != trees["qemu"][path]]
             sys.exit("%s: accelerated and QEMU left different files: %s" % (name, ", ".join(different[:10])))
-        cpu, wall = ([statistics.median(t[i] for t in took[mode]) for mode in MODES] for i in (0, 1))
-        print("| %s | %s | %s | 1 : %.2f : %.1f | %.1fx | %s |" % (
-            name, " / ".join("%.2f" % v for v in cpu), " / ".join("%.2f" % v for v in wall), cpu[1] / cpu[0], cpu[2] / cpu[0],
-            cpu[2] / cpu[1], "%d equal" % len(trees["qemu"]) if trees["qemu"] else "-"), flush=True)
+        return self.show(name, took, "%d equal" % len(trees["qemu"]) if trees["qemu"] else "-")
+
+    @staticmethod
+    def show(name, took, files):
+        cpu, wall = ([statistics.median(t[i] for t in took[mode]) for mode in MODES if took[mode]] for i in (0, 1))
+        print("| %s | %s | %s | 1 : %s | %s | %s |" % (
+            name, " / ".join("%.2f" % v for v in cpu), " / ".join("%.2f" % v for v in wall),
+            " : ".join("%.2f" % (v / cpu[0]) for v in cpu[1:]), "%.1fx" % (cpu[2] / cpu[1]) if len(cpu) > 2 else "-", files), flush=True)
 
     def steps(self, count=10):
         """A step that does nothing: (chain of count - chain of 1) / (count - 1)."""
@@ -165,11 +190,9 @@ class Bench:
         for _ in range(self.options.runs):
             for mode in MODES:
                 for length in (1, count):
-                    began, usage = time.monotonic(), os.times()
+                    began, before = time.monotonic(), children_cpu()
                     run(self.command(mode, "-f", os.path.join(self.directory, "Dockerfile.%d" % length), self.directory), env=self.env)
-                    used = os.times()
-                    cpu = used.children_user + used.children_system - usage.children_user - usage.children_system
-                    took.setdefault((mode, length), []).append((cpu, time.monotonic() - began))
+                    took.setdefault((mode, length), []).append((children_cpu() - before, time.monotonic() - began))
         cpu, wall = ([(statistics.median(t[i] for t in took[mode, count]) - statistics.median(t[i] for t in took[mode, 1])) /
                       (count - 1) * 1000 for mode in MODES] for i in (0, 1))
         print("| steps, ms each | %s | %s | 1 : %.2f : %.1f | %.1fx | - |" % (
@@ -180,7 +203,7 @@ class Bench:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("slipway", nargs="?", default=os.path.join(HERE, "../../build/release/tools/slipway/slipway"))
-    parser.add_argument("--base", required=True)
+    parser.add_argument("--base")
     parser.add_argument("--pack", action="append", default=[])
     parser.add_argument("--platform", default="linux/arm64")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(NAMES))
@@ -192,9 +215,10 @@ def main():
     if options.quick:
         options.runs = options.qemu_runs = 1
         options.only = [name for name in options.only if name not in ("lua", "autotools")]
-        if options.base not in run([options.slipway, "images"]):
-            print("%s is not in the store: skipped" % options.base)
-            sys.exit(SKIPPED)
+        if not options.base:
+            options.base = conformance_base(options.slipway)
+    elif not options.base:
+        parser.error("--base is missing")
     os.makedirs(options.sources, exist_ok=True)
     print("%s, %s, load %s" % (options.base, time.strftime("%Y-%m-%d %H:%M"), " ".join("%.1f" % v for v in os.getloadavg())))
     print("| step | CPU s: native / accelerated / QEMU | seconds | CPU, times native | QEMU : accelerated | files |\n|---|---|---|---|---|---|")
