@@ -24,10 +24,14 @@ from harness import ARM64, BOTH, CACHE, SLIPWAY, SlipwayCase, main, need_platfor
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 SUITE = os.environ.get("SLIPWAY_ACCEL_SUITE", "bookworm")
-PACKAGES = "gcc,libc6-dev,make,gawk,bc,procps,xz-utils,bzip2,zstd,file,attr,m4,patch,busybox-static"
-# The base images are kept from run to run: QEMU needs minutes for the maintainer scripts.
+PACKAGES = ("gcc,libc6-dev,make,gawk,bc,procps,xz-utils,bzip2,zstd,file,attr,m4,patch,busybox-static,apt,bsdutils,debianutils,"
+            "diffutils,dpkg,findutils,hostname,login,mawk,ncurses-base,ncurses-bin,passwd,perl,util-linux")
+# Unpacked only: QEMU would need minutes for the maintainer scripts. What the cases want of these is done here.
+PREPARE = """RUN ldconfig; ln -s mawk /usr/bin/awk; cp /usr/share/libc-bin/nsswitch.conf /etc/nsswitch.conf; \\
+    touch /etc/shadow /etc/gshadow; mkdir -p /root /work /out; chmod 700 /root"""
+# The base images are kept from run to run.
 STORE = os.path.join(CACHE, "accel-conformance")
-BASE = "accel-conformance:" + hashlib.sha256((SUITE + PACKAGES).encode()).hexdigest()[:12]
+BASE = "accel-conformance:" + hashlib.sha256((SUITE + PACKAGES + "extracted").encode()).hexdigest()[:12]
 
 RUNNER = """#!/bin/bash
 # Runs one case: in a directory of its own, with $OUT for what is to be kept.
@@ -82,10 +86,10 @@ class AcceleratedConformance(SlipwayCase):
             return
         need_program("mmdebstrap")
         os.makedirs(STORE, exist_ok=True)
-        self.slipway("bootstrap", "debian", "--suite", SUITE, "--platform", BOTH, "--include", PACKAGES, "-t", BASE)
+        self.slipway("bootstrap", "debian", "--suite", SUITE, "--platform", BOTH, "--extract-only", "--include", PACKAGES, "-t", BASE)
 
     def write_context(self, cases):
-        lines = ["FROM %s AS base" % BASE, "COPY --chmod=755 runner /runner", "COPY --chmod=755 cases /cases", "FROM base AS shared"]
+        lines = ["FROM %s AS base" % BASE, PREPARE, "COPY --chmod=755 runner /runner", "COPY --chmod=755 cases /cases", "FROM base AS shared"]
         lines += ["RUN /runner " + case.name for case in cases if not case.is_alone]
         for case in cases:
             if case.is_alone:
