@@ -1,7 +1,7 @@
 // Starts the OCI runtime for one step: slipway-launch ORDER... run PROGRAM [ARGUMENT...]
 //
 //   keep                              leave a keeper between here and the parent (step_keeper.h)
-//   join FILE                         enter the control group whose cgroup.procs this is
+//   join FILE                         enter the control group whose tasks or cgroup.procs this is
 //   raise RESOURCE HARD               lift a hard limit to this, if it is lower and we may
 //   binfmt REPORT MOUNT_POINT REGISTER_FILE REGISTRATION UID_LINES GID_LINES
 //                                     enter_private_binfmt; what fails is left in REPORT as "STAGE ERRNO"
