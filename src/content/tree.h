@@ -1,6 +1,7 @@
 #pragma once
 // Copying and digesting parts of trees: what COPY reads, from a context directory or from another snapshot.
 // One selection rule serves both, so what was digested is what is copied.
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -42,12 +43,28 @@ std::vector<std::string> resolve_selection(const Selection& selection);
 /// pattern.
 std::vector<std::string> matching_paths(const RootedDir& tree, const std::string& pattern);
 
+/// One thing that a selection covers.
+struct SelectedEntry {
+  std::string path;  ///< within the tree, as the selection's source names it
+  unsigned mode = 0;
+  std::string content;  ///< digest of a file's bytes, target of a link; empty for the rest
+};
+
+/// What digest_selection() has just read.
+struct SelectionSeen {
+  const Digest& digest;
+  std::vector<std::string> sources;                     ///< what Selection::src names
+  std::function<std::vector<SelectedEntry>()> entries;  ///< made when asked for, and only then
+};
+using SelectionListener = std::function<void(const SelectionSeen&)>;
+
 /// Digest over relative names, types, modes, link targets and bytes of what is selected, and which
 /// files are hard links of one another; owners and xattrs too unless `of_context`; not mtimes. `cache`
 /// (may be null) saves re-reading files whose identity (device, inode, size, mtime, ctime) it knows; a file
-/// changed within the last two seconds is always read. Throws NotFound as above.
-Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache,
-                        std::stop_token stop);
+/// changed within the last two seconds is always read. `listener` (may be empty) hears of it before the
+/// digest is returned. Throws NotFound as above.
+Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache, std::stop_token stop,
+                        const SelectionListener& listener = {});
 
 struct CopyOptions {
   std::string dest;                  ///< within the target; a trailing '/' means a directory

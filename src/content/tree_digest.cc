@@ -154,10 +154,25 @@ void hash_entry(FieldHash& hash, const ListedFile& file, bool of_context) {
   hash.text(file.same_as ? *file.same_as : file.bytes ? file.bytes->str() : "");
 }
 
+std::vector<SelectedEntry> entries_of(const std::vector<SelectedSource>& sources,
+                                      const std::vector<ListedFile>& list) {
+  std::vector<SelectedEntry> entries;
+  for (const ListedFile& file : list) {
+    const std::string& source = sources[file.source].named;
+    const bool nested = !source.empty() && !file.entry.relative.empty();
+    entries.push_back({.path = concat(source, nested ? "/" : "", file.entry.relative),
+                       .mode = file.entry.is_link() ? S_IFLNK : file.entry.status.st_mode,
+                       .content = file.same_as ? concat("hard link to ", *file.same_as)
+                                  : file.bytes ? file.bytes->str()
+                                               : file.target});
+  }
+  return entries;
+}
+
 }  // namespace
 
-Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache,
-                        std::stop_token stop) {
+Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache, std::stop_token stop,
+                        const SelectionListener& listener) {
   const std::vector<SelectedSource> sources = selected_sources(selection);
   std::vector<ListedFile> list = list_selection(selection, sources, of_context, stop);
   digest_files(selection, list, cache, stop);
@@ -167,7 +182,13 @@ Digest digest_selection(const Selection& selection, bool of_context, FileDigests
   for (const SelectedSource& source : sources) hash.text(base_name(source.named));
   hash.number(list.size());
   for (const ListedFile& file : list) hash_entry(hash, file, of_context);
-  return hash.finish();
+  const Digest digest = hash.finish();
+  if (listener) {
+    SelectionSeen seen{.digest = digest, .sources = {}, .entries = [&] { return entries_of(sources, list); }};
+    for (const SelectedSource& source : sources) seen.sources.push_back(source.named);
+    listener(seen);
+  }
+  return digest;
 }
 
 }  // namespace slipway

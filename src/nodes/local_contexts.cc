@@ -65,7 +65,9 @@ SourceLocation place_of_source(SourceLocation where, std::string_view message) {
 
 Digest LocalContexts::digest(const std::string& name, const CopyAction& copy, const Vertex& vertex,
                              std::stop_token stop) {
-  const Digest now = digest_now(name, copy, vertex, stop);
+  SelectionListener listener;
+  if (listener_) listener = [&](const SelectionSeen& seen) { listener_(vertex, name, copy, seen); };
+  const Digest now = digest_now(name, copy, vertex, stop, listener);
   seen_.lock()->insert_or_assign({vertex.digest, selection_key(name, copy)}, now);
   return now;
 }
@@ -87,12 +89,12 @@ void LocalContexts::check_is(const Digest& content, const std::string& name, con
 }
 
 Digest LocalContexts::digest_now(const std::string& name, const CopyAction& copy, const Vertex& vertex,
-                                 std::stop_token stop) {
+                                 std::stop_token stop, const SelectionListener& listener) {
   const LocalContext& context = at(name);
   try {
     const CopyPatterns patterns(copy);
     return digest_selection(patterns.select_in(context.tree, &context.ignored), /*of_context=*/true, digests_,
-                            stop);
+                            stop, listener);
   } catch (const NotFound& missing) {
     const auto near = near_path(context.tree, context.ignored, copy.src);
     rethrow_missing_source(missing, vertex, concat("the build context ", context.shown),

@@ -1,6 +1,7 @@
 #pragma once
 // The directories that a build reads from this machine, by the name that local sources use ("context").
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "cache/cache_key.h"
 #include "content/patterns.h"
 #include "content/store.h"
+#include "content/tree.h"
 
 namespace slipway {
 
@@ -20,6 +22,10 @@ struct LocalContext {
   PatternMatcher ignored;
 };
 
+/// Hears what a step reads of a context, when it is digested for the step's key.
+using ContextListener = std::function<void(const Vertex& vertex, const std::string& name,
+                                           const CopyAction& copy, const SelectionSeen& seen)>;
+
 /// Contexts are added before the build starts; after that, thread-safe.
 class LocalContexts final : public LocalContent {
  public:
@@ -28,6 +34,8 @@ class LocalContexts final : public LocalContent {
   /// `shown` is what messages call it, if the directory would say nothing to a user.
   void add(const std::string& name, const std::filesystem::path& directory,
            const std::vector<std::string>& ignore_patterns, const std::string& shown = {});
+  /// Before the build starts, too; called on the threads of digest().
+  void set_listener(ContextListener listener) { listener_ = std::move(listener); }
   const LocalContext& at(const std::string& name) const;
 
   /// Remembers what it said, for check_unchanged().
@@ -43,11 +51,12 @@ class LocalContexts final : public LocalContent {
 
   /// As digest(), but remembers nothing.
   Digest digest_now(const std::string& name, const CopyAction& copy, const Vertex& vertex,
-                    std::stop_token stop);
+                    std::stop_token stop, const SelectionListener& listener = {});
 
  private:
   std::map<std::string, LocalContext> contexts_;
   FileDigests* digests_;
+  ContextListener listener_;
   Synchronized<std::map<std::pair<Digest, std::string>, Digest>> seen_;  ///< by vertex and selection
 };
 
