@@ -12,8 +12,8 @@
 #include "build/layout_export.h"
 #include "build/local_export.h"
 #include "build/publish.h"
+#include "build/recorded_keys.h"
 #include "build/source_date_epoch.h"
-#include "cache/cache_key.h"
 #include "graph/root_image.h"
 #include "nodes/image_source.h"
 #include "nodes/local_contexts.h"
@@ -182,7 +182,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   // Cache keys: known for every step before any runs: contexts are digested, remote sources asked now.
   LocalContexts contexts(&env.store.file_digests());
   inputs.contexts().add_to(contexts);
-  std::map<Digest, Digest> keys = cache_keys(lowered.graph, contexts, inputs.remote(), stop);
+  std::map<Digest, Digest> keys = keys_on_record(lowered, contexts, inputs.remote(), env.recorder, stop);
 
   // Solve: steps with results are left out; the rest run where they can, then each platform is assembled and,
   // if it is to be pushed, uploaded while others still build; publishing comes last and at once.

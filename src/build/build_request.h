@@ -30,6 +30,8 @@
 
 namespace slipway {
 
+class BuildRecorder;
+
 struct BuildRequest {
   std::filesystem::path context;     ///< a directory, "-" (stdin), a git or http(s) URL: contexts.h
   std::filesystem::path dockerfile;  ///< empty: context/Dockerfile; "-": stdin
@@ -69,6 +71,8 @@ struct BuildEnvironment {
   EmulatorSearch emulators;
   /// The last lines that a step wrote, for the message of its failure.
   std::function<std::vector<std::string>(const std::string& step_id)> log_tail;
+  /// Hears what the steps' keys are made of; of the progress it must hear elsewhere. May be null.
+  BuildRecorder* recorder = nullptr;
 };
 
 struct PlatformSummary {

@@ -2,25 +2,13 @@
 
 #include <algorithm>
 
+#include "base/secret_names.h"
 #include "base/strings.h"
 #include "dockerfile/paths.h"
 #include "dockerfile/tracked_expand.h"
 
 namespace slipway::dockerfile {
 namespace {
-
-bool has_part(std::string_view name, std::initializer_list<std::string_view> parts) {
-  for (const std::string& part : split(to_lower(name), '_'))
-    if (std::find(parts.begin(), parts.end(), part) != parts.end()) return true;
-  return false;
-}
-
-/// By its name: words between underscores that mean secrets, unless another says that it is none.
-bool names_secret(std::string_view name) {
-  return has_part(name, {"apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd",
-                         "secret", "token"}) &&
-         !has_part(name, {"public", "file", "version"});
-}
 
 std::string undefined_message(std::string_view name, const std::vector<std::string>& known) {
   const auto near = closest_match(name, known);

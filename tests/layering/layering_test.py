@@ -22,6 +22,7 @@ ALLOWED = {
     "accel": LEAVES + ["qemu"],
     "scheduler": ["base"],
 }
+ALLOWED["history"] = LEAVES + ["content"]
 for name in ("cache", "dockerfile", "runtime"):
     ALLOWED[name] = LEAVES + ["content", "registry", "qemu", "accel"]
 ALLOWED["nodes"] = sorted(ALLOWED)

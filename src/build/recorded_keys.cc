@@ -1,0 +1,44 @@
+#include "build/recorded_keys.h"
+
+namespace slipway {
+
+namespace {
+
+/// Passes on what remote sources are, and remembers it.
+class RememberedContent final : public RemoteContent {
+ public:
+  explicit RememberedContent(RemoteContent& remote) : remote_(remote) {}
+  std::vector<std::string> identities(const std::vector<const Vertex*>& sources,
+                                      std::stop_token stop) override {
+    std::vector<std::string> texts = remote_.identities(sources, stop);
+    for (std::size_t i = 0; i < sources.size(); ++i) seen.emplace(sources[i]->digest, texts.at(i));
+    return texts;
+  }
+  std::map<Digest, std::string> seen;
+
+ private:
+  RemoteContent& remote_;
+};
+
+}  // namespace
+
+std::map<Digest, Digest> keys_on_record(const dockerfile::Lowered& lowered, LocalContexts& contexts,
+                                        RemoteContent& remote, BuildRecorder* recorder,
+                                        std::stop_token stop) {
+  if (!recorder) return cache_keys(lowered.graph, contexts, remote, stop);
+  contexts.set_listener(
+      [recorder](const Vertex& vertex, const std::string& name, const CopyAction& copy,
+                 const SelectionSeen& seen) { recorder->on_context_read(vertex, name, copy, seen); });
+  RememberedContent remembered(remote);
+  std::map<Digest, Digest> keys = cache_keys(lowered.graph, contexts, remembered, stop);
+  std::map<std::string, std::string> args;
+  for (const dockerfile::StageArgUse& arg : lowered.args)
+    args.insert_or_assign(arg.name, arg.value.value_or(""));
+  recorder->on_keys({.graph = lowered.graph,
+                     .keys = keys,
+                     .identities = std::move(remembered.seen),
+                     .args = std::move(args)});
+  return keys;
+}
+
+}  // namespace slipway
