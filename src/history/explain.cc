@@ -149,26 +149,31 @@ bool has_platform(const StepRecord& step, const std::string& platform) {
 /// The build of `earlier` that is most like `build` for a platform; null if none is like it at all.
 const BuildRecord* reference_for(const BuildRecord& build, const std::vector<BuildRecord>& earlier,
                                  const std::string& platform) {
-  std::set<std::string> keys, instructions;
+  std::set<std::string> keys, instructions, contents;
+  std::set<KeyPart> parts;
   for (const StepRecord& step : build.steps) {
     if (!has_platform(step, platform) || step.kind == "context") continue;
     keys.insert(step.key);
     instructions.insert(instruction_of(step.name));
+    parts.insert(step.parts.begin(), step.parts.end());
+    for (const ContextRead& read : step.reads) contents.insert(read.digest);
   }
   const BuildRecord* best = nullptr;
-  std::tuple<bool, std::size_t, std::size_t> best_score;
+  std::tuple<bool, std::size_t, std::size_t, std::size_t> best_score;
   for (const BuildRecord& candidate : earlier) {
-    std::size_t same_keys = 0, same_instructions = 0, steps = 0;
+    std::size_t same_keys = 0, same_instructions = 0, same_parts = 0, steps = 0;
     for (const StepRecord& step : candidate.steps) {
       if (!has_platform(step, platform) || step.kind == "context") continue;
       ++steps;
       same_keys += keys.contains(step.key);
       same_instructions += instructions.contains(instruction_of(step.name));
+      for (const KeyPart& part : step.parts) same_parts += parts.contains(part);
+      for (const ContextRead& read : step.reads) same_parts += contents.contains(read.digest);
     }
     const bool same_file =
         candidate.context == build.context && candidate.dockerfile == build.dockerfile && steps > 0;
     if (!same_file && same_keys + same_instructions == 0) continue;
-    const std::tuple score{same_file, same_keys, same_instructions};
+    const std::tuple score{same_file, same_keys, same_parts, same_instructions};
     if (best && score <= best_score) continue;
     best = &candidate;
     best_score = score;

@@ -35,7 +35,8 @@ struct StepRecord {
   std::string
       mode;  ///< "native", "emulated by qemu-aarch64 7.2"; empty if it executes nothing or did not run
   std::string error;  ///< of one that failed
-  std::string log;    ///< name of its file in the build's directory of logs; empty: it wrote nothing
+  std::string log;    ///< number that its file of the build's logs begins with (the rest of the name may tell
+                      ///< too much); empty: it wrote nothing
   std::string key;
   bool no_cache = false;  ///< it was to run whatever is known
   std::vector<KeyPart> parts;

@@ -40,7 +40,7 @@ class BuildRecorder final : public ProgressSink {
 
   struct End {
     std::string outcome, error, image;
-    /// The name of the file that has a step's log; empty: none.
+    /// The number that a step's log begins with; empty: it has none.
     std::function<std::string(const std::string& step_id)> log_of;
   };
   /// Once. Without it the build counts as interrupted.

@@ -11,6 +11,7 @@
 
 #include "base/strings.h"
 #include "scheduler/executor.h"
+#include "slipway/build_record.h"
 #include "slipway/open_store.h"
 #include "slipway/progress_json.h"
 #include "slipway/progress_plain.h"
@@ -90,7 +91,9 @@ struct BuildSession::Impl {
         runtime(std::move(oci_runtime)),
         renderer(mode),
         store(open_store(command)),
-        logs({.directory = store->log_directory() / log_directory_name()}, renderer),
+        log_name(log_directory_name()),
+        logs({.directory = store->log_directory() / log_name}, renderer),
+        history(store->root()),
         progress({&renderer, &logs}),
         registry({}, docker_config_credentials(), command.logger),
         emulators(in_tier(options, command.confinement.isolation), *store, registry, command.stop) {
@@ -109,7 +112,9 @@ struct BuildSession::Impl {
   const std::string runtime;
   Renderer renderer;
   std::unique_ptr<Store> store;
+  const std::string log_name;
   StepLogs logs;
+  const HistoryDirectory history;
   TeeProgress progress;
   RegistryClient registry;
   Emulators emulators;
@@ -125,16 +130,38 @@ BuildSession::BuildSession(CommandContext& context, ProgressMode mode, const Emu
 BuildSession::~BuildSession() { close(); }
 
 BuildResult BuildSession::build(const BuildRequest& request) {
+  const auto recorder = start_record(impl_->history, request, impl_->log_name, impl_->context.logger);
+  TeeProgress progress({&impl_->progress, recorder.get()});
   BuildEnvironment environment{
       .store = *impl_->store,
       .registry = impl_->registry,
       .executor = impl_->executor,
-      .progress = impl_->progress,
+      .progress = progress,
       .sandbox = [this]() -> Sandbox& { return impl_->sandbox_now(); },
       .emulators = impl_->emulators.search(),
       .log_tail = [this](const std::string& step) { return impl_->logs.tail(step); },
+      .recorder = recorder.get(),
   };
-  return run_build(request, environment, impl_->context.stop);
+  BuildRecorder::End end{
+      .outcome = "failed", .error = {}, .image = {}, .log_of = [this](const std::string& id) {
+        const std::string name = impl_->logs.file(id).filename().string();
+        return name.substr(0, name.find('-'));
+      }};
+  try {
+    BuildResult result = run_build(request, environment, impl_->context.stop);
+    end.outcome = "succeeded";
+    end.image = result.image.digest.str();
+    recorder->finish(end);
+    return result;
+  } catch (const Cancelled&) {
+    end.outcome = "cancelled";
+    recorder->finish(end);
+    throw;
+  } catch (const std::exception& error) {
+    end.error = error.what();
+    recorder->finish(end);
+    throw;
+  }
 }
 
 void BuildSession::close() { impl_->renderer.close(); }

@@ -135,6 +135,8 @@ int run_main(int argc, char** argv) {
   add_build_command(app, chosen);
   add_bootstrap_command(app, chosen);
   add_import_command(app, chosen);
+  add_explain_command(app, chosen);
+  add_history_command(app, chosen);
   add_images_command(app, chosen);
   add_qemu_command(app, chosen);
   add_store_command(app, chosen);

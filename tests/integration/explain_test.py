@@ -1,0 +1,127 @@
+"""Records of builds, and why their steps ran."""
+import json
+import os
+import signal
+
+from harness import AMD64, SlipwayCase, main
+
+DOCKERFILE = """FROM busybox
+ARG V=1
+RUN echo $V > /v
+COPY src /src
+RUN cat /src/a > /b
+"""
+
+
+class Explain(SlipwayCase):
+    def setUp(self):
+        super().setUp()
+        self.import_busybox(platforms=AMD64)
+        self.files = {"src/a": "a\n", "src/b": "b\n"}
+        self.built = self.context(DOCKERFILE, self.files)
+        self.make()
+
+    def make(self, *args, **options):
+        return self.build(self.built, "-t", "app", *args, platforms=AMD64, **options)
+
+    def explained(self, *args):
+        """{instruction: causes} of the steps that ran; each cause without its digests."""
+        told = json.loads(self.slipway("explain", "--format", "json", *args).out)
+        return {step["step"].split("] ", 1)[1].split("@")[0]:
+                [(cause["kind"], cause.get("subject", "").split("@")[0]) for cause in step["causes"]]
+                for step in told["steps"] if step["status"] == "miss"}
+
+    def test_the_cause_is_named_and_nothing_else(self):
+        with self.subTest("the first build was never built"):
+            self.assertEqual([("never-built", "")], self.explained()["RUN echo 1 > /v"])
+
+        with self.subTest("times alone are no difference"):
+            os.utime(os.path.join(self.built, "src/a"), (1, 1))
+            self.make()
+            self.assertEqual({}, self.explained())
+
+        with self.subTest("files"):
+            self.write("context/src/a", "changed\n")
+            self.write("context/src/c", "c\n")
+            os.remove(os.path.join(self.built, "src/b"))
+            self.make()
+            told = self.explained()
+            self.assertEqual([("file-changed", "src/a"), ("file-added", "src/c"), ("file-removed", "src/b")],
+                             told.pop("COPY src /src"))
+            self.assertEqual([[("parent", "[3/4] COPY src /src")]], list(told.values()))
+            self.assertRegex(self.slipway("explain").out, r"src/a changed: [0-9a-f]{12} -> [0-9a-f]{12}\n")
+
+        with self.subTest("a build argument"):
+            self.make("--build-arg", "V=2")
+            told = self.explained()
+            self.assertEqual([("field", "ARG V")], told.pop("RUN echo 2 > /v"))
+            parent = ("parent", "[2/4] RUN echo 2 > /v")
+            self.assertEqual({"COPY src /src": [parent], "RUN cat /src/a > /b": [("field", "ARG V"), parent]}, told)
+            self.assertIn('ARG V: "1" -> "2"', self.slipway("explain").out)
+
+        with self.subTest("an earlier RUN"):
+            self.context(DOCKERFILE.replace("> /v", "> /w"))
+            self.make()
+            told = self.explained()
+            self.assertEqual([("field", "command")], told.pop("RUN echo 1 > /w"))
+            self.assertEqual({(("parent", "[2/4] RUN echo 1 > /w"),)}, {tuple(causes) for causes in told.values()})
+
+        with self.subTest("--no-cache"):
+            self.make("--no-cache")
+            self.assertEqual([("no-cache", "")], self.explained()["RUN echo 1 > /w"])
+
+        with self.subTest("the base image"):
+            other = self.context("FROM busybox\nRUN touch /other\n", name="base")
+            self.build(other, "-t", "busybox", platforms=AMD64)
+            self.make()
+            told = self.explained()
+            base = told.pop("FROM docker.io/library/busybox:latest", None)
+            if base is not None:  # else its tree was unpacked already
+                self.assertEqual([("field", "base image digest")], base)
+            self.assertEqual({(("parent", "[1/4] FROM docker.io/library/busybox:latest"),)},
+                             {tuple(causes) for causes in told.values()})
+
+    def test_history(self):
+        self.make("--build-arg", "V=3")
+        failing = self.context("FROM busybox\nRUN echo said; exit 3\n", name="failing")
+        self.build(failing, platforms=AMD64, expect=1)
+        builds = [json.loads(line) for line in self.slipway("history", "ls", "--format", "json").out.splitlines()]
+        self.assertEqual(["failed", "succeeded", "succeeded"], [build["outcome"] for build in builds])
+        self.assertEqual("said\n", self.slipway("history", "logs", "--step", "said").out)
+        steps = json.loads(self.slipway("history", "inspect", builds[0]["id"], "--format", "json").out)["steps"]
+        self.assertEqual(["cached", "failed"], [step["end"] for step in steps])
+        self.slipway("history", "inspect")
+        exported = json.loads(self.slipway("history", "export", "^1").out)
+        self.assertIn(" src/a\n", "".join(exported["manifests"].values()))
+        self.slipway("history", "rm", builds[0]["id"])
+        self.assertEqual(builds[1]["id"], json.loads(self.slipway("history", "inspect", "--format", "json").out)["id"])
+        self.slipway("history", "rm", "--all")
+        self.assertEqual("", self.slipway("history", "ls", "--format", "json").out)
+        self.slipway("explain", expect=1)
+
+    def test_a_killed_build_is_interrupted(self):
+        holding = self.gate(lambda: os.kill(build.pid, signal.SIGKILL))
+        context = self.context("FROM busybox\nRUN wget -q -O - http://%s/\n" % holding.host, name="killed")
+        build = self.start("build", "--platform", AMD64, context)
+        build.communicate(timeout=600)
+        # The processes inside die after the one that was killed: whoever comes then may still see them running.
+        for _ in range(1000):
+            last = json.loads(self.slipway("history", "inspect", "--format", "json").out)
+            if last["outcome"] != "running":
+                break
+        self.assertEqual("interrupted", last["outcome"])
+
+    def test_no_secret_is_on_record(self):
+        context = self.context("FROM busybox\nARG NPM_TOKEN\nARG ECHOED\n"
+                               "RUN --mount=type=secret,id=s echo $NPM_TOKEN $ECHOED\n", name="secretive")
+        secret = self.write("secret", "hunter22\n")
+        self.build(context, "--secret", "id=s,src=" + secret, "--build-arg", "NPM_TOKEN=tokenvalue",
+                   "--build-arg", "ECHOED=hunter22", platforms=AMD64)
+        kept = self.slipway("history", "inspect", "--format", "json").out
+        for text in ("hunter22", "tokenvalue"):
+            self.assertNotIn(text, kept)
+        self.assertIn("NPM_TOKEN", kept)
+
+
+if __name__ == "__main__":
+    main()

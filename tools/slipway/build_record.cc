@@ -1,0 +1,35 @@
+#include "slipway/build_record.h"
+
+#include "base/strings.h"
+
+namespace slipway {
+
+namespace {
+
+/// What equal builds have in common wherever they were started: directories by their whole path.
+std::string shown_context(const std::filesystem::path& context) {
+  std::error_code problem;
+  if (context == "-") return "-";
+  const std::filesystem::path whole = std::filesystem::canonical(context, problem);
+  return problem ? context.string() : whole.string();  // else a URL
+}
+
+}  // namespace
+
+std::unique_ptr<BuildRecorder> start_record(const HistoryDirectory& history, const BuildRequest& request,
+                                            const std::string& logs, Logger& logger) {
+  BuildRecord record = new_build_record();
+  record.context = shown_context(request.context);
+  record.dockerfile = request.dockerfile.empty() ? "Dockerfile" : request.dockerfile.string();
+  record.target = request.target;
+  record.logs = logs;
+  if (request.platforms.empty()) record.platforms.push_back(Platform::host().str());
+  for (const Platform& platform : request.platforms) record.platforms.push_back(platform.str());
+  for (const ImageRef& tag : request.tags) record.tags.push_back(tag.familiar());
+  Hider hider;
+  for (const auto& [id, secret] : request.secrets) hider.add(secret);
+  for (const auto& [name, value] : request.build_args) hider.add_variable(name, value);
+  return std::make_unique<BuildRecorder>(history, std::move(record), std::move(hider), logger);
+}
+
+}  // namespace slipway

@@ -1,0 +1,124 @@
+#include "slipway/explain_text.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/strings.h"
+#include "slipway/terminal_text.h"
+
+namespace slipway {
+
+namespace {
+
+using Kind = Cause::Kind;
+using Json = nlohmann::ordered_json;
+/// More files than anyone reads; JSON has them all.
+constexpr std::size_t kFilesShown = 20;
+constexpr std::size_t kLongestValue = 200;
+constexpr std::size_t kDigits = 12;
+
+bool is_file(Kind kind) {
+  return kind == Kind::FileAdded || kind == Kind::FileRemoved || kind == Kind::FileChanged;
+}
+
+/// "100644 0123456789abcdef" of a manifest, parted.
+struct FileState {
+  std::string mode, digest;
+  explicit FileState(const std::string& text)
+      : mode(text.substr(0, text.find(' '))),
+        digest(text.find(' ') == std::string::npos ? "" : text.substr(text.find(' ') + 1)) {}
+  std::string shown() const { return digest.substr(0, kDigits); }
+};
+
+std::string quoted(const std::string& value) {
+  if (value.empty()) return "(none)";
+  std::string line;
+  for (const char c : value) line += c == '\n' ? std::string("\\n") : std::string(1, c);
+  if (line.size() > kLongestValue) line = concat(line.substr(0, kLongestValue), "...");
+  return concat("\"", line, "\"");
+}
+
+std::string changed_file(const Cause& cause) {
+  const FileState before(cause.before), after(cause.after);
+  std::string text = cause.subject;
+  if (before.digest != after.digest) text += concat(" changed: ", before.shown(), " -> ", after.shown());
+  if (before.mode != after.mode)
+    text += concat(before.digest != after.digest ? ", mode " : " changed: mode ", before.mode, " -> ",
+                   after.mode);
+  return text;
+}
+
+std::string status_of(const StepExplanation& told) { return told.hit ? "hit" : "miss"; }
+
+Json cause_json(const Cause& cause) {
+  Json json{{"kind", name_of(cause.kind)}};
+  if (!cause.subject.empty()) json["subject"] = cause.subject;
+  if (!cause.before.empty()) json["before"] = cause.before;
+  if (!cause.after.empty()) json["after"] = cause.after;
+  return json;
+}
+
+}  // namespace
+
+std::string describe(const Cause& cause) {
+  switch (cause.kind) {
+    case Kind::NoCache:
+      return "it was to run in any case (--no-cache)";
+    case Kind::ResultGone:
+      return concat("its result was removed since build ", cause.subject);
+    case Kind::NotFinished:
+      return concat("it has no result: in build ", cause.subject, " it was ", cause.before);
+    case Kind::NeverBuilt:
+      return "never built before: no build on record is like it";
+    case Kind::NewStep:
+      return "a new step: the build compared with has none like it";
+    case Kind::FileAdded:
+      return concat(cause.subject, " added: ", FileState(cause.after).shown());
+    case Kind::FileRemoved:
+      return concat(cause.subject, " removed: ", FileState(cause.before).shown());
+    case Kind::FileChanged:
+      return changed_file(cause);
+    case Kind::Field:
+      return concat(cause.subject, ": ", quoted(cause.before), " -> ", quoted(cause.after));
+    case Kind::HiddenField:
+      return concat(cause.subject, " may have changed (its value is not recorded)");
+    case Kind::Order:
+      return concat("it now follows ", quoted(cause.after), ", not ", quoted(cause.before));
+    case Kind::Parent:
+      return concat("because step ", quoted(cause.subject), " changed");
+    case Kind::Unknown:
+      break;
+  }
+  return "its key differs in something that the records do not tell";
+}
+
+std::string explanation_text(const BuildRecord& build, const std::vector<StepExplanation>& told) {
+  std::string text = concat("build ", build.id, " (", build.outcome, ")\n");
+  for (const StepExplanation& one : told) {
+    const StepRecord& step = build.steps[one.step];
+    text +=
+        concat(one.hit ? "hit   " : "miss  ", clean_line(step.name), "  ", join(step.platforms, ","), "\n");
+    std::size_t files = 0;
+    for (const Cause& cause : one.causes)
+      if (!is_file(cause.kind) || ++files <= kFilesShown)
+        text += concat("        ", clean_line(describe(cause)), "\n");
+    if (files > kFilesShown) text += concat("        and ", files - kFilesShown, " more files\n");
+  }
+  return text;
+}
+
+std::string explanation_json(const BuildRecord& build, const std::vector<StepExplanation>& told) {
+  Json steps = Json::array();
+  for (const StepExplanation& one : told) {
+    const StepRecord& step = build.steps[one.step];
+    Json entry{
+        {"step", step.name}, {"platforms", step.platforms}, {"status", status_of(one)}, {"key", step.key}};
+    if (!one.compared_with.empty()) entry["comparedWith"] = one.compared_with;
+    if (!one.hit) entry["causes"] = Json::array();
+    for (const Cause& cause : one.causes) entry["causes"].push_back(cause_json(cause));
+    steps.push_back(std::move(entry));
+  }
+  const Json json{{"build", build.id}, {"outcome", build.outcome}, {"steps", std::move(steps)}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace slipway
