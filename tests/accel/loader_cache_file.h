@@ -10,7 +10,7 @@ namespace slipway {
 inline std::string loader_cache(const std::vector<std::pair<std::string, std::string>>& places) {
   const auto number = [](std::uint64_t value, int bytes) {
     std::string out;
-    for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
+    for (int i = 0; i < bytes; ++i) out += i < 8 ? static_cast<char>(value >> (8 * i)) : char{0};
     return out;
   };
   const std::size_t texts_at = 48 + 24 * places.size();
