@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """test_report.py REPORT-DIR ALLOWED-SKIPS: what a run of ./dev test was like: its slowest phases and tests, what was
-skipped and why, and ctest's own last words. Ends with 1 if CI is set and something was skipped that is not allowed."""
+skipped and why, ctest's own last words, and last of all what failed, for whoever sees only the end of a log. Ends with 1
+if CI is set and something was skipped that is not allowed."""
 import fnmatch
 import glob
 import os
@@ -9,6 +10,7 @@ import sys
 import xml.etree.ElementTree
 
 SLOWEST = 10
+FAILURES, FAILURE_LINES = 10, 40
 
 
 def phases(directory):
@@ -37,6 +39,14 @@ def skips_of(case):
     if case.get("status") == "notrun" or case.find("skipped") is not None:
         reason = re.search(r"Skipped\n(.*?)\n?\n?\[  SKIPPED \]", output, re.S)
         yield name, " ".join(reason.group(1).split()) if reason else output.strip()[-200:] or "not run"
+
+
+def failures(cases):
+    """The failed tests, each with the end of what it printed."""
+    for preset, case in cases:
+        if case.get("status") == "fail" or case.find("failure") is not None:
+            printed = (case.findtext("system-out") or "").rstrip().splitlines()[-FAILURE_LINES:]
+            yield "%s (%s)\n%s\n" % (case.get("name"), preset, "\n".join("    " + line for line in printed))
 
 
 def read_allowed(path):
@@ -73,6 +83,10 @@ def main(directory, allowed_path):
     say("skipped", unexpected)
     for preset, words in sorted(last_words(directory), key=lambda w: w[0] == "dev"):
         print("\nctest of %s:\n%s" % (preset, words))
+    failed = list(failures(cases))
+    say("failed", failed[:FAILURES])
+    if failed:
+        print("failed: " + ", ".join(failure.partition("\n")[0] for failure in failed))
     sys.stdout.flush()
     if unexpected and os.environ.get("CI"):
         print("%d tests were skipped that %s does not name" % (len(unexpected), allowed_path), file=sys.stderr)
