@@ -6,6 +6,9 @@
 For each platform, the wall time of a build of N chained `RUN true` less that of one, over N - 1, every step run anew. The median of
 the runs counts: the two builds take turns, so that a noisy machine hits both. `--docker "docker buildx"` builds the same with a
 daemon that is there, in the same run (the base image must be one that it can pull: --base).
+
+The base is busybox, whose foreign steps are QEMU's alone. `--debian` adds a Debian base that slipway makes first, where the shell
+of a foreign step has a native twin, as it has in most images.
 """
 import argparse
 import os
@@ -19,6 +22,7 @@ import time
 HERE = os.path.dirname(os.path.realpath(__file__))
 CACHE = os.environ.get("SLIPWAY_TEST_CACHE", "/var/cache/slipway-test")
 PLATFORMS = {"linux/amd64": "amd64", "linux/arm64": "arm64"}
+DEBIAN = "run-overhead-debian"
 
 
 def timed(command, **options):
@@ -58,12 +62,24 @@ class Build:
         timed(self.command(count), env=self.env)
 
 
+def measure(options, directory, env, docker=None, base=""):
+    for platform in PLATFORMS:
+        ours = overhead(Build([options.slipway, "build"], directory, platform, env), options.steps, options.runs)
+        line = "%-22s %6.1f ms a step" % (platform + base, ours)
+        if docker:
+            theirs = overhead(Build([*docker, "build", "--output", "type=cacheonly"], directory, platform),
+                              options.steps, options.runs)
+            line += "   docker %6.1f ms, %.1fx" % (theirs, theirs / ours)
+        print(line, flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("slipway", nargs="?", default=os.path.join(HERE, "../../build/release/tools/slipway/slipway"))
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--docker", type=shlex.split)
+    parser.add_argument("--debian", action="store_true", help="also on a Debian base, whose programs have twins")
     parser.add_argument("--base", default="busybox", help="for --docker: an image that the daemon has or can pull")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as directory:
@@ -71,14 +87,11 @@ def main():
         tars = [os.path.join(CACHE, "busybox-%s.tar" % name) for name in PLATFORMS.values()]
         timed([options.slipway, "import", *tars, "--platform", ",".join(PLATFORMS), "-t", options.base], env=env)
         chains(directory, options.base, [1, options.steps])
-        for platform in PLATFORMS:
-            ours = overhead(Build([options.slipway, "build"], directory, platform, env), options.steps, options.runs)
-            line = "%-12s %6.1f ms a step" % (platform, ours)
-            if options.docker:
-                theirs = overhead(Build([*options.docker, "build", "--output", "type=cacheonly"], directory, platform),
-                                  options.steps, options.runs)
-                line += "   docker %6.1f ms, %.1fx" % (theirs, theirs / ours)
-            print(line, flush=True)
+        measure(options, directory, env, docker=options.docker)
+        if options.debian:
+            timed([options.slipway, "bootstrap", "debian", "--extract-only", "--platform", ",".join(PLATFORMS), "-t", DEBIAN], env=env)
+            chains(directory, DEBIAN, [1, options.steps])
+            measure(options, directory, env, base=" (Debian)")
 
 
 main()
