@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does accelerated emulation give the bytes that QEMU gives?
 
-Each file in cases/ is a script. Every one runs in a step of its own for linux/arm64, twice: under --emulation=qemu, which
+Each file in cases/ is a script. Every one runs in a foreign step of its own, twice: under --emulation=qemu, which
 is what is right, and under the policy in question. The layers have to be equal: contents, modes, owners, links, extended
 attributes and what the script said; times of files do not count. A script with the line "# alone" changes the system and
 has a root of its own; the others follow each other in one.
@@ -10,7 +10,8 @@ has a root of its own; the others follow each other in one.
 
 SLIPWAY_ACCEL_POLICY: the policy (default: accelerated if this slipway has it, else qemu, which tries the cases
 themselves: what differs then is a case that does not give the same twice). SLIPWAY_ACCEL_PACK: a toolchain pack for it, in the
-store. SLIPWAY_ACCEL_SUITE: the Debian that the cases run in (default: bookworm).
+store. SLIPWAY_ACCEL_SUITE: the Debian that the cases run in (default: bookworm). SLIPWAY_ACCEL_PLATFORM: of which the steps are
+(default: linux/arm64).
 """
 import hashlib
 import json
@@ -20,10 +21,11 @@ import tarfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../integration"))
-from harness import ARM64, BOTH, CACHE, SLIPWAY, SlipwayCase, main, need_platform, need_program, run  # noqa: E402
+from harness import AMD64, ARM64, CACHE, SLIPWAY, SlipwayCase, main, need_platform, need_program, run  # noqa: E402
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 SUITE = os.environ.get("SLIPWAY_ACCEL_SUITE", "bookworm")
+PLATFORM = os.environ.get("SLIPWAY_ACCEL_PLATFORM", ARM64)
 PACKAGES = ("gcc,libc6-dev,make,gawk,bc,procps,xz-utils,bzip2,zstd,file,attr,m4,patch,busybox-static,apt,bsdutils,debianutils,"
             "diffutils,dpkg,findutils,hostname,login,mawk,ncurses-base,ncurses-bin,passwd,perl,util-linux")
 # Unpacked only: QEMU would need minutes for the maintainer scripts. What the cases want of these is done here.
@@ -31,7 +33,7 @@ PREPARE = """RUN ldconfig; ln -s mawk /usr/bin/awk; cp /usr/share/libc-bin/nsswi
     touch /etc/shadow /etc/gshadow; mkdir -p /root /work /out; chmod 700 /root"""
 # The base images are kept from run to run.
 STORE = os.path.join(CACHE, "accel-conformance")
-BASE = "accel-conformance:" + hashlib.sha256((SUITE + PACKAGES + "extracted").encode()).hexdigest()[:12]
+BASE = "accel-conformance:" + hashlib.sha256((SUITE + PACKAGES + "extracted" + PLATFORM.removeprefix(ARM64)).encode()).hexdigest()[:12]
 
 RUNNER = """#!/bin/bash
 # Runs one case: in a directory of its own, with $OUT for what is to be kept.
@@ -89,7 +91,7 @@ def layer_entries(path):
 class AcceleratedConformance(SlipwayCase):
     def setUp(self):
         super().setUp()
-        need_platform(ARM64)
+        need_platform(PLATFORM)
         self.root = STORE
         self.base_layers = {}
 
@@ -98,7 +100,7 @@ class AcceleratedConformance(SlipwayCase):
             return
         need_program("mmdebstrap")
         os.makedirs(STORE, exist_ok=True)
-        self.slipway("bootstrap", "debian", "--suite", SUITE, "--platform", BOTH, "--extract-only", "--include", PACKAGES, "-t", BASE)
+        self.slipway("bootstrap", "debian", "--suite", SUITE, "--platform", AMD64 + "," + PLATFORM, "--extract-only", "--include", PACKAGES, "-t", BASE)
 
     def write_context(self, cases):
         lines = ["FROM %s AS base" % BASE, PREPARE, "COPY --chmod=755 runner /runner", "COPY --chmod=755 cases /cases", "FROM base AS shared"]
@@ -118,8 +120,8 @@ class AcceleratedConformance(SlipwayCase):
         if policy != "qemu" and os.environ.get("SLIPWAY_ACCEL_PACK"):
             options += ["--accel-pack", os.environ["SLIPWAY_ACCEL_PACK"]]
         self.build(context, "--no-cache", *options, "--target", target, "--progress", "plain",
-                   "-o", "type=oci,tar=false,dest=" + out, platforms=ARM64)
-        manifest, _ = self.layout_image(out, ARM64)
+                   "-o", "type=oci,tar=false,dest=" + out, platforms=PLATFORM)
+        manifest, _ = self.layout_image(out, PLATFORM)
         layers = [layer["digest"] for layer in manifest["layers"]]
         directories = {}
         for digest in layers[:-count]:
@@ -149,15 +151,15 @@ class AcceleratedConformance(SlipwayCase):
             with self.subTest(case=case.name):
                 self.compare(found["right", case.name], found["tried", case.name])
         print("%d cases ran for %s under %s and compared with qemu: %.0f s and %.0f s" % (
-            len(cases), ARM64, POLICY, seconds["tried"], seconds["right"]), file=sys.stderr)
+            len(cases), PLATFORM, POLICY, seconds["tried"], seconds["right"]), file=sys.stderr)
 
     def test_the_example_verifies(self):
         """What examples/hello-c builds is what QEMU alone would have built."""
         self.prepare_base()
         example = os.path.join(HERE, "../../examples/hello-c")
         result = self.build(example, "--no-cache", "--emulation", "verify", "--build-arg", "BASE=" + BASE, "--build-arg", "SMALL=" + BASE,
-                            "--progress", "plain", "--metadata-file", self.path("metadata.json"), platforms=ARM64)
-        self.assertIn("Hello from arm64!", result.err)
+                            "--progress", "plain", "--metadata-file", self.path("metadata.json"), platforms=PLATFORM)
+        self.assertIn("Hello from %s!" % PLATFORM.split("/")[1], result.err)
         self.assertTrue(self.read_json(self.path("metadata.json"))["slipway"]["platforms"][0]["twins"])
 
     def compare(self, right, tried):
