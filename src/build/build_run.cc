@@ -145,7 +145,7 @@ void BuildRun::run_vertex(const Step& step, std::stop_token stop) {
   }
   VertexResult result = node_.run(vertex, inputs, stop);
   if (result.snapshot && (is_remote_source(vertex.op) || !std::holds_alternative<SourceOp>(vertex.op.what)))
-    store_.results().put(keys_.at(vertex.digest), *result.snapshot);
+    store_.results().put(keys_.at(vertex.digest), *result.snapshot, vertex.info.name);
   state_.lock()->results[vertex.digest] = std::move(result);
 }
 

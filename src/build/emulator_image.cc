@@ -59,6 +59,7 @@ fs::path extract_emulators(Store& store, RegistryClient& registry, const ImageRe
   ImageSource images(store, registry);
   const ImageRef pinned = images.resolve(image, Platform::host(), stop).pinned;
   const fs::path directory = store.root() / "emulators" / pinned.digest()->hex();
+  store.lease(LeaseKind::Emulators, std::string(pinned.digest()->hex()));
   if (fs::is_directory(directory)) return directory;
   const auto snapshot =
       images.unpack({.identifier = "docker-image://" + pinned.str(), .attrs = {}}, {}, stop);

@@ -34,7 +34,8 @@ void with_space_hint(const fs::path& where, Action action) {
 
 }  // namespace
 
-BlobWriter::BlobWriter(fs::path blobs, fs::path temp) : blobs_(std::move(blobs)) {
+BlobWriter::BlobWriter(fs::path blobs, fs::path temp, const BlobUse* use)
+    : blobs_(std::move(blobs)), use_(use) {
   std::string pattern = (temp / "blob-XXXXXX").native();
   fd_ = UniqueFd{::mkostemp(pattern.data(), O_CLOEXEC)};
   if (!fd_) throw with_space_left(SystemError(errno, "mkostemp", pattern), temp);
@@ -44,6 +45,7 @@ BlobWriter::BlobWriter(fs::path blobs, fs::path temp) : blobs_(std::move(blobs))
 BlobWriter::BlobWriter(BlobWriter&& other) noexcept
     : blobs_(std::move(other.blobs_)),
       temp_(std::exchange(other.temp_, {})),
+      use_(other.use_),
       fd_(std::move(other.fd_)),
       hash_(std::move(other.hash_)),
       written_(std::exchange(other.written_, 0)) {}
@@ -74,6 +76,7 @@ BlobInfo BlobWriter::commit(const std::optional<Digest>& expected) {
                                 expected->str(), " was expected"));
   if (::fchmod(taken.fd_.get(), 0644) != 0) throw SystemError(errno, "fchmod", taken.temp_.native());
   with_space_hint(taken.blobs_, [&] { fsync_fd(taken.fd_.get(), taken.temp_.native()); });
+  if (*taken.use_) (*taken.use_)(info.digest);
   // Also over a blob that is there: the bytes are the same, or they replace damaged ones.
   const fs::path target = taken.blobs_ / info.digest.hex();
   with_space_hint(taken.blobs_, [&] {
@@ -85,12 +88,17 @@ BlobInfo BlobWriter::commit(const std::optional<Digest>& expected) {
   return info;
 }
 
-BlobStore::BlobStore(fs::path blobs_directory, fs::path temp_directory)
-    : blobs_(std::move(blobs_directory)), temp_(std::move(temp_directory)) {}
+BlobStore::BlobStore(fs::path blobs_directory, fs::path temp_directory, BlobUse use)
+    : blobs_(std::move(blobs_directory)), temp_(std::move(temp_directory)), use_(std::move(use)) {}
+
+void BlobStore::note_use(const Digest& digest) const {
+  if (use_) use_(digest);
+}
 
 bool BlobStore::has(const Digest& digest) const { return size(digest).has_value(); }
 
 std::optional<std::uint64_t> BlobStore::size(const Digest& digest) const {
+  note_use(digest);
   const fs::path path = path_of(digest);
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) {
@@ -104,6 +112,7 @@ std::optional<std::uint64_t> BlobStore::size(const Digest& digest) const {
 fs::path BlobStore::path_of(const Digest& digest) const { return blobs_ / digest.hex(); }
 
 UniqueFd BlobStore::open(const Digest& digest) const {
+  note_use(digest);
   try {
     return open_file(path_of(digest), O_RDONLY | O_NOFOLLOW);
   } catch (const SystemError& e) {
@@ -137,7 +146,7 @@ BlobInfo BlobStore::put(std::string_view bytes) {
   return writer.commit(digest);
 }
 
-BlobWriter BlobStore::create() { return {blobs_, temp_}; }
+BlobWriter BlobStore::create() { return {blobs_, temp_, &use_}; }
 
 std::vector<Digest> BlobStore::list() const {
   std::vector<Digest> digests;

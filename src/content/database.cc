@@ -1,18 +1,19 @@
 #include "content/database.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/strings.h"
 #include "content/sqlite.h"
 
-// Schema 1. What hangs on a snapshot goes with it (ON DELETE CASCADE), so no record outlives what it points
+// Schema 2. What hangs on a snapshot goes with it (ON DELETE CASCADE), so no record outlives what it points
 // at. A parent cannot go before its children (NO ACTION). AUTOINCREMENT: an id is never used twice, so a path
 // with an id in it never comes to mean something else.
 namespace slipway {
 namespace {
 
-constexpr std::int64_t kSchema = 1;
+constexpr std::int64_t kSchema = 2;
 
 constexpr const char* kCreate = R"sql(
 CREATE TABLE snapshots (
@@ -60,6 +61,25 @@ CREATE TABLE file_digests (
 PRAGMA user_version = 1;
 )sql";
 
+// Schema 2. Leases: a slipway that takes none must not use a store that is pruned, hence the new number.
+// A lease names its session (store_session.h) and not a process, and says nothing once that is dead.
+constexpr const char* kUpgradeTo2 = R"sql(
+CREATE TABLE leases (
+  session TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  target TEXT NOT NULL,
+  PRIMARY KEY (kind, target, session)
+) WITHOUT ROWID;
+CREATE TABLE snapshot_uses (
+  snapshot INTEGER PRIMARY KEY REFERENCES snapshots(id) ON DELETE CASCADE,
+  used INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  description TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX layers_by_digest ON layers(digest);
+PRAGMA user_version = 2;
+)sql";
+
 // Came later; a slipway that does not know of it packs such layers again, to the same bytes, and removes its
 // rows with their snapshots.
 constexpr const char* kCreateLayerSources = R"sql(
@@ -79,12 +99,13 @@ void set_up(SqliteConnection& connection, const std::filesystem::path& file) {
   connection.execute("setting it up",
                      "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON");
   std::int64_t schema = schema_of(connection);
-  if (schema == 0) {
+  if (schema < kSchema) {
     SqliteTransaction transaction(connection, "creating its tables", SqliteTransaction::Commit::Synced);
     schema = schema_of(connection);  // another process may have been first
     if (schema == 0) connection.execute("creating its tables", kCreate);
+    if (schema < kSchema) connection.execute("creating its tables", kUpgradeTo2);
     transaction.commit();
-    schema = kSchema;
+    schema = std::max(schema, kSchema);
   }
   if (schema == kSchema) {
     connection.execute("creating its tables", kCreateLayerSources);
@@ -110,8 +131,8 @@ std::vector<std::string> problems_of(SqliteConnection& connection) {
 
 }  // namespace
 
-Database::Database(const std::filesystem::path& file)
-    : connection_(std::make_unique<Synchronized<SqliteConnection>>(file)) {
+Database::Database(const std::filesystem::path& file, std::string session)
+    : connection_(std::make_unique<Synchronized<SqliteConnection>>(file)), session_(std::move(session)) {
   set_up(*connection_->lock(), file);
 }
 

@@ -7,16 +7,21 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/digest.h"
 #include "base/synchronized.h"
 #include "content/ids.h"
+#include "content/lease_kind.h"
 
 namespace slipway {
 
 class SqliteConnection;
+
 
 /// One connection, thread-safe. Every write is one transaction that holds SQLite's write lock from its start,
 /// so writes of all processes come one after another; that lock dies with its owner. Throws HostError (newer
@@ -24,7 +29,9 @@ class SqliteConnection;
 class Database {
  public:
   /// Opens or creates. Creating must not race with another process (Store::open holds a lock).
-  explicit Database(const std::filesystem::path& file);
+  /// `session` is what this process is called in ROOT/tmp; its leases are under that name. Without one,
+  /// nothing is leased.
+  explicit Database(const std::filesystem::path& file, std::string session = {});
   ~Database();
 
   // --- Layers
@@ -48,9 +55,11 @@ class Database {
   void put_layer_source(SnapshotId snapshot, SnapshotId source);
   std::optional<SnapshotId> find_layer_source(SnapshotId snapshot);
 
-  /// Only if the snapshot is still there.
+  /// Only if the snapshot is still there; leased from now on.
   std::optional<SnapshotId> find_chain(const Digest& chain);
   void put_chain(const Digest& chain, SnapshotId snapshot);
+  /// Snapshots that base images' layers were unpacked into.
+  std::set<SnapshotId> chain_snapshots();
 
   // --- Snapshots
   // ---------------------------------------------------------------------------------------------------
@@ -82,8 +91,44 @@ class Database {
 
   // --- Results
   // -----------------------------------------------------------------------------------------------------
+  /// Leased from now on.
   std::optional<SnapshotId> find_result(const Digest& key);
-  void put_result(const Digest& key, SnapshotId snapshot);
+  void put_result(const Digest& key, SnapshotId snapshot, const std::string& description = {});
+
+  // --- Leases and uses (database_leases.cc)
+  // -----------------------------------------------------------------------------------
+  /// What is leased before it is looked at, and is there then, stays until this process ends: removals ask
+  /// for leases with SQLite's write lock held. Costs a transaction without an fsync for what was not leased
+  /// yet, and nothing after that. Snapshots that this object finds or adds are leased by that.
+  /// Returns whether it was not leased yet.
+  bool lease(LeaseKind kind, const std::string& target);
+  /// At the end of the process. What its death leaves is dropped by drop_leases_except.
+  void release_leases();
+  /// `living` are the sessions that are there. The caller holds a StoreLock, so no other can begin.
+  void drop_leases_except(const std::set<std::string>& living);
+  std::set<std::pair<LeaseKind, std::string>> leases();
+
+  struct SnapshotUse {
+    SnapshotId snapshot;
+    std::int64_t used = 0;   ///< seconds since the epoch
+    std::int64_t count = 0;  ///< processes that used it, its maker among them
+    std::string description;
+  };
+  std::vector<SnapshotUse> snapshot_uses();
+
+  /// Deletes, durably, the rows of those that nobody leases and nothing stands on; children come before their
+  /// parents in `ids`. Returns those.
+  std::vector<SnapshotId> remove_unused_snapshots(const std::vector<SnapshotId>& ids);
+  /// Calls `remove` for the blobs that nobody leases, no image needs (`needed` tells, of all images) and no
+  /// snapshot was unpacked from. Records of packed layers go first, durably. The callbacks must not use the
+  /// database. Returns what `remove` was called for.
+  struct ImageRow;
+  std::vector<Digest> remove_unused_blobs(
+      const std::vector<Digest>& blobs,
+      const std::function<std::set<Digest>(const std::vector<ImageRow>&)>& needed,
+      const std::function<void(const Digest&)>& remove);
+  /// Calls `remove` if nobody leases it, while nobody can. It must not use the database.
+  bool remove_unused(LeaseKind kind, const std::string& target, const std::function<void()>& remove);
 
   // --- Images
   // ------------------------------------------------------------------------------------------------------
@@ -116,7 +161,15 @@ class Database {
   std::vector<std::string> integrity_problems();
 
  private:
+  using Lease = std::pair<LeaseKind, std::string>;
+  /// In a transaction of the caller's.
+  void lease_snapshot(SqliteConnection& connection, SnapshotId id);
+  std::optional<SnapshotId> find_and_lease(std::string_view doing, std::string_view sql,
+                                           const std::string& key);
+
   std::unique_ptr<Synchronized<SqliteConnection>> connection_;
+  const std::string session_;
+  std::set<Lease> leased_;  ///< by this object, committed; under connection_'s lock
 };
 
 }  // namespace slipway

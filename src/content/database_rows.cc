@@ -16,13 +16,6 @@ Database::LayerRecord layer_from(const SqliteStatement& row, int first) {
           .diff_id = Digest::parse(row.text(first + 3))};
 }
 
-std::optional<SnapshotId> find_id(SqliteConnection& connection, std::string_view doing, std::string_view sql,
-                                  const Digest& key) {
-  SqliteStatement statement = connection.prepare(doing, sql);
-  if (!statement.bind(key.str()).step()) return std::nullopt;
-  return SnapshotId{statement.integer(0)};
-}
-
 void put_id(SqliteConnection& connection, std::string_view doing, std::string_view sql, const Digest& key,
             SnapshotId snapshot) {
   SqliteTransaction transaction(connection, doing);
@@ -109,16 +102,14 @@ void Database::put_layer_source(SnapshotId snapshot, SnapshotId source) {
 }
 
 std::optional<SnapshotId> Database::find_layer_source(SnapshotId snapshot) {
-  auto connection = connection_->lock();
-  SqliteStatement statement = connection->prepare("looking up whose layer a snapshot's is",
-                                                  "SELECT source FROM layer_sources WHERE snapshot = ?");
-  if (!statement.bind(snapshot.value).step()) return std::nullopt;
-  return SnapshotId{statement.integer(0)};
+  return find_and_lease("looking up whose layer a snapshot's is",
+                        "SELECT source FROM layer_sources WHERE snapshot = CAST(? AS INTEGER)",
+                        std::to_string(snapshot.value));
 }
 
 std::optional<SnapshotId> Database::find_chain(const Digest& chain) {
-  return find_id(*connection_->lock(), "looking up a layer chain",
-                 "SELECT snapshot FROM chains WHERE chain_id = ?", chain);
+  return find_and_lease("looking up a layer chain", "SELECT snapshot FROM chains WHERE chain_id = ?",
+                        chain.str());
 }
 
 void Database::put_chain(const Digest& chain, SnapshotId snapshot) {
@@ -127,13 +118,33 @@ void Database::put_chain(const Digest& chain, SnapshotId snapshot) {
 }
 
 std::optional<SnapshotId> Database::find_result(const Digest& key) {
-  return find_id(*connection_->lock(), "looking up a step's result",
-                 "SELECT snapshot FROM results WHERE key = ?", key);
+  return find_and_lease("looking up a step's result", "SELECT snapshot FROM results WHERE key = ?",
+                        key.str());
 }
 
-void Database::put_result(const Digest& key, SnapshotId snapshot) {
-  put_id(*connection_->lock(), "recording a step's result",
-         "INSERT OR REPLACE INTO results (key, snapshot) VALUES (?, ?)", key, snapshot);
+void Database::put_result(const Digest& key, SnapshotId snapshot, const std::string& description) {
+  constexpr std::string_view kDoing = "recording a step's result";
+  auto connection = connection_->lock();
+  SqliteTransaction transaction(*connection, kDoing);
+  connection->prepare(kDoing, "INSERT OR REPLACE INTO results (key, snapshot) VALUES (?, ?)")
+      .bind(key.str())
+      .bind(snapshot.value)
+      .run();
+  if (!description.empty())
+    connection->prepare(kDoing, "UPDATE snapshot_uses SET description = ? WHERE snapshot = ?")
+        .bind(description)
+        .bind(snapshot.value)
+        .run();
+  transaction.commit();
+}
+
+std::set<SnapshotId> Database::chain_snapshots() {
+  auto connection = connection_->lock();
+  SqliteStatement statement =
+      connection->prepare("listing layer chains", "SELECT DISTINCT snapshot FROM chains");
+  std::set<SnapshotId> snapshots;
+  while (statement.step()) snapshots.insert({statement.integer(0)});
+  return snapshots;
 }
 
 std::optional<Database::ImageRow> Database::find_image(const std::string& name) {

@@ -42,7 +42,9 @@ SnapshotId Database::add_snapshot(const std::optional<SnapshotId>& parent, std::
       .run();
   const SnapshotId id{connection->last_insert_id()};
   place(id);
+  lease_snapshot(*connection, id);
   transaction.commit();
+  leased_.emplace(LeaseKind::Snapshot, std::to_string(id.value));
   return id;
 }
 

@@ -109,7 +109,7 @@ Store::Store(fs::path root, Logger& logger, TreeMode trees, std::unique_ptr<Stor
       temp_(session->directory()),
       logger_(logger),
       session_(std::move(session)),
-      blobs_(root_ / "blobs" / "sha256", temp_),
+      blobs_(root_ / "blobs" / "sha256", temp_, [this](const Digest& digest) { note_blob_use(digest); }),
       cache_mounts_(root_ / "cache-mounts", temp_),
       database_(std::move(database)),
       snapshots_(std::make_unique<SnapshotStore>(root_ / "snapshots", temp_, *database_, trees)),
@@ -128,7 +128,8 @@ std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger, TreeMod
       ensure_layout(canonical);
       check_overlay_attributes(canonical);
       session = std::make_unique<StoreSession>(canonical, logger);
-      database = std::make_unique<Database>(canonical / "slipway.db");
+      database = std::make_unique<Database>(canonical / "slipway.db", session->name());
+      if (session->found_dead()) database->drop_leases_except(living_sessions(canonical).names);
     }
     std::unique_ptr<Store> store(
         new Store(std::move(canonical), logger, trees, std::move(session), std::move(database)));
@@ -165,18 +166,32 @@ void Store::make_durable() {
 }
 
 Store::~Store() {
-  if (!snapshots_->has_committed()) return;
   try {
-    make_durable();
+    if (snapshots_->has_committed()) make_durable();
   } catch (const Error& e) {
     logger_.log(LogLevel::Warning,
                 concat("new snapshots may be lost if the machine goes down: ", std::string_view(e.what())));
   }
+  try {
+    database_->release_leases();
+  } catch (const Error&) {
+    // They name a session that is about to go: whoever prunes next drops them.
+  }
+}
+
+void Store::lease(LeaseKind kind, const std::string& target) { database_->lease(kind, target); }
+
+/// The time of last use is the file's own, not yet a row's: there are many blobs, and it may be lost.
+void Store::note_blob_use(const Digest& digest) {
+  if (database_->lease(LeaseKind::Blob, digest.str()))
+    ::utimensat(AT_FDCWD, blobs_.path_of(digest).c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
 }
 
 std::optional<SnapshotId> ResultRecords::find(const Digest& key) { return database_.find_result(key); }
 
-void ResultRecords::put(const Digest& key, SnapshotId snapshot) { database_.put_result(key, snapshot); }
+void ResultRecords::put(const Digest& key, SnapshotId snapshot, const std::string& description) {
+  database_.put_result(key, snapshot, description);
+}
 
 fs::path default_store_root() {
   const auto variable = [](const char* name) {

@@ -31,6 +31,7 @@
 #include "content/blob_store.h"
 #include "content/cache_mounts.h"
 #include "content/ids.h"
+#include "content/lease_kind.h"
 #include "content/snapshots.h"
 #include "manifest/image_ref.h"
 #include "manifest/oci.h"
@@ -92,7 +93,8 @@ class ResultRecords {
   explicit ResultRecords(Database& database) : database_(database) {}
   /// A record whose snapshot is gone is no hit.
   std::optional<SnapshotId> find(const Digest& key);
-  void put(const Digest& key, SnapshotId snapshot);
+  /// `description` is for people: what the step was.
+  void put(const Digest& key, SnapshotId snapshot, const std::string& description = {});
 
  private:
   Database& database_;
@@ -121,6 +123,9 @@ class Store {
   FileDigests& file_digests() { return *file_digests_; }
   Database& database() { return *database_; }
   Logger& logger() { return logger_; }
+  /// Says that this process uses something that is no snapshot and no blob (those say so themselves), before
+  /// it looks for it or makes it: nobody prunes it while the process lives.
+  void lease(LeaseKind kind, const std::string& target);
   /// For anything that must be on the store's file system; the caller's directory in it dies with its
   /// process.
   const std::filesystem::path& temp_directory() const { return temp_; }
@@ -135,6 +140,7 @@ class Store {
         std::unique_ptr<Database> database);
   void recover();
   void make_durable();
+  void note_blob_use(const Digest& digest);
   std::filesystem::path root_, temp_;
   Logger& logger_;
   std::unique_ptr<StoreSession> session_;  ///< outlives what writes to its directory

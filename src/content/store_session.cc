@@ -21,6 +21,8 @@ namespace {
 constexpr const char* kLockName = "lock";
 // Only what bears this name in tmp/ is ours to judge and to remove.
 constexpr std::string_view kSessionPrefix = "session-";
+// Of those whose processes lease what they use; a name needs no space on a full disk.
+constexpr std::string_view kLeasingPrefix = "session-leasing-";
 
 /// False if another open file has the lock and `wait` is not asked for.
 bool lock_exclusively(int fd, const fs::path& path, bool wait) {
@@ -41,7 +43,7 @@ bool is_alive(const fs::path& session) {
 }
 
 fs::path make_session_directory(const fs::path& root) {
-  std::string pattern = (root / "tmp" / concat(kSessionPrefix, "XXXXXX")).native();
+  std::string pattern = (root / "tmp" / concat(kLeasingPrefix, "XXXXXX")).native();
   if (!::mkdtemp(pattern.data())) throw with_space_left(SystemError(errno, "mkdtemp", pattern), root);
   return pattern;
 }
@@ -60,6 +62,18 @@ std::vector<fs::path> dead_sessions(const fs::path& root) {
     if (ours && !is_alive(entry.path())) dead.push_back(entry.path());
   }
   return dead;
+}
+
+LivingSessions living_sessions(const fs::path& root) {
+  LivingSessions living;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root / "tmp")) {
+    const std::string name = entry.path().filename().native();
+    if (!name.starts_with(kSessionPrefix) || entry.is_symlink() || !entry.is_directory()) continue;
+    if (!is_alive(entry.path())) continue;
+    living.names.insert(name);
+    living.all_take_leases = living.all_take_leases && name.starts_with(kLeasingPrefix);
+  }
+  return living;
 }
 
 StoreSession::StoreSession(const fs::path& root, Logger& logger)

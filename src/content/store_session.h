@@ -5,6 +5,8 @@
 // namespace of its own, so pids would say nothing. ROOT/lock is held for the moment in which such a directory
 // is made or judged, so none is ever seen between mkdir and flock.
 #include <filesystem>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "base/logger.h"
@@ -23,6 +25,12 @@ class StoreLock {
 
 /// Directories in ROOT/tmp whose processes are gone. The caller holds a StoreLock.
 std::vector<std::filesystem::path> dead_sessions(const std::filesystem::path& root);
+struct LivingSessions {
+  std::set<std::string> names;
+  bool all_take_leases = true;  ///< false: an older slipway runs, and does not say what it uses
+};
+/// The caller holds a StoreLock.
+LivingSessions living_sessions(const std::filesystem::path& root);
 
 class StoreSession {
  public:
@@ -34,6 +42,7 @@ class StoreSession {
   ~StoreSession();
 
   const std::filesystem::path& directory() const { return directory_; }
+  std::string name() const { return directory_.filename().native(); }
   /// Some process did not end in order: there may be leftovers in other places too.
   bool found_dead() const { return !adopted_.empty(); }
   /// Removes what the dead left. Needs no lock: it is in our own directory.

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -152,6 +153,7 @@ GitSource::Repository GitSource::open_repository(const GitUrl& url, bool long_id
   const std::string name(
       Digest::of(concat(without_credentials(url.remote), long_ids ? "\nsha256" : "")).hex());
   Repository repository{.directory = home() / name, .lock = lock_file(home() / (name + ".lock"), stop)};
+  ::futimens(repository.lock.get(), nullptr);  // when it was used last, for those who prune
   // Made whole or not at all: the mark comes last.
   const fs::path mark = repository.directory / "slipway";
   if (!fs::exists(mark)) {

@@ -182,6 +182,7 @@ std::shared_ptr<const ReadyTwins> NativeTwins::find(const Digest& vertex, const 
   load_sibling(family, image, progress, stop);
   std::shared_ptr<ReadyTwins> ready;
   try {
+    store_.lease(LeaseKind::Emulators, options_.directory.filename().native());
     FoundRoot found = find_all(packs, family, root, target,
                                Digest::of(concat(own_identity(), '\n', name, '\n', target.str(), '\n',
                                                  family.sibling_name, '\n', identities, root_state)));

@@ -49,9 +49,12 @@ class Renderer final : public ProgressSink {
   std::optional<TtyProgress> tty_;
 };
 
-std::string log_directory_name() {
+/// The name of this build's logs, which are leased as long as it runs.
+std::string leased_log_directory(Store& store) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return concat("build-", std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  std::string name = concat("build-", std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  store.lease(LeaseKind::Log, name);
+  return name;
 }
 
 /// Logs of the last builds are kept, older ones go. The names sort by time.
@@ -91,7 +94,7 @@ struct BuildSession::Impl {
         runtime(std::move(oci_runtime)),
         renderer(mode),
         store(open_store(command)),
-        log_name(log_directory_name()),
+        log_name(leased_log_directory(*store)),
         logs({.directory = store->log_directory() / log_name}, renderer),
         history(store->root()),
         progress({&renderer, &logs}),
