@@ -240,6 +240,15 @@ void SnapshotStore::remove(SnapshotId id) {
   remove_tree(move_aside(directory_ / std::to_string(id.value), temp_));
 }
 
+std::vector<SnapshotId> SnapshotStore::remove_unused(const std::vector<SnapshotId>& ids) {
+  std::vector<SnapshotId> removed = database_.remove_unused_snapshots(ids);
+  for (const SnapshotId id : removed) {
+    kept_->forget(id);
+    remove_tree(move_aside(directory_ / std::to_string(id.value), temp_));
+  }
+  return removed;
+}
+
 std::vector<SnapshotId> SnapshotStore::list() const {
   std::vector<SnapshotId> ids;
   for (const Database::SnapshotRow& row : database_.snapshots()) ids.push_back(row.id);

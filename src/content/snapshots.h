@@ -106,6 +106,9 @@ class SnapshotStore {
   /// Removes it with all that depends on it being there (cache records, layer records). Throws NotFound, and
   /// InvalidInput if another snapshot stands on it.
   void remove(SnapshotId id);
+  /// Removes those that no process uses and nothing stands on; children come before their parents in `ids`.
+  /// Returns those.
+  std::vector<SnapshotId> remove_unused(const std::vector<SnapshotId>& ids);
   std::vector<SnapshotId> list() const;  ///< by age, oldest first
   /// True once commit() has succeeded here: there are snapshots that a power cut could still damage.
   bool has_committed() const { return committed_; }

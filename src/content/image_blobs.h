@@ -1,0 +1,18 @@
+#pragma once
+// Which blobs images are made of. Private to this module.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "content/blob_store.h"
+#include "content/database.h"
+
+namespace slipway {
+
+/// Every blob that an image needs, with the name of one such image; also those that are not there. Throws
+/// IntegrityError, InvalidInput for documents that are not what they should be.
+std::map<Digest, std::string> image_blobs(const BlobStore& blobs,
+                                          const std::vector<Database::ImageRow>& images);
+
+}  // namespace slipway
