@@ -32,10 +32,12 @@ struct Chosen {
 
 void add_build_command(CLI::App& app, Chosen& chosen);
 void add_bootstrap_command(CLI::App& app, Chosen& chosen);
+void add_du_command(CLI::App& app, Chosen& chosen);
 void add_import_command(CLI::App& app, Chosen& chosen);
 void add_explain_command(CLI::App& app, Chosen& chosen);
 void add_history_command(CLI::App& app, Chosen& chosen);
 void add_images_command(CLI::App& app, Chosen& chosen);
+void add_prune_command(CLI::App& app, Chosen& chosen);
 void add_qemu_command(CLI::App& app, Chosen& chosen);
 void add_store_command(CLI::App& app, Chosen& chosen);
 void add_version_command(CLI::App& app, Chosen& chosen);

@@ -138,6 +138,8 @@ int run_main(int argc, char** argv) {
   add_explain_command(app, chosen);
   add_history_command(app, chosen);
   add_images_command(app, chosen);
+  add_du_command(app, chosen);
+  add_prune_command(app, chosen);
   add_qemu_command(app, chosen);
   add_store_command(app, chosen);
   add_version_command(app, chosen);
