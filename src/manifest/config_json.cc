@@ -16,6 +16,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
+constexpr const char* kInlineCache = "moby.buildkit.cache.v0";  // bytes, as Go writes them: base64
+
 // Go writes sets as objects with empty values: {"80/tcp":{}}.
 std::vector<std::string> read_set(const JsonNode& object, std::string_view key) {
   std::vector<std::string> out;
@@ -170,7 +172,14 @@ std::string to_json(const ImageConfig& config) {
     for (const History& entry : config.history) history.push_back(write_history(entry));
     out["history"] = std::move(history);
   }
+  if (!config.inline_cache.empty()) out[kInlineCache] = base64_encode(config.inline_cache);
   return dump(out);
+}
+
+std::string inline_cache_of(std::string_view raw_config) {
+  const JsonDocument document(raw_config, "image config");
+  const std::string encoded = document.root().string_or(kInlineCache);
+  return encoded.empty() ? "" : base64_decode(encoded);
 }
 
 std::string rfc3339(std::int64_t seconds, std::uint32_t nanoseconds) {

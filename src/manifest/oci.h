@@ -80,6 +80,9 @@ struct ImageConfig {
   RuntimeConfig config;
   std::vector<Digest> diff_ids;
   std::vector<History> history;
+  /// BuildKit's extension: the records of an inline cache, as JSON. Only written: inline_cache_of() reads it,
+  /// so that an image on top of another does not get the other's.
+  std::string inline_cache;
 };
 
 /// A document with the bytes it came from.
@@ -95,6 +98,8 @@ struct Parsed {
 Parsed<Manifest> parse_manifest(std::string raw);
 Parsed<Index> parse_index(std::string raw);
 Parsed<ImageConfig> parse_image_config(std::string raw);
+/// The records of the inline cache in an image config, as JSON; empty if it has none. Throws InvalidInput.
+std::string inline_cache_of(std::string_view raw_config);
 /// The media type of a manifest or an index: its own, or inferred from its fields where OCI lets it be absent. Throws
 /// InvalidInput as the parsers do.
 std::string document_media_type(std::string_view raw);

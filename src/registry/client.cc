@@ -73,6 +73,28 @@ struct RegistryClient::Impl {
     if (!response.ok() && response.status != 404) throw_refusal(response, ref.domain(), what);
     return response;
   }
+
+  /// False if `condition` (a header; may be empty) was not met.
+  bool put_manifest(const ImageRef& ref, const std::string& tag_or_digest, const std::string& media_type,
+                    const std::string& bytes, const std::string& condition, const std::stop_token& stop) {
+    const std::string what = concat("pushing ", ref.name(), Digest::is_valid(tag_or_digest) ? "@" : ":", tag_or_digest);
+    if (bytes.size() > kMaxManifest)
+      throw InvalidInput(concat(what, ": the manifest has ", bytes.size(), " bytes; registries take ", kMaxManifest));
+    if (Digest::is_valid(tag_or_digest)) check_digest(bytes, Digest::parse(tag_or_digest), what);
+    const std::string path =
+        concat("manifests/", Digest::is_valid(tag_or_digest) ? tag_or_digest : percent_encode(tag_or_digest));
+    ApiCall call = session.call(ref, Access::Push, HttpMethod::Put, path, what);
+    call.request.headers.push_back(concat("Content-Type: ", media_type));
+    if (!condition.empty()) call.request.headers.push_back(condition);
+    call.request.body = Secret(bytes);
+    const HttpResponse response = session.send(call, stop);
+    if (!condition.empty() && (response.status == 412 || response.status == 409)) return false;
+    if (!response.ok()) throw_refusal(response, ref.domain(), what);
+    const auto stored = digest_header(response);
+    if (stored && *stored != Digest::of(bytes))
+      throw IntegrityError(concat(what, ": the registry stored ", stored->str(), ", not ", Digest::of(bytes).str()));
+    return true;
+  }
 };
 
 RegistryClient::RegistryClient(RegistryOptions options, std::shared_ptr<CredentialSource> credentials, Logger& logger)
@@ -107,20 +129,13 @@ bool RegistryClient::has_manifest(const ImageRef& ref, const Digest& digest, std
 
 void RegistryClient::push_manifest(const ImageRef& ref, const std::string& tag_or_digest,
                                    const std::string& media_type, const std::string& bytes, std::stop_token stop) {
-  const std::string what = concat("pushing ", ref.name(), Digest::is_valid(tag_or_digest) ? "@" : ":", tag_or_digest);
-  if (bytes.size() > kMaxManifest)
-    throw InvalidInput(concat(what, ": the manifest has ", bytes.size(), " bytes; registries take ", kMaxManifest));
-  if (Digest::is_valid(tag_or_digest)) check_digest(bytes, Digest::parse(tag_or_digest), what);
-  const std::string path =
-      concat("manifests/", Digest::is_valid(tag_or_digest) ? tag_or_digest : percent_encode(tag_or_digest));
-  ApiCall call = impl_->session.call(ref, Access::Push, HttpMethod::Put, path, what);
-  call.request.headers.push_back(concat("Content-Type: ", media_type));
-  call.request.body = Secret(bytes);
-  const HttpResponse response = impl_->session.send(call, stop);
-  if (!response.ok()) throw_refusal(response, ref.domain(), what);
-  const auto stored = digest_header(response);
-  if (stored && *stored != Digest::of(bytes))
-    throw IntegrityError(concat(what, ": the registry stored ", stored->str(), ", not ", Digest::of(bytes).str()));
+  impl_->put_manifest(ref, tag_or_digest, media_type, bytes, {}, stop);
+}
+
+bool RegistryClient::replace_manifest(const ImageRef& ref, const std::optional<Digest>& expected,
+                                      const std::string& media_type, const std::string& bytes, std::stop_token stop) {
+  const std::string condition = expected ? concat("If-Match: \"", expected->str(), "\"") : "If-None-Match: *";
+  return impl_->put_manifest(ref, ref.tag(), media_type, bytes, condition, stop);
 }
 
 std::optional<Digest> RegistryClient::resolve_tag(const ImageRef& ref, std::stop_token stop) {

@@ -66,6 +66,10 @@ class RegistryClient {
   /// PUT under a tag or a digest. The registry's Docker-Content-Digest, if given, must agree (IntegrityError).
   void push_manifest(const ImageRef& ref, const std::string& tag_or_digest, const std::string& media_type,
                      const std::string& bytes, std::stop_token stop);
+  /// PUT under ref's tag, to replace `expected` (nothing: what is not there yet). Says so to the registry (If-Match,
+  /// If-None-Match); false if it then refuses because the tag has moved. Many registries do not look.
+  bool replace_manifest(const ImageRef& ref, const std::optional<Digest>& expected, const std::string& media_type,
+                        const std::string& bytes, std::stop_token stop);
   /// The digest that a tag has now, or nothing.
   std::optional<Digest> resolve_tag(const ImageRef& ref, std::stop_token stop);
 

@@ -1,0 +1,210 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <set>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "cache/cache_place.h"
+#include "content/file_bytes.h"
+#include "manifest/json_reader.h"
+#include "manifest/media_types.h"
+
+namespace slipway {
+
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kRefName = "org.opencontainers.image.ref.name";
+constexpr std::string_view kLayoutFile = R"({"imageLayoutVersion":"1.0.0"})";
+constexpr std::size_t kMostDocument = JsonDocument::kMaxBytes;
+
+std::string read_document(const fs::path& path, const std::string& what) {
+  try {
+    return read_file(path, kMostDocument);
+  } catch (const SystemError& e) {
+    if (e.error_number() == ENOENT) throw NotFound(concat(what, " is not there"));
+    throw;
+  }
+}
+
+UniqueFd lock_directory(const fs::path& directory) {
+  UniqueFd lock = open_file(directory, O_RDONLY | O_DIRECTORY);
+  while (::flock(lock.get(), LOCK_EX) != 0)
+    if (errno != EINTR) throw SystemError(errno, "lock", directory.native());
+  return lock;
+}
+
+std::uint64_t size_of(int fd, const fs::path& path) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) throw SystemError(errno, "stat", path.native());
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+bool has_size(const fs::path& path, std::uint64_t size) {
+  std::error_code error;
+  return fs::is_regular_file(path, error) && fs::file_size(path, error) == size && !error;
+}
+
+}  // namespace
+
+std::string DirectoryCache::name() const { return concat("the cache in ", options_.directory.native()); }
+
+fs::path DirectoryCache::blob_path(const Digest& digest) const {
+  return options_.directory / "blobs" / "sha256" / digest.hex();
+}
+
+std::string DirectoryCache::small_blob(const Descriptor& blob) const {
+  std::string bytes = read_document(blob_path(blob.digest), concat("blob ", blob.digest.str()));
+  check_digest(bytes, blob.digest, concat("blob ", blob.digest.str()));
+  return bytes;
+}
+
+std::optional<Descriptor> DirectoryCache::find_entry(const Index& index) const {
+  for (const Descriptor& entry : index.manifests) {
+    const auto name = entry.annotations.find(kRefName);
+    if (options_.digest ? entry.digest == *options_.digest
+                        : name != entry.annotations.end() && name->second == options_.tag)
+      return entry;
+  }
+  if (options_.digest) return Descriptor{.digest = *options_.digest};
+  return std::nullopt;
+}
+
+FoundCache DirectoryCache::read(std::stop_token) {
+  const auto damaged = [](const Error& e) {
+    return FoundCache{.kind = FoundCache::Kind::Damaged,
+                      .config = {},
+                      .problem = concat("is damaged: ", e.what()),
+                      .version = {}};
+  };
+  std::optional<std::string> raw;
+  std::optional<Descriptor> entry;
+  try {
+    raw = read_file_if_exists(options_.directory / "index.json");
+    if (raw) entry = find_entry(parse_index(*raw).value);
+  } catch (const InvalidInput& e) {
+    FoundCache other = damaged(e);
+    other.kind = FoundCache::Kind::Other;  // whatever it is, it is not ours to replace
+    return other;
+  }
+  if (!entry) return {};
+  try {
+    const std::string manifest = small_blob(*entry);
+    return read_cache_artefact(manifest,
+                               {.manifest = [&](const Descriptor& found) { return small_blob(found); },
+                                .blob = [&](const Descriptor& found) { return small_blob(found); }},
+                               options_.platforms);
+  } catch (const NotFound& e) {
+    FoundCache found = damaged(e);
+    found.version = entry->digest.str();
+    return found;
+  } catch (const IntegrityError& e) {
+    FoundCache found = damaged(e);
+    found.version = entry->digest.str();
+    return found;
+  }
+}
+
+void DirectoryCache::fetch(const Descriptor& layer, BlobStore& into, const TransferProgress& progress,
+                           std::stop_token stop) {
+  if (into.has(layer.digest)) return;
+  const fs::path path = blob_path(layer.digest);
+  UniqueFd from;
+  try {
+    from = open_file(path, O_RDONLY);
+  } catch (const SystemError& e) {
+    if (e.error_number() == ENOENT) throw NotFound(concat("blob ", layer.digest.str(), " is not there"));
+    throw;
+  }
+  BlobWriter writer = into.create();
+  read_blocks(from.get(), path.native(), stop, [&](std::string_view bytes) {
+    writer.write(bytes);
+    if (progress) progress(writer.written(), layer.size);
+  });
+  writer.commit(layer.digest);
+}
+
+void DirectoryCache::add(const LayerUpload& upload, std::stop_token stop) {
+  const fs::path path = blob_path(upload.layer.digest);
+  if (has_size(path, upload.layer.size)) return;
+  std::error_code problem;
+  fs::create_directories(path.parent_path(), problem);
+  if (problem) throw SystemError(problem.value(), "make directory", path.parent_path().native());
+  const UniqueFd in = upload.open();
+  const std::uint64_t size = size_of(in.get(), path);
+  if (size != upload.layer.size)
+    throw IntegrityError(
+        concat("layer ", upload.layer.digest.str(), " has ", size, " bytes, not ", upload.layer.size));
+  TempFile out(path);
+  copy_bytes(in.get(), out.fd(), size, path.native(), stop);
+  out.commit();
+}
+
+bool DirectoryCache::write(const CacheConfig& config, const std::string& version, std::stop_token) {
+  const CacheArtefact artefact = write_cache_artefact(config, options_.form);
+  std::error_code problem;
+  fs::create_directories(options_.directory / "blobs" / "sha256", problem);
+  if (problem) throw SystemError(problem.value(), "make directory", options_.directory.native());
+  const UniqueFd lock = lock_directory(options_.directory);
+  Index index{.media_type = std::string(media_type::kOciIndex)};
+  if (const auto raw = read_file_if_exists(options_.directory / "index.json"))
+    index = parse_index(*raw).value;
+  const auto present = find_entry(index);
+  if ((present ? present->digest.str() : "") != version) return false;
+  // A writer before us may have removed what it no longer needed after we saw it there.
+  for (const Descriptor& blob : blobs_of_cache_artefact(artefact.bytes))
+    if (blob.media_type != kCacheConfigType && !has_size(blob_path(blob.digest), blob.size)) return false;
+  std::string before;
+  if (present)
+    if (auto bytes = read_file_if_exists(blob_path(present->digest))) before = std::move(*bytes);
+
+  const Digest digest = Digest::of(artefact.bytes);
+  write_file_atomic(blob_path(Digest::of(artefact.config)), artefact.config);
+  write_file_atomic(blob_path(digest), artefact.bytes);
+  std::erase_if(index.manifests, [&](const Descriptor& entry) {
+    const auto name = entry.annotations.find(kRefName);
+    return name != entry.annotations.end() && name->second == options_.tag;
+  });
+  index.manifests.push_back({.media_type = artefact.media_type,
+                             .digest = digest,
+                             .size = artefact.bytes.size(),
+                             .platform = {},
+                             .annotations = {{kRefName, options_.tag}},
+                             .artifact_type = {}});
+  write_file_atomic(options_.directory / "oci-layout", kLayoutFile);
+  write_file_atomic(options_.directory / "index.json", to_json(index));
+  if (present && present->digest != digest) remove_unused(before, index);
+  return true;
+}
+
+/// What the replaced cache referred to and nothing in the directory refers to now. Other blobs are others'.
+void DirectoryCache::remove_unused(const std::string& old_manifest, const Index& index) const {
+  std::set<Digest> used;
+  std::vector<Descriptor> open = index.manifests;
+  while (!open.empty()) {
+    const Descriptor entry = open.back();
+    open.pop_back();
+    if (!used.insert(entry.digest).second) continue;
+    if (!media_type::is_index(entry.media_type) && !media_type::is_manifest(entry.media_type)) continue;
+    const auto bytes = read_file_if_exists(blob_path(entry.digest));
+    if (!bytes) continue;
+    if (media_type::is_index(entry.media_type)) {
+      for (const Descriptor& inner : parse_index(*bytes).value.manifests) open.push_back(inner);
+    } else {
+      const Manifest manifest = parse_manifest(*bytes).value;
+      if (manifest.config) used.insert(manifest.config->digest);
+      for (const Descriptor& layer : manifest.layers) used.insert(layer.digest);
+    }
+  }
+  std::vector<Digest> old{Digest::of(old_manifest)};
+  for (const Descriptor& blob : blobs_of_cache_artefact(old_manifest)) old.push_back(blob.digest);
+  for (const Digest& digest : old)
+    if (!used.contains(digest)) ::unlink(blob_path(digest).c_str());
+}
+
+}  // namespace slipway
