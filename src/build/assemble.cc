@@ -1,5 +1,7 @@
 #include "build/assemble.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "manifest/media_types.h"
 
@@ -39,28 +41,42 @@ std::uint64_t AssembledImage::size() const {
   return total;
 }
 
+std::size_t layer_count(const dockerfile::LoweredLane& lane) {
+  const auto begin = lane.config.history.begin() + static_cast<std::ptrdiff_t>(lane.base_history);
+  return lane.base_layers + static_cast<std::size_t>(std::ranges::count(begin, lane.config.history.end(),
+                                                                        false, &History::empty_layer));
+}
+
 AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
                               const std::optional<SnapshotId>& snapshot, const AssembleOptions& options,
                               std::stop_token stop) {
+  std::vector<DatedLayer> layers;
+  if (snapshot)
+    for (const SnapshotId id : store.snapshots().chain(*snapshot))
+      layers.push_back({.layer = layer_of(store, id, options.layers, stop),
+                        .created = store.snapshots().info(id).created});
+  AssembledImage image = assemble_image(store, lane, layers, options);
+  image.tree = snapshot;
+  return image;
+}
+
+AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
+                              const std::vector<DatedLayer>& layers, const AssembleOptions& options) {
   ImageConfig config = lane.config;
   // A final stage may be pinned to another platform; the image is still the one that was asked for.
   config.platform = lane.platform;
   config.diff_ids.clear();
   Manifest manifest{.media_type = std::string(media_type::kOciManifest)};
   std::vector<std::string> times;
-  if (snapshot) {
-    for (const SnapshotId id : store.snapshots().chain(*snapshot)) {
-      Layer layer = layer_of(store, id, options.layers, stop);
-      times.push_back(rfc3339(store.snapshots().info(id).created));
-      config.diff_ids.push_back(layer.diff_id);
-      manifest.layers.push_back(std::move(layer.descriptor));
-    }
+  for (const DatedLayer& dated : layers) {
+    times.push_back(rfc3339(dated.created));
+    config.diff_ids.push_back(dated.layer.diff_id);
+    manifest.layers.push_back(dated.layer.descriptor);
   }
+  config.inline_cache = options.inline_cache;
   date_history(config, lane, times, options.epoch);
-  AssembledImage image{.manifest = {.digest = Digest::of("")},
-                       .config = {.digest = Digest::of("")},
-                       .layers = {},
-                       .tree = snapshot};
+  AssembledImage image{
+      .manifest = {.digest = Digest::of("")}, .config = {.digest = Digest::of("")}, .layers = {}, .tree = {}};
   image.config = put_document(store, media_type::kOciConfig, to_json(config));
   manifest.config = image.config;
   image.manifest = put_document(store, media_type::kOciManifest, to_json(manifest));

@@ -24,12 +24,27 @@ struct AssembleOptions {
   LayerOptions layers;
   /// SOURCE_DATE_EPOCH: the `created` of the image and of its new history, in place of the steps' own times.
   std::optional<std::int64_t> epoch;
+  /// BuildKit's inline cache for the image's config; empty: none.
+  std::string inline_cache = {};
 };
+
+/// A layer, and when the step that made it ended, in seconds since the epoch.
+struct DatedLayer {
+  Layer layer;
+  std::int64_t created = 0;
+};
+
+/// How many layers the lane's image has: those of its base and one for each instruction that makes one.
+std::size_t layer_count(const dockerfile::LoweredLane& lane);
 
 /// Deterministic in the lane, the snapshots and the options. Packs what was not packed before.
 AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
                               const std::optional<SnapshotId>& snapshot, const AssembleOptions& options,
                               std::stop_token stop);
+
+/// The same from layers, whose blobs need not be in the store; as many as layer_count() says.
+AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
+                              const std::vector<DatedLayer>& layers, const AssembleOptions& options);
 
 /// Puts a JSON document in the store as a blob.
 Descriptor put_document(Store& store, std::string_view media_type, const std::string& bytes);

@@ -8,6 +8,8 @@
 #include "base/strings.h"
 #include "build/build_inputs.h"
 #include "build/build_run.h"
+#include "build/cache_export.h"
+#include "build/cache_import.h"
 #include "build/checks.h"
 #include "build/layout_export.h"
 #include "build/local_export.h"
@@ -25,6 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr const char* kEpochArg = "SOURCE_DATE_EPOCH";
+constexpr const char* kInlineCacheArg = "BUILDKIT_INLINE_CACHE";
 
 /// The request with every default decided.
 struct PreparedRequest {
@@ -50,6 +53,13 @@ LayerOptions layer_options(const std::vector<OutputSpec>& outputs, const std::op
     if (of(output).key() != first.key())
       throw UsageError("--output: all outputs of one build must agree on compression and rewrite-timestamp");
   return first;
+}
+
+bool wants_inline_cache(const BuildRequest& request) {
+  const auto arg = request.build_args.find(kInlineCacheArg);
+  if (arg != request.build_args.end() && (arg->second == "1" || arg->second == "true")) return true;
+  return std::ranges::any_of(
+      request.cache_to, [](const CacheTarget& target) { return target.type == CacheTarget::Type::Inline; });
 }
 
 /// What can be known of a destination is told before the build, not after it.
@@ -79,6 +89,10 @@ PreparedRequest prepare(const BuildRequest& request) {
       if (name.digest()) throw UsageError(concat("the name ", name.str(), " has a digest; a tag is needed"));
     check_destination(output);
   }
+  const bool has_image = std::ranges::any_of(
+      prepared.outputs, [](const OutputSpec& output) { return output.type != OutputSpec::Type::Local; });
+  if (wants_inline_cache(request) && !has_image)
+    throw UsageError("--cache-to: type=inline needs an image to be in: add --push or -o type=oci,dest=FILE");
   prepared.assemble.epoch = source_date_epoch(request.build_args);
   prepared.assemble.layers = layer_options(prepared.outputs, prepared.assemble.epoch);
   return prepared;
@@ -109,6 +123,25 @@ std::vector<ImageRef> pushed_names(const PreparedRequest& prepared) {
   return image_names(prepared, &OutputSpec::push);
 }
 
+/// What the outputs need of results that are known in caches only. A push needs none: what the registry has
+/// or can mount is not fetched.
+RunHooks::Needs needs_of(const PreparedRequest& prepared) {
+  auto needs = RunHooks::Needs::Nothing;
+  for (const OutputSpec& output : prepared.outputs) {
+    if (output.type == OutputSpec::Type::Local) return RunHooks::Needs::Trees;
+    if (output.type == OutputSpec::Type::Oci || !output.push) needs = RunHooks::Needs::Blobs;
+  }
+  return needs;
+}
+
+/// False after a push of layers that were in caches only: such an image is in the registry alone.
+bool has_all_layers(Store& store, const std::vector<AssembledImage>& images) {
+  return std::ranges::all_of(images, [&](const AssembledImage& image) {
+    return std::ranges::all_of(image.layers,
+                               [&](const Descriptor& layer) { return store.blobs().has(layer.digest); });
+  });
+}
+
 /// Every output, then the names: nothing has a name before all of it is there.
 Descriptor publish(const PreparedRequest& prepared, Store& store, Publisher& publisher,
                    const std::vector<AssembledImage>& images, std::stop_token stop) {
@@ -130,7 +163,8 @@ Descriptor publish(const PreparedRequest& prepared, Store& store, Publisher& pub
     }
   }
   if (const auto names = pushed_names(prepared); !names.empty()) publisher.move_tags(image, names, stop);
-  if (const auto names = image_names(prepared); !names.empty()) store.images().set(names, image);
+  if (const auto names = image_names(prepared); !names.empty() && has_all_layers(store, images))
+    store.images().set(names, image);
   return image;
 }
 
@@ -139,6 +173,13 @@ std::string publish_name(const PreparedRequest& prepared) {
   return !pushed.empty() ? concat("publishing ", pushed.front().familiar())
          : prepared.outputs.front().type == OutputSpec::Type::Image ? "naming the image in the store"
                                                                     : "exporting";
+}
+
+/// After a cancellation, too: what ends that is a second signal.
+void save_to_caches(CacheExports& exports, BuildRun& run, bool succeeded, const std::stop_token& stop) {
+  if (exports.empty()) return;
+  const auto after = succeeded ? CacheExports::After::Success : CacheExports::After::Failure;
+  exports.run(run.finished_steps(), after, stop.stop_requested() ? std::stop_token{} : stop);
 }
 
 /// What came of it, for people and programs.
@@ -184,6 +225,11 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   inputs.contexts().add_to(contexts);
   std::map<Digest, Digest> keys = keys_on_record(lowered, contexts, inputs.remote(), env.recorder, stop);
 
+  // Caches outside the store: their documents are read now, their layers when something needs them.
+  CacheImports imports(request.no_cache ? std::vector<CacheSource>{} : request.cache_from, prepared.platforms,
+                       env.store, env.registry, env.progress);
+  imports.load(stop);
+
   // Solve: steps with results are left out; the rest run where they can, then each platform is assembled and,
   // if it is to be pushed, uploaded while others still build; publishing comes last and at once.
   LocalNode node(env.store, env.sandbox, inputs.images(), contexts,
@@ -204,14 +250,16 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
                                 }},
                   .remote = &inputs.remote()},
                  env.progress);
-  Publisher publisher(env.store, env.registry, inputs.images());
+  Publisher publisher(env.store, env.registry, inputs.images(), &imports);
   std::optional<Descriptor> published;
   RunHooks hooks{.on_image = {},
                  .publish =
                      [&](const std::vector<AssembledImage>& assembled, std::stop_token stopping) {
                        published = publish(prepared, env.store, publisher, assembled, stopping);
                      },
-                 .publish_name = publish_name(prepared)};
+                 .publish_name = publish_name(prepared),
+                 .needs = needs_of(prepared),
+                 .inline_cache = wants_inline_cache(request)};
   if (const auto names = pushed_names(prepared); !names.empty()) {
     hooks.on_image = [&, names](const AssembledImage& image, const std::string& step,
                                 std::stop_token stopping) {
@@ -222,9 +270,22 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
       publisher.upload_image(image.manifest, names, progress, stopping);
     };
   }
-  BuildRun run(lowered, std::move(keys), env.store, node, env.progress, prepared.assemble, std::move(hooks));
-  run_plan(run.make_plan(), run, env.executor, {.keep_going = request.keep_going}, stop);
+  BuildRun run(lowered, std::move(keys), env.store, node, env.progress, prepared.assemble, std::move(hooks),
+               &imports);
+  CacheExports exports(request.cache_to, {.store = env.store,
+                                          .registry = env.registry,
+                                          .images = inputs.images(),
+                                          .imports = imports,
+                                          .progress = env.progress,
+                                          .layers = prepared.assemble.layers,
+                                          .pushed = pushed_names(prepared)});
+  Plan plan = run.make_plan();
+  exports.announce();
+  run_plan(std::move(plan), run, env.executor, {.keep_going = request.keep_going}, stop);
   env.store.file_digests().flush();
+
+  // What is finished is saved for the next build, whatever became of this one.
+  save_to_caches(exports, run, published.has_value(), stop);
   run.throw_first_failure(env.log_tail);
   if (!published) throw Cancelled{};
 

@@ -14,6 +14,7 @@
 #include "base/logger.h"
 #include "base/progress.h"
 #include "base/secret.h"
+#include "build/cache_specs.h"
 #include "build/entitlements.h"
 #include "build/outputs.h"
 #include "content/store.h"
@@ -45,6 +46,8 @@ struct BuildRequest {
   std::map<std::string, SshSource> ssh;
   Entitlements allowed;
   std::vector<OutputSpec> outputs;  ///< empty: an image in the store
+  std::vector<CacheSource> cache_from;
+  std::vector<CacheTarget> cache_to;
   bool no_cache = false;
   std::set<std::string> no_cache_stages;
   bool keep_going = false;

@@ -21,14 +21,16 @@ std::string lane_names(const std::vector<Platform>& lanes) {
 }  // namespace
 
 BuildRun::BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> keys, Store& store,
-                   LocalNode& node, ProgressSink& progress, AssembleOptions assemble, RunHooks hooks)
+                   LocalNode& node, ProgressSink& progress, AssembleOptions assemble, RunHooks hooks,
+                   CacheImports* imports)
     : lowered_(lowered),
       keys_(std::move(keys)),
       store_(store),
       node_(node),
       progress_(progress),
       assemble_(std::move(assemble)),
-      hooks_(std::move(hooks)) {
+      hooks_(std::move(hooks)),
+      imports_(imports) {
   state_.lock()->lanes.resize(lowered_.lanes.size());
 }
 
@@ -64,8 +66,10 @@ std::optional<VertexResult> BuildRun::find_result(const Vertex& vertex) {
   if (std::holds_alternative<SourceOp>(vertex.op.what) && !remote) return node_.find_result(vertex);
   if (vertex.info.ignore_cache && !remote) return std::nullopt;
   const auto snapshot = store_.results().find(keys_.at(vertex.digest));
-  if (!snapshot) return std::nullopt;
-  return VertexResult{.snapshot = snapshot, .context = {}};
+  if (snapshot) return VertexResult{.snapshot = snapshot, .context = {}};
+  if (auto cached = imports_ ? imports_->find(keys_.at(vertex.digest)) : nullptr)
+    return VertexResult{.remote = std::move(cached)};
+  return std::nullopt;
 }
 
 StepId BuildRun::plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Digest, StepId>& planned) {
@@ -139,23 +143,21 @@ void BuildRun::run_vertex(const Step& step, std::stop_token stop) {
   }
   progress_.emit(std::move(started));
   std::vector<VertexResult> inputs;
-  {
-    auto state = state_.lock();
-    for (const Input& input : vertex.op.inputs) inputs.push_back(state->results.at(input.vertex));
-  }
+  for (const Input& input : vertex.op.inputs) inputs.push_back(at_hand(input.vertex, stop));
+  const auto begin = std::chrono::steady_clock::now();
   VertexResult result = node_.run(vertex, inputs, stop);
   if (result.snapshot && (is_remote_source(vertex.op) || !std::holds_alternative<SourceOp>(vertex.op.what)))
     store_.results().put(keys_.at(vertex.digest), *result.snapshot, vertex.info.name);
-  state_.lock()->results[vertex.digest] = std::move(result);
+  auto state = state_.lock();
+  state->results[vertex.digest] = std::move(result);
+  state->seconds[vertex.digest] =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 void BuildRun::run_export(const Step& step, std::stop_token stop) {
   progress_.emit(StepStarted{.id = step.id});
   const dockerfile::LoweredLane& lane = lowered_.lanes.at(*step.lane);
-  std::optional<SnapshotId> snapshot;
-  if (lane.result) snapshot = state_.lock()->results.at(*lane.result).snapshot;
-  AssembledImage image = assemble_image(store_, lane, snapshot, assemble_, stop);
-  if (hooks_.on_image) hooks_.on_image(image, step.id, stop);
+  AssembledImage image = assemble_lane(step, lane, stop);
   LaneEnd end{.image = std::move(image), .mode = {}, .isolation = {}, .twins = {}};
   tell_execution(*step.lane, end);
   end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <stop_token>
@@ -13,6 +15,8 @@
 #include "base/progress.h"
 #include "base/synchronized.h"
 #include "build/assemble.h"
+#include "build/cache_import.h"
+#include "build/finished_step.h"
 #include "dockerfile/lower.h"
 #include "nodes/local_node.h"
 #include "scheduler/scheduler.h"
@@ -26,12 +30,15 @@ struct RunHooks {
   /// Once every platform is done: index, exports, tags.
   std::function<void(const std::vector<AssembledImage>& images, std::stop_token stop)> publish;
   std::string publish_name = "exporting to image";
+  /// What results must be before on_image(): those known in caches only are fetched for it.
+  enum class Needs { Nothing, Blobs, Trees } needs = Needs::Nothing;
+  bool inline_cache = false;  ///< each image's config gets the keys of its own layers
 };
 
 class BuildRun final : public StepRunner {
  public:
   BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> keys, Store& store, LocalNode& node,
-           ProgressSink& progress, AssembleOptions assemble, RunHooks hooks);
+           ProgressSink& progress, AssembleOptions assemble, RunHooks hooks, CacheImports* imports = nullptr);
 
   /// Looks up which steps have results, announces every step, and returns the plan of what must run. Throws
   /// HostError if a step that must run needs an emulator that is not there.
@@ -53,6 +60,9 @@ class BuildRun final : public StepRunner {
   /// One a lane, in order; only after a run without failure.
   std::vector<LaneEnd> lane_ends();
 
+  /// The steps whose results are known, whatever became of the others; after the plan ended.
+  std::vector<FinishedStep> finished_steps();
+
  private:
   struct Step {
     std::string id;
@@ -68,7 +78,9 @@ class BuildRun final : public StepRunner {
   struct State {
     std::map<Digest, VertexResult> results;
     std::vector<std::optional<LaneEnd>> lanes;
-    std::vector<Failure> failures;  ///< in the order they happened
+    std::vector<Failure> failures;                        ///< in the order they happened
+    std::map<Digest, double> seconds;                     ///< that steps took
+    std::map<Digest, std::shared_ptr<std::mutex>> turns;  ///< of at_hand(), by vertex
   };
 
   std::set<Digest> find_cached(const std::vector<Digest>& wanted);
@@ -80,6 +92,14 @@ class BuildRun final : public StepRunner {
   void run_export(const Step& step, std::stop_token stop);
   void run_publish(std::stop_token stop);
   void tell_execution(std::size_t lane, LaneEnd& end);
+  // build_run_caches.cc:
+  VertexResult at_hand(const Digest& vertex, const std::stop_token& stop);
+  std::optional<SnapshotId> unpack_remote(const Vertex& vertex, const RemoteResult& remote,
+                                          const std::stop_token& stop);
+  VertexResult run_after_all(const Vertex& vertex, const std::stop_token& stop);
+  AssembledImage assemble_lane(const Step& step, const dockerfile::LoweredLane& lane, std::stop_token stop);
+  std::string inline_cache_of(const dockerfile::LoweredLane& lane, const VertexResult& result);
+  std::set<Digest> steps_of_image(const dockerfile::LoweredLane& lane) const;
   [[noreturn]] void rethrow(const Failure& failure, const std::vector<std::string>& tail,
                             const std::vector<std::string>& others) const;
 
@@ -90,6 +110,7 @@ class BuildRun final : public StepRunner {
   ProgressSink& progress_;
   const AssembleOptions assemble_;
   const RunHooks hooks_;
+  CacheImports* const imports_;  ///< null: none
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::vector<Step> steps_;    ///< by StepId; fixed once planned
   std::set<Digest> executed_;  ///< vertices that the plan runs; fixed once planned

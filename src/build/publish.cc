@@ -30,11 +30,18 @@ void Publisher::upload_image(const Descriptor& descriptor, const std::vector<Ima
   for (const ImageRef& repository : repositories_of(names)) {
     const auto upload = [&](const Descriptor& blob) {
       std::vector<std::string> mount_from = images_.repositories_with(blob.digest, repository.domain());
+      if (caches_)
+        for (std::string& cache : caches_->repositories_with(blob.digest, repository.domain()))
+          mount_from.push_back(std::move(cache));
       for (const ImageRef& other : done)
         if (other.domain() == repository.domain()) mount_from.push_back(other.repository());
       const std::string item = concat("sha256:", blob.digest.short_hex(), " pushing");
+      const auto open = [&] {
+        if (caches_) caches_->fetch_blob(blob, progress, stop);
+        return store_.blobs().open(blob.digest);
+      };
       registry_.push_blob(
-          repository, blob, [&] { return store_.blobs().open(blob.digest); }, mount_from,
+          repository, blob, open, mount_from,
           [&](std::uint64_t current, std::uint64_t total) {
             if (progress) progress(item, current, total);
           },

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "build/cache_import.h"
 #include "content/store.h"
 #include "manifest/image_ref.h"
 #include "nodes/image_source.h"
@@ -15,11 +16,14 @@ namespace slipway {
 
 class Publisher {
  public:
-  Publisher(Store& store, RegistryClient& registry, ImageSource& images)
-      : store_(store), registry_(registry), images_(images) {}
+  /// `caches` (null: none) may hold layers that are not in the store.
+  Publisher(Store& store, RegistryClient& registry, ImageSource& images, CacheImports* caches = nullptr)
+      : store_(store), registry_(registry), images_(images), caches_(caches) {}
 
   /// Layers, config and manifest of one platform, by digest, from the store into every repository that
-  /// `names` name. Moves no tag. Thread-safe: platforms are uploaded while others still build.
+  /// `names` name. A layer that is in a cache only is not fetched if the repository has it or can mount it;
+  /// throws CacheLost where it must be and cannot. Moves no tag. Thread-safe: platforms are uploaded while
+  /// others still build.
   void upload_image(const Descriptor& manifest, const std::vector<ImageRef>& names,
                     const ItemProgress& progress, std::stop_token stop);
   /// The index (if `image` is one) by digest, then every tag. If some tags moved and one did not, the error
@@ -30,6 +34,7 @@ class Publisher {
   Store& store_;
   RegistryClient& registry_;
   ImageSource& images_;
+  CacheImports* const caches_;
 };
 
 }  // namespace slipway

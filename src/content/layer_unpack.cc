@@ -49,7 +49,7 @@ std::optional<Digest> chain_of(Store& store, SnapshotId snapshot) {
 }
 
 SnapshotId unpack_new(Store& store, const std::optional<SnapshotId>& parent, const Layer& layer,
-                      const std::stop_token& stop) {
+                      const std::stop_token& stop, const std::optional<std::int64_t>& created) {
   const Digest& digest = layer.descriptor.digest;
   const std::string shown = "layer " + digest.str();
   const UniqueFd blob = store.blobs().open(digest);
@@ -67,13 +67,13 @@ SnapshotId unpack_new(Store& store, const std::optional<SnapshotId>& parent, con
   if (diff_id != layer.diff_id)
     throw IntegrityError(
         concat(shown, " unpacks to ", diff_id.str(), ", but the image's config says ", layer.diff_id.str()));
-  return store.snapshots().commit(std::move(active), std::time(nullptr));
+  return store.snapshots().commit(std::move(active), created.value_or(std::time(nullptr)));
 }
 
 }  // namespace
 
 SnapshotId unpack_layer(Store& store, const std::optional<SnapshotId>& parent, const Layer& layer,
-                        std::stop_token stop) {
+                        std::stop_token stop, const std::optional<std::int64_t>& created) {
   // The parent's layers must be known by what they unpack to; what was built here has no chain id to be found
   // under.
   const std::optional<Digest> parent_chain = parent ? chain_of(store, *parent) : std::nullopt;
@@ -82,7 +82,7 @@ SnapshotId unpack_layer(Store& store, const std::optional<SnapshotId>& parent, c
   if (chain) {
     if (const auto known = find_unpacked(store, *chain)) return *known;
   }
-  const SnapshotId id = in_isolation([&] { return unpack_new(store, parent, layer, stop); });
+  const SnapshotId id = in_isolation([&] { return unpack_new(store, parent, layer, stop, created); });
   store.database().put_layer(id, std::string(kPulledVariant),
                              {.media_type = std::string(media_type::to_oci(layer.descriptor.media_type)),
                               .digest = layer.descriptor.digest,

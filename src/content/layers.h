@@ -42,9 +42,9 @@ Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, s
 /// Unpacks a layer blob (tar, gzip or zstd, told by its bytes) above `parent`, checks its diff_id, and
 /// records the result under its chain id (config.md, "Layer ChainID"), so that a second call finds it.
 /// Entries never land outside the root. Throws InvalidInput for a malformed layer, IntegrityError for another
-/// diff_id.
+/// diff_id. `created` is when the snapshot counts as made, in seconds since the epoch; nothing: now.
 SnapshotId unpack_layer(Store& store, const std::optional<SnapshotId>& parent, const Layer& layer,
-                        std::stop_token stop);
+                        std::stop_token stop, const std::optional<std::int64_t>& created = {});
 
 /// The snapshot that unpack_layer() recorded under this chain id, if it is still there: nothing need be
 /// fetched then.

@@ -26,6 +26,17 @@ int changed_input(const Op& op) {
 
 }  // namespace
 
+std::vector<int> layer_inputs(const Op& op) {
+  std::vector<int> inputs;
+  if (std::holds_alternative<MergeOp>(op.what)) {
+    for (std::size_t i = 0; i < op.inputs.size(); ++i) inputs.push_back(static_cast<int>(i));
+  } else if (!std::holds_alternative<SourceOp>(op.what)) {
+    const int changed = changed_input(op);
+    if (changed >= 0 && static_cast<std::size_t>(changed) < op.inputs.size()) inputs.push_back(changed);
+  }
+  return inputs;
+}
+
 const Vertex* root_image(const Graph& graph, const Digest& vertex) {
   const Vertex* at = &graph.at(vertex);
   while (!std::holds_alternative<SourceOp>(at->op.what)) {

@@ -1,6 +1,7 @@
 #pragma once
 // What running a vertex makes, and how the results of its inputs are named in an operation.
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +9,8 @@
 #include "content/ids.h"
 
 namespace slipway {
+
+struct RemoteResult;  // build/cache_import.h
 
 /// A native twin (accel/twin.h) that ran in a step.
 struct TwinUse {
@@ -21,6 +24,8 @@ struct TwinUse {
 struct VertexResult {
   std::optional<SnapshotId> snapshot;
   std::string context;
+  /// Where it is known to be instead, outside the store: nothing else is set then.
+  std::shared_ptr<const RemoteResult> remote = {};
   std::vector<TwinUse> twins;  ///< that ran for it just now; none of what was known
 };
 

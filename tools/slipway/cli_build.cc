@@ -29,7 +29,7 @@ struct BuildFlags {
   std::string context;
   std::string file, target, progress, metadata_file, iidfile, qemu_image, call = "build";
   std::vector<std::string> platforms, tags, build_args, build_contexts, no_cache_filter, labels, outputs,
-      secrets, ssh, allow, emulation, qemu_dirs, accel_packs;
+      secrets, ssh, allow, emulation, qemu_dirs, accel_packs, cache_from, cache_to;
   std::string memory, cpus, shm_size, step_timeout = "0", idle_timeout = "0", oci_runtime;
   std::uint64_t pids_limit = 16384;
   bool no_new_privileges = false;
@@ -109,6 +109,8 @@ BuildRequest request_of(const BuildFlags& flags) {
   for (const std::string& text : flags.allow) request.allowed.allow(text);
   for (const std::string& output : flags.outputs) request.outputs.push_back(parse_output(output));
   if (flags.push) push_images(request.outputs);
+  for (const std::string& cache : flags.cache_from) request.cache_from.push_back(parse_cache_source(cache));
+  for (const std::string& cache : flags.cache_to) request.cache_to.push_back(parse_cache_target(cache));
   request.no_cache = flags.no_cache;
   for (const std::string& names : flags.no_cache_filter)
     for (const std::string& name : split_csv(names)) request.no_cache_stages.insert(to_lower(name));
@@ -210,6 +212,16 @@ void add_build_command(CLI::App& app, Chosen& chosen) {
        "Another context: a directory, docker-image://REF, oci-layout://DIR[:TAG], target:STAGE or a URL",
        "NAME=VALUE");
   list("--label", flags->labels, "Set metadata of the image", "KEY=VALUE");
+  list("--cache-from", flags->cache_from,
+       "Take steps' results from a cache: type=registry|local[,ref=REF|,src=DIR][,required=true], or REF; "
+       "may be "
+       "repeated",
+       "SPEC");
+  list("--cache-to", flags->cache_to,
+       "Save steps' results in a cache: type=registry|local|inline[,ref=REF|,dest=DIR][,mode=max][,...]; may "
+       "be "
+       "repeated",
+       "SPEC");
   build->add_flag("--no-cache", flags->no_cache, "Run every step, whatever is known");
   list("--no-cache-filter", flags->no_cache_filter, "Run every step of these stages, whatever is known",
        "STAGES");

@@ -1,0 +1,220 @@
+// Results that are known in caches outside the store only: fetched when something needs them, and made by
+// running their steps after all if a cache turns out not to have them.
+#include <algorithm>
+#include <span>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "build/build_run.h"
+#include "graph/root_image.h"
+
+namespace slipway {
+
+namespace {
+
+bool is_plain_source(const Op& op) {
+  return std::holds_alternative<SourceOp>(op.what) && !is_remote_source(op);
+}
+
+std::vector<DatedLayer> dated(const RemoteResult& remote) {
+  std::vector<DatedLayer> layers;
+  for (const CachedLayer& layer : remote.result.layers)
+    layers.push_back(
+        {.layer = {.descriptor = layer.descriptor, .diff_id = layer.diff_id}, .created = layer.created});
+  return layers;
+}
+
+/// Whether `lower` is the beginning of `upper`.
+bool is_below(const std::vector<SnapshotId>& lower, const std::vector<SnapshotId>& upper) {
+  return lower.size() <= upper.size() && std::equal(lower.begin(), lower.end(), upper.begin());
+}
+bool is_below(const std::vector<CachedLayer>& lower, const std::vector<CachedLayer>& upper) {
+  return lower.size() <= upper.size() && std::ranges::equal(lower, std::span(upper).first(lower.size()), {},
+                                                            &CachedLayer::diff_id, &CachedLayer::diff_id);
+}
+
+}  // namespace
+
+// One thread at a time for each vertex: others that need it wait for what the first one fetches. The ways of
+// the graph end, so they never wait for one another.
+VertexResult BuildRun::at_hand(const Digest& digest, const std::stop_token& stop) {
+  std::shared_ptr<std::mutex> turn;
+  {
+    auto state = state_.lock();
+    const auto known = state->results.find(digest);
+    if (known != state->results.end() && !known->second.remote) return known->second;
+    std::shared_ptr<std::mutex>& found = state->turns[digest];
+    if (!found) found = std::make_shared<std::mutex>();
+    turn = found;
+  }
+  const std::lock_guard mine(*turn);
+  const Vertex& vertex = lowered_.graph.at(digest);
+  bool lost = false;
+  while (true) {
+    std::optional<VertexResult> known;
+    if (auto state = state_.lock(); !lost && state->results.contains(digest))
+      known = state->results.at(digest);
+    if (!known) known = find_result(vertex);
+    if (!known) known = run_after_all(vertex, stop);
+    if (known->remote) {
+      const auto snapshot = unpack_remote(vertex, *known->remote, stop);
+      if (!snapshot) {
+        lost = true;  // other caches may have it; else the step runs
+        continue;
+      }
+      known = VertexResult{.snapshot = snapshot, .context = {}};
+    }
+    state_.lock()->results[digest] = *known;
+    return *known;
+  }
+}
+
+std::optional<SnapshotId> BuildRun::unpack_remote(const Vertex& vertex, const RemoteResult& remote,
+                                                  const std::stop_token& stop) {
+  const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
+    progress_.emit(BytesMoved{.id = vertex.digest.str(),
+                              .item = item,
+                              .current = current,
+                              .total = total,
+                              .done = current == total});
+  };
+  try {
+    const SnapshotId snapshot = imports_->unpack(remote, progress, stop);
+    store_.results().put(remote.result.key, snapshot, vertex.info.name);
+    return snapshot;
+  } catch (const CacheLost& lost) {
+    imports_->lose(lost);
+    return std::nullopt;
+  }
+}
+
+VertexResult BuildRun::run_after_all(const Vertex& vertex, const std::stop_token& stop) {
+  std::vector<VertexResult> inputs;
+  for (const Input& input : vertex.op.inputs) inputs.push_back(at_hand(input.vertex, stop));
+  const std::string id = vertex.digest.str();
+  progress_.emit(StepStarted{.id = id, .how = {}, .isolation = {}});
+  try {
+    VertexResult result = node_.run(vertex, inputs, stop);
+    if (result.snapshot && !is_plain_source(vertex.op))
+      store_.results().put(keys_.at(vertex.digest), *result.snapshot, vertex.info.name);
+    progress_.emit(StepFinished{.id = id, .end = StepEnd::Done, .error = {}});
+    return result;
+  } catch (const Error& e) {
+    progress_.emit(StepFinished{.id = id, .end = StepEnd::Failed, .error = e.what()});
+    throw;
+  }
+}
+
+AssembledImage BuildRun::assemble_lane(const Step& step, const dockerfile::LoweredLane& lane,
+                                       std::stop_token stop) {
+  while (true) {
+    VertexResult result;
+    if (lane.result) {
+      result = state_.lock()->results.at(*lane.result);
+      if (result.remote && hooks_.needs == RunHooks::Needs::Trees) result = at_hand(*lane.result, stop);
+    }
+    AssembleOptions options = assemble_;
+    if (hooks_.inline_cache) options.inline_cache = inline_cache_of(lane, result);
+    try {
+      AssembledImage image{.manifest = {.digest = Digest::of("")},
+                           .config = {.digest = Digest::of("")},
+                           .layers = {},
+                           .tree = {}};
+      if (result.remote) {
+        if (result.remote->result.layers.size() != layer_count(lane))
+          throw CacheLost(result.remote->cache, concat("has other layers than those of ", step.name));
+        if (hooks_.needs == RunHooks::Needs::Blobs) imports_->fetch(*result.remote, {}, stop);
+        image = assemble_image(store_, lane, dated(*result.remote), options);
+      } else {
+        image = assemble_image(store_, lane, result.snapshot, options, stop);
+      }
+      if (hooks_.on_image) hooks_.on_image(image, step.id, stop);
+      return image;
+    } catch (const CacheLost& lost) {
+      imports_->lose(lost);
+      at_hand(*lane.result, stop);
+    }
+  }
+}
+
+/// The vertices that the layers of the lane's image come from.
+std::set<Digest> BuildRun::steps_of_image(const dockerfile::LoweredLane& lane) const {
+  std::set<Digest> steps;
+  std::vector<Digest> open;
+  if (lane.result) open.push_back(*lane.result);
+  while (!open.empty()) {
+    const Digest digest = open.back();
+    open.pop_back();
+    if (!steps.insert(digest).second) continue;
+    const Op& op = lowered_.graph.at(digest).op;
+    for (const int input : layer_inputs(op))
+      open.push_back(op.inputs.at(static_cast<std::size_t>(input)).vertex);
+  }
+  return steps;
+}
+
+std::string BuildRun::inline_cache_of(const dockerfile::LoweredLane& lane, const VertexResult& result) {
+  std::vector<SnapshotId> chain;
+  if (result.snapshot) chain = store_.snapshots().chain(*result.snapshot);
+  const std::set<Digest> steps = steps_of_image(lane);
+  std::vector<CacheConfigRecord> records;
+  for (const Vertex& vertex : lowered_.graph.vertices()) {
+    if (!steps.contains(vertex.digest) || is_plain_source(vertex.op)) continue;
+    std::optional<VertexResult> known;
+    if (auto state = state_.lock(); state->results.contains(vertex.digest))
+      known = state->results.at(vertex.digest);
+    if (!known) known = find_result(vertex);
+    if (!known) continue;
+    std::size_t layers = 0;
+    if (known->snapshot && result.snapshot) {
+      const std::vector<SnapshotId> own = store_.snapshots().chain(*known->snapshot);
+      if (is_below(own, chain)) layers = own.size();
+    } else if (known->remote && result.remote) {
+      if (is_below(known->remote->result.layers, result.remote->result.layers))
+        layers = known->remote->result.layers.size();
+    }
+    if (layers == 0) continue;
+    records.push_back({.digest = keys_.at(vertex.digest),
+                       .inputs = {},
+                       .results = {{.layer = static_cast<int>(layers) - 1, .created = {}}},
+                       .chains = {},
+                       .notes = {}});
+  }
+  std::ranges::sort(records, {}, &CacheConfigRecord::digest);
+  return records.empty() ? "" : inline_json(records);
+}
+
+std::vector<FinishedStep> BuildRun::finished_steps() {
+  std::set<Digest> in_image;
+  std::vector<Digest> roots;
+  for (const dockerfile::LoweredLane& lane : lowered_.lanes) {
+    in_image.merge(steps_of_image(lane));
+    if (lane.result) roots.push_back(*lane.result);
+  }
+  std::vector<FinishedStep> steps;
+  for (const Digest& digest : lowered_.graph.reachable_from(roots)) {
+    const Vertex& vertex = lowered_.graph.at(digest);
+    if (is_plain_source(vertex.op)) continue;
+    FinishedStep step{.vertex = &vertex,
+                      .key = keys_.at(digest),
+                      .snapshot = {},
+                      .remote = {},
+                      .in_image = in_image.contains(digest)};
+    std::optional<VertexResult> known;
+    {
+      auto state = state_.lock();
+      if (const auto found = state->results.find(digest); found != state->results.end())
+        known = found->second;
+      if (const auto found = state->seconds.find(digest); found != state->seconds.end())
+        step.seconds = found->second;
+    }
+    if (!known) known = find_result(vertex);  // of steps below those whose results were known
+    if (!known || (!known->snapshot && !known->remote)) continue;
+    step.snapshot = known->snapshot;
+    step.remote = std::move(known->remote);
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+}  // namespace slipway

@@ -1,0 +1,179 @@
+#include "build/cache_export.h"
+
+#include <cmath>
+#include <optional>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "nodes/vertex_result.h"
+
+namespace slipway {
+
+struct CacheExports::Export {
+  std::string id;  ///< of its step in the progress
+  CacheTarget target;
+  LayerOptions layers;
+  std::unique_ptr<CachePlace> place;
+};
+
+namespace {
+
+constexpr std::size_t kLongestDescription = 120;
+
+std::string platforms_of(const Vertex& vertex) {
+  std::vector<std::string> names;
+  for (const Platform& lane : vertex.lanes) names.push_back(lane.str());
+  return join(names, ",");
+}
+
+CacheNotes notes_of(const FinishedStep& step) {
+  CacheNotes notes{.description = step.vertex->info.name.substr(0, kLongestDescription),
+                   .platform = platforms_of(*step.vertex),
+                   .milliseconds = std::llround(step.seconds * 1000),
+                   .used = 0};
+  if (notes.milliseconds == 0 && step.remote) notes.milliseconds = step.remote->result.notes.milliseconds;
+  return notes;
+}
+
+}  // namespace
+
+CacheExports::CacheExports(const std::vector<CacheTarget>& targets, Parts parts) : parts_(std::move(parts)) {
+  for (const CacheTarget& target : targets) {
+    if (target.type == CacheTarget::Type::Inline) continue;
+    LayerOptions layers = parts_.layers;
+    layers.clamp_mtime.reset();  // a step that runs on a cached result must see the times that were
+    if (target.compression) {
+      layers.compression = target.compression->compression;
+      layers.level = target.compression->level;
+    }
+    exports_.push_back({.id = concat("cache ", exports_.size()),
+                        .target = target,
+                        .layers = layers,
+                        .place = place_of(target, parts_.registry)});
+  }
+}
+
+CacheExports::~CacheExports() = default;
+
+void CacheExports::announce() {
+  for (const Export& target : exports_)
+    parts_.progress.emit(StepPlanned{
+        .id = target.id, .name = concat("saving to ", target.place->name()), .lane = {}, .inputs = {}});
+}
+
+void CacheExports::run(const std::vector<FinishedStep>& steps, After after, std::stop_token stop) {
+  std::optional<HostError> failure;
+  for (const Export& target : exports_) {
+    parts_.progress.emit(StepStarted{.id = target.id, .how = {}, .isolation = {}});
+    StepFinished finished{.id = target.id, .end = StepEnd::Done, .error = {}};
+    try {
+      save(target, steps, stop);
+    } catch (const Cancelled&) {
+      finished.end = StepEnd::Cancelled;
+      parts_.progress.emit(std::move(finished));
+      throw;
+    } catch (const Error& e) {
+      finished.end = StepEnd::Failed;
+      finished.error = e.what();
+      const std::string message = concat("saving to ", target.place->name(), ": ", e.what());
+      if (after == After::Success && !target.target.ignore_error) {
+        if (!failure) {
+          failure.emplace(message);
+          failure->set_hint("The build itself succeeded; with ignore-error=true this is a warning.");
+        }
+      } else {
+        parts_.progress.emit(Warned{.message = message, .rule = {}, .description = {}, .where = {}});
+      }
+    }
+    parts_.progress.emit(std::move(finished));
+  }
+  if (failure) throw *failure;
+}
+
+void CacheExports::save(const Export& target, const std::vector<FinishedStep>& steps,
+                        const std::stop_token& stop) {
+  CacheUpload upload{.results = results_of(target, steps, stop),
+                     .layer = [&](const CachedLayer& layer) { return upload_of(layer, target.id, stop); },
+                     .now = now_seconds(),
+                     .reset = target.target.reset};
+  if (upload.results.empty()) return;
+  try {
+    add_to_cache(*target.place, upload, stop);
+  } catch (const CacheLost& lost) {
+    // What was taken from another cache cannot be handed on. What was made here can.
+    parts_.imports.lose(lost);
+    std::vector<FinishedStep> own;
+    for (const FinishedStep& step : steps)
+      if (step.snapshot) own.push_back(step);
+    upload.results = results_of(target, own, stop);
+    if (!upload.results.empty()) add_to_cache(*target.place, upload, stop);
+  }
+}
+
+std::vector<CachedResult> CacheExports::results_of(const Export& target,
+                                                   const std::vector<FinishedStep>& steps,
+                                                   const std::stop_token& stop) {
+  std::vector<CachedResult> results;
+  for (const FinishedStep& step : steps) {
+    if (!target.target.all_steps && !step.in_image) continue;
+    CachedResult result{.key = step.key, .layers = {}, .created = 0, .notes = notes_of(step)};
+    if (step.snapshot) {
+      try {
+        result.layers = layers_of(*step.snapshot, target.layers, stop);
+      } catch (const NotFound&) {
+        continue;  // pruned since it was looked up
+      }
+      result.created = result.layers.back().created;
+    } else {
+      result.layers = step.remote->result.layers;
+      result.created = step.remote->result.created;
+    }
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+std::vector<CachedLayer> CacheExports::layers_of(SnapshotId snapshot, const LayerOptions& options,
+                                                 const std::stop_token& stop) {
+  std::vector<CachedLayer> layers;
+  for (const SnapshotId id : parts_.store.snapshots().chain(snapshot)) {
+    const auto place = std::pair(id, options.key());
+    auto known = packed_.find(place);
+    if (known == packed_.end()) {
+      Layer layer = layer_of(parts_.store, id, options, stop);
+      known = packed_
+                  .emplace(place, CachedLayer{.descriptor = std::move(layer.descriptor),
+                                              .diff_id = std::move(layer.diff_id),
+                                              .created = parts_.store.snapshots().info(id).created})
+                  .first;
+    }
+    layers.push_back(known->second);
+  }
+  return layers;
+}
+
+LayerUpload CacheExports::upload_of(const CachedLayer& layer, const std::string& id,
+                                    const std::stop_token& stop) {
+  const Descriptor& blob = layer.descriptor;
+  const auto progress = [this, id](const std::string& item, std::uint64_t current, std::uint64_t total) {
+    parts_.progress.emit(
+        BytesMoved{.id = id, .item = item, .current = current, .total = total, .done = current == total});
+  };
+  return {.layer = blob,
+          .open =
+              [this, blob, progress, stop] {
+                parts_.imports.fetch_blob(blob, progress, stop);
+                return parts_.store.blobs().open(blob.digest);
+              },
+          .repositories =
+              [this, blob](const std::string& domain) {
+                std::vector<std::string> repositories = parts_.imports.repositories_with(blob.digest, domain);
+                for (std::string& base : parts_.images.repositories_with(blob.digest, domain))
+                  repositories.push_back(std::move(base));
+                for (const ImageRef& pushed : parts_.pushed)
+                  if (pushed.domain() == domain) repositories.push_back(pushed.repository());
+                return repositories;
+              }};
+}
+
+}  // namespace slipway

@@ -1,0 +1,23 @@
+#pragma once
+// A step whose result is known, as caches outside the store are told of it.
+#include <memory>
+#include <optional>
+
+#include "base/digest.h"
+#include "content/ids.h"
+#include "graph/graph.h"
+
+namespace slipway {
+
+struct RemoteResult;
+
+struct FinishedStep {
+  const Vertex* vertex = nullptr;
+  Digest key;
+  std::optional<SnapshotId> snapshot;          ///< in the store; else:
+  std::shared_ptr<const RemoteResult> remote;  ///< in a cache
+  bool in_image = false;                       ///< its layers are among those of a platform's image
+  double seconds = 0;                          ///< that it took just now; 0: it did not run
+};
+
+}  // namespace slipway

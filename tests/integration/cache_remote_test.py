@@ -1,0 +1,271 @@
+"""Caches outside the store: what one machine built, another does not build again, and fetches only what it needs."""
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import tempfile
+
+from harness import AMD64, ARM64, BOTH, Registry, SlipwayCase, main, need_program, run
+from registry_proxy import Proxy
+
+# How often the two writers of one cache are run at once; the claim is about 50.
+ROUNDS = int(os.environ.get("SLIPWAY_CACHE_ROUNDS", "3"))
+
+STEPS = """FROM %s AS build
+COPY input /input
+RUN echo built > /built; cat /input >> /built
+FROM %s
+RUN echo first > /first
+COPY --from=build /built /built
+RUN echo last > /last
+"""
+
+
+class CacheRemote(SlipwayCase):
+    @classmethod
+    def setUpClass(cls):
+        need_program("docker-registry")
+        cls.shared = tempfile.mkdtemp(prefix="slipway-test-cache-")
+        cls.addClassCleanup(shutil.rmtree, cls.shared)
+        cls.backend = Registry(cls.shared)
+        cls.addClassCleanup(cls.backend.close)
+        cls.base = None
+
+    def setUp(self):
+        super().setUp()
+        if not CacheRemote.base:
+            name = self.backend.host + "/base:1"
+            self.import_busybox(name)
+            self.slipway("build", "--platform", BOTH, "-t", name, "--push", self.context("FROM %s\n" % name, name="base"))
+            CacheRemote.base = name
+        self.machines = 0
+
+    def machine(self):
+        """The store of a machine that has built nothing."""
+        self.machines += 1
+        return self.path("machine-%d" % self.machines)
+
+    def proxy(self, fault=lambda method, path: None):
+        proxy = Proxy(self.backend.host, fault)
+        self.addCleanup(proxy.close)
+        return proxy
+
+    def steps(self, text="hello\n"):
+        return self.context(STEPS % (self.base, self.base), {"input": text})
+
+    def run_build(self, context, *args, platforms=AMD64, **options):
+        return self.build(context, "--progress=plain", *args, platforms=platforms, **options)
+
+    @staticmethod
+    def ran(result):
+        """The names of the steps, without their place, that were not cached."""
+        names, cached = {}, set()
+        for number, rest in re.findall(r"^#(\d+) (.*)$", result.err, re.MULTILINE):
+            names.setdefault(number, rest)
+            if rest == "CACHED":
+                cached.add(number)
+        steps = {number: name for number, name in names.items() if re.match(r"\[([^]]* )?\d+/\d+\] ", name)}
+        assert steps, result
+        return sorted(name.split("] ", 1)[1] for number, name in steps.items() if number not in cached)
+
+    def image_digest(self, *args, **options):
+        """The digest of the image and what was said of the build."""
+        file = self.path("metadata.json")
+        result = self.run_build(*args, "--metadata-file", file, **options)
+        return self.read_json(file)["containerimage.digest"], result
+
+    def test_directory_from_machine_to_machine(self):
+        cache = self.path("cache")
+        made, _ = self.image_digest(self.steps(), "--cache-to", "type=local,mode=max,dest=" + cache, root=self.machine())
+        other = self.machine()
+        taken, result = self.image_digest(self.steps(), "--cache-from", "type=local,src=" + cache, root=other)
+        self.assertEqual([], self.ran(result), result)
+        self.assertEqual(made, taken)
+        self.check_store(root=other)
+        # What is in the file decides, also behind another stage.
+        changed = self.run_build(self.steps("other\n"), "--cache-from", "type=local,src=" + cache, root=self.machine())
+        self.assertEqual(3, len([step for step in self.ran(changed) if "FROM" not in step and "first" not in step
+                                 and "last" not in step]), self.ran(changed))
+        self.assertNotIn("RUN echo first > /first", self.ran(changed))
+
+    def test_min_saves_the_images_own_steps(self):
+        cache = self.path("cache")
+        self.run_build(self.steps(), "--cache-to", "type=local,dest=" + cache, root=self.machine())
+        self.assertEqual([], self.ran(self.run_build(self.steps(), "--cache-from", "type=local,src=" + cache, root=self.machine())))
+        config = self.cache_config(cache)
+        self.assertEqual({"RUN echo first > /first", "COPY --from=build /built /built", "RUN echo last > /last"},
+                         {record["slipway"]["description"].split("] ", 1)[1] for record in config["records"]})
+
+    def cache_config(self, directory, tag="latest"):
+        for entry in self.read_json(directory, "index.json")["manifests"]:
+            if entry["annotations"]["org.opencontainers.image.ref.name"] == tag:
+                return self.blob(directory, self.blob(directory, entry["digest"])["config"]["digest"])
+        raise AssertionError("no cache tagged " + tag)
+
+    def test_full_hit_pushed_to_the_same_registry_moves_no_layer(self):
+        ref, name = "%s/cache:full", "%s/app-full:1"
+        made, _ = self.image_digest(self.steps(), "--cache-to", "type=registry,mode=max,ref=" + ref % self.backend.host,
+                                    root=self.machine())
+        proxy = self.proxy()
+        other = self.machine()
+        taken, result = self.image_digest(self.steps(), "--cache-from", ref % proxy.host, "-t", name % proxy.host, "--push",
+                                          root=other)
+        self.assertEqual([], self.ran(result), result)
+        self.assertEqual(made, taken)
+        layers = {entry["digest"] for entry in self.manifest(name % self.backend.host)["layers"]}
+        asked = [(method, path) for method, path in proxy.requests
+                 if any(layer in path.replace("%3A", ":") for layer in layers)]
+        self.assertEqual([], [request for request in asked if request[0] not in ("HEAD", "POST")], asked)
+        self.assertTrue(all("mount=" in path for method, path in asked if method == "POST"), asked)
+        self.check_store(root=other)
+
+    def manifest(self, name):
+        return json.loads(run(["skopeo", "inspect", "--raw", "--tls-verify=false", "docker://" + name]))
+
+    def test_inline_in_the_image(self):
+        name = self.backend.host + "/app-inline:1"
+        self.run_build(self.steps(), "-t", name, "--push", "--cache-to", "type=inline", platforms=BOTH, root=self.machine())
+        result = self.run_build(self.steps(), "--cache-from", name, platforms=BOTH, root=self.machine())
+        self.assertEqual([], self.ran(result), result)
+
+    def test_only_what_a_step_needs_is_fetched(self):
+        cache, context = self.path("cache"), self.steps()
+        self.run_build(context, "--cache-to", "type=local,mode=max,dest=" + cache, root=self.machine())
+        with open(os.path.join(context, "Dockerfile"), "a") as file:
+            file.write("RUN cat /first /built /last > /all && cat /all\n")
+        out = self.path("out")
+        result = self.run_build(context, "--cache-from", "type=local,src=" + cache, "-o", out, root=self.machine())
+        self.assertEqual(["RUN cat /first /built /last > /all && cat /all"], self.ran(result))
+        self.assertEqual("first\nbuilt\nhello\nlast\n", self.read(out, "all"))
+
+    def test_two_writers_of_one_cache(self):
+        """Each machine builds one platform; each in the end finds both."""
+        stores = {platform: self.machine() for platform in (AMD64, ARM64)}
+        for place in ("registry", "local"):
+            for number in range(ROUNDS):
+                context = self.context("FROM %s\nCOPY input /\n" % self.base, {"input": "%s %d" % (place, number)})
+                ref = ("type=registry,ref=%s/cache:both-%d" % (self.backend.host, number) if place == "registry"
+                       else "type=local,dest=" + self.path("both-%d" % number))
+                writers = [self.start("build", "--platform", platform, "--cache-to", ref, context, root=root)
+                           for platform, root in stores.items()]
+                for writer in writers:
+                    out, err = writer.communicate(timeout=300)
+                    self.assertEqual(0, writer.returncode, err)
+                result = self.run_build(context, "--cache-from", ref.replace("dest=", "src="), platforms=BOTH,
+                                        root=self.machine())
+                self.assertEqual([], self.ran(result), result)
+
+    def test_failed_build_saves_what_it_finished(self):
+        cache = self.path("cache")
+        text = "FROM %s\nRUN echo long > /long\nRUN test -e /input\n" % self.base
+        failed = self.run_build(self.context(text), "--cache-to", "type=local,dest=" + cache, root=self.machine(), expect=1)
+        self.assertIn("test -e /input", failed.err)
+        again = self.run_build(self.context(text.replace("RUN test", "COPY input /\nRUN test"), {"input": ""}),
+                               "--cache-from", "type=local,src=" + cache, root=self.machine())
+        self.assertNotIn("RUN echo long > /long", self.ran(again))
+        self.assertIn("RUN test -e /input", self.ran(again))
+
+    def test_failed_platform_does_not_keep_the_other_from_being_saved(self):
+        cache = self.path("cache")
+        text = "FROM %s\nARG TARGETARCH\nRUN echo $TARGETARCH > /arch\nRUN test $TARGETARCH = amd64\n" % self.base
+        self.run_build(self.context(text), "--cache-to", "type=local,dest=" + cache, "--keep-going", platforms=BOTH,
+                       root=self.machine(), expect=1)
+        again = self.run_build(self.context(text), "--cache-from", "type=local,src=" + cache, root=self.machine())
+        self.assertEqual([], self.ran(again))
+
+    def test_cancelled_build_saves_what_it_finished(self):
+        cache = self.path("cache")
+        process = None
+        gate = self.gate(lambda: process.send_signal(signal.SIGTERM))
+        text = "FROM %s\nRUN echo long > /long\nRUN --network=host wget -q -O - http://%s/ && sleep 600\n" % (self.base, gate.host)
+        process = self.start("build", "--allow", "network.host", "--cache-to", "type=local,dest=" + cache,
+                             self.context(text), root=self.machine())
+        _, err = process.communicate(timeout=120)
+        self.assertEqual(130, process.returncode, err)
+        again = self.run_build(self.context("FROM %s\nRUN echo long > /long\n" % self.base), "--cache-from",
+                               "type=local,src=" + cache, root=self.machine())
+        self.assertEqual([], self.ran(again))
+
+    def unusable(self, source, said):
+        """The build goes on without that cache and says so in one line; a required one is an error."""
+        result = self.run_build(self.steps(), "--cache-from", source, root=self.machine())
+        lines = [line for line in result.err.splitlines() if "going on without it" in line]
+        self.assertEqual(1, len(lines), result)
+        self.assertIn(said, lines[0])
+        self.assertIn("RUN echo last > /last", self.ran(result))
+        refused = self.run_build(self.steps(), "--cache-from", source + ",required=true", root=self.machine(), expect=3)
+        self.assertIn(said, refused.err.split("ERROR: ", 1)[1])
+
+    def test_what_is_no_cache(self):
+        host = self.backend.host
+        self.unusable("type=registry,ref=%s/none:1" % host, "is not there")
+        self.unusable("type=registry,ref=" + self.base, "is an image without a cache")
+        self.unusable("type=local,src=" + self.path("nowhere"), "is not there")
+        closed = self.proxy(lambda method, path: (403, {}, b'{"errors":[{"code":"DENIED","message":"not for you"}]}'))
+        self.unusable("type=registry,ref=%s/cache:1" % closed.host, "not for you")
+
+    def write_manifest(self, directory, config_type, config):
+        """A cache in a directory, as somebody else would write it."""
+        blobs = os.path.join(directory, "blobs", "sha256")
+        os.makedirs(blobs)
+
+        def put(data):
+            digest = hashlib.sha256(data).hexdigest()
+            with open(os.path.join(blobs, digest), "wb") as file:
+                file.write(data)
+            return {"digest": "sha256:" + digest, "size": len(data)}
+
+        manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                    "config": {"mediaType": config_type, **put(config)}, "layers": []}
+        entry = {"mediaType": manifest["mediaType"], **put(json.dumps(manifest).encode()),
+                 "annotations": {"org.opencontainers.image.ref.name": "latest"}}
+        with open(os.path.join(directory, "index.json"), "w") as file:
+            json.dump({"schemaVersion": 2, "manifests": [entry]}, file)
+        return directory
+
+    def test_caches_of_others(self):
+        kind = "application/vnd.buildkit.cacheconfig.v"
+        self.unusable("type=local,src=" + self.write_manifest(self.path("newer"), kind + "1", b"{}"), "newer version")
+        self.unusable("type=local,src=" + self.write_manifest(self.path("corrupt"), kind + "0", b'{"layers":[{}]}'), "is damaged")
+        # What cannot be understood is not overwritten.
+        refused = self.run_build(self.steps(), "--cache-to", "type=local,dest=" + self.path("newer"), root=self.machine(),
+                                 expect=3)
+        self.assertIn("cannot be added to", refused.err)
+        ignored = self.run_build(self.steps(), "--cache-to", "type=local,ignore-error=true,dest=" + self.path("newer"),
+                                 root=self.machine())
+        self.assertIn("cannot be added to", ignored.err)
+
+    def test_missing_layer(self):
+        cache = self.path("cache")
+        self.run_build(self.steps(), "--cache-to", "type=local,mode=max,dest=" + cache, root=self.machine())
+        manifest = self.blob(cache, self.read_json(cache, "index.json")["manifests"][0]["digest"])
+        for layer in manifest["layers"]:
+            os.remove(self.blob_path(cache, layer["digest"]))
+        out, lost = self.path("out"), self.machine()
+        result = self.run_build(self.steps(), "--cache-from", "type=local,src=" + cache, "-o", out, root=lost)
+        self.assertEqual(1, result.err.count("going on without it"), result)
+        self.assertEqual("built\nhello\n", self.read(out, "built"))
+        self.check_store(root=lost)
+        self.run_build(self.steps(), "--cache-from", "type=local,required=true,src=" + cache, "-o", self.path("other"),
+                       root=self.machine(), expect=3)
+
+    def test_registry_that_dies_in_the_middle(self):
+        ref = "%s/cache:dying"
+        self.run_build(self.steps(), "--cache-to", "type=registry,mode=max,ref=" + ref % self.backend.host, root=self.machine())
+        layers = {entry["digest"] for entry in self.manifest(ref % self.backend.host)["layers"]}
+        proxy = self.proxy(lambda method, path: (404, {}, b"") if any(layer in path for layer in layers) else None)
+        out = self.path("out")
+        result = self.run_build(self.steps(), "--cache-from", ref % proxy.host, "-o", out, root=self.machine())
+        self.assertEqual(1, result.err.count("going on without it"), result)
+        self.assertEqual("last\n", self.read(out, "last"))
+
+    def test_own_image_is_not_overwritten(self):
+        name = self.backend.host + "/app-kept:1"
+        refused = self.run_build(self.steps(), "-t", name, "--push", "--cache-to", name, root=self.machine(), expect=3)
+        self.assertIn("is an image", refused.err)
+
+
+if __name__ == "__main__":
+    main()
