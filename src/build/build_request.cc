@@ -176,8 +176,14 @@ std::string publish_name(const PreparedRequest& prepared) {
 }
 
 /// After a cancellation, too: what ends that is a second signal.
-void save_to_caches(CacheExports& exports, BuildRun& run, bool succeeded, const std::stop_token& stop) {
+void save_to_caches(CacheExports& exports, BuildRun& run, bool succeeded, ProgressSink& progress,
+                    const std::stop_token& stop) {
   if (exports.empty()) return;
+  if (stop.stop_requested())
+    progress.emit(Warned{.message = "saving the finished steps to the caches; interrupt again to end at once",
+                         .rule = {},
+                         .description = {},
+                         .where = {}});
   const auto after = succeeded ? CacheExports::After::Success : CacheExports::After::Failure;
   exports.run(run.finished_steps(), after, stop.stop_requested() ? std::stop_token{} : stop);
 }
@@ -285,7 +291,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   env.store.file_digests().flush();
 
   // What is finished is saved for the next build, whatever became of this one.
-  save_to_caches(exports, run, published.has_value(), stop);
+  save_to_caches(exports, run, published.has_value(), env.progress, stop);
   run.throw_first_failure(env.log_tail);
   if (!published) throw Cancelled{};
 

@@ -39,6 +39,13 @@ TEST_F(RootImage, IsFollowedThroughEarlierActionsOfOneOperation) {
   EXPECT_EQ(root_of(files)->digest, base);
 }
 
+TEST_F(RootImage, LayersStandOnWhatIsChangedAndOnAllThatIsMerged) {
+  const Digest base = image("base"), tools = image("tools");
+  EXPECT_EQ(layer_inputs(graph_.at(run(tools, base)).op), std::vector<int>{1});
+  EXPECT_EQ(layer_inputs(graph_.at(add({base, tools}, MergeOp{})).op), (std::vector<int>{0, 1}));
+  EXPECT_TRUE(layer_inputs(graph_.at(base).op).empty());
+}
+
 TEST_F(RootImage, IsTheLowestOfMergedTrees) {
   const Digest base = image("base");
   EXPECT_EQ(root_of(add({base, image("other")}, MergeOp{}))->digest, base);

@@ -58,6 +58,16 @@ TEST(ImageConfig, ReadsBackWhatItWrote) {
   EXPECT_EQ(to_json(back.value), back.raw);
 }
 
+TEST(ImageConfig, InlineCacheIsWrittenAndDoesNotComeBackWithTheConfig) {
+  ImageConfig config = full_config();
+  config.inline_cache = R"([{"digest":"x"}])";
+  const std::string text = to_json(config);
+  EXPECT_THAT(text, HasSubstr(R"("moby.buildkit.cache.v0":"W3siZGlnZXN0IjoieCJ9XQ==")"));
+  EXPECT_EQ(inline_cache_of(text), config.inline_cache);
+  EXPECT_EQ(parse_image_config(text).value.inline_cache, "") << "an image on top of this one is another";
+  EXPECT_EQ(inline_cache_of(to_json(full_config())), "");
+}
+
 TEST(ImageConfig, EmptyOneStillHasRootfs) {
   EXPECT_EQ(to_json(ImageConfig{.platform = Platform::parse("linux/amd64")}),
             R"({"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[]}})");
