@@ -1,28 +1,16 @@
 #include "graph/codec.h"
 
 #include <google/protobuf/arena.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <array>
 
-#include "base/error.h"
 #include "base/strings.h"
+#include "graph/wire.h"
 #include "llb.pb.h"
 
 namespace slipway {
 
 namespace {
-
-// protobuf's maps have no order of their own; a digest needs one.
-std::string serialise(const google::protobuf::MessageLite& message) {
-  std::string bytes(message.ByteSizeLong(), '\0');
-  google::protobuf::io::ArrayOutputStream stream(bytes.data(), static_cast<int>(bytes.size()));
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeWithCachedSizes(&coded);
-  return bytes;
-}
 
 template <class... Ts>
 struct Overloaded : Ts... {
@@ -31,8 +19,6 @@ struct Overloaded : Ts... {
 // Written out for compilers that do not deduce it yet: the fuzzer is built by an older clang.
 template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
-
-// ---- typed -> wire ----
 
 void put_user(const std::string& user, int input, llb::UserOpt* out) {
   if (const auto number = parse_unsigned(user); number && *number <= 0xffffffffU) {
@@ -51,7 +37,10 @@ void put_owner(const std::optional<Owner>& owner, int base, Message* message) {
   if (!owner->group.empty()) put_user(owner->group, base, out->mutable_group());
 }
 
-void put_action(const FileAction& action, llb::FileAction* out) {
+std::int64_t wire_time(const Timestamp& timestamp) { return timestamp.value_or(kNoTimestamp); }
+
+/// `users`: the tree whose users the names of owners are.
+void put_action(const FileAction& action, int users, llb::FileAction* out) {
   out->set_secondary_input(kNoInput);
   std::visit(Overloaded{
                  [&](const CopyAction& copy) {
@@ -60,16 +49,17 @@ void put_action(const FileAction& action, llb::FileAction* out) {
                    llb::Copy* to = out->mutable_copy();
                    to->set_src(copy.src);
                    to->set_dest(copy.dest);
-                   put_owner(copy.owner, copy.base, to);
+                   put_owner(copy.owner, users, to);
                    to->set_mode(copy.mode ? static_cast<std::int32_t>(*copy.mode) : -1);
                    to->set_follow_symlink(copy.follow_symlink);
                    to->set_dir_copy_contents(copy.copy_dir_contents);
                    to->set_create_dest_path(copy.create_dest_path);
                    to->set_allow_wildcard(copy.allow_wildcard);
                    to->set_allow_empty_wildcard(copy.allow_empty_wildcard);
-                   to->set_timestamp(-1);
+                   to->set_timestamp(wire_time(copy.timestamp));
                    to->set_mode_str(copy.mode_change);
                    to->set_attempt_unpack(copy.attempt_unpack);
+                   to->set_always_replace_existing_dest_paths(copy.always_replace);
                    for (const std::string& pattern : copy.include) to->add_include_patterns(pattern);
                    for (const std::string& pattern : copy.exclude) to->add_exclude_patterns(pattern);
                    for (const std::string& path : copy.required) to->add_required_paths(path);
@@ -80,8 +70,8 @@ void put_action(const FileAction& action, llb::FileAction* out) {
                    to->set_path(mkdir.path);
                    to->set_mode(static_cast<std::int32_t>(mkdir.mode));
                    to->set_make_parents(mkdir.make_parents);
-                   put_owner(mkdir.owner, mkdir.base, to);
-                   to->set_timestamp(-1);
+                   put_owner(mkdir.owner, users, to);
+                   to->set_timestamp(wire_time(mkdir.timestamp));
                  },
                  [&](const MkfileAction& mkfile) {
                    out->set_input(mkfile.base);
@@ -89,8 +79,8 @@ void put_action(const FileAction& action, llb::FileAction* out) {
                    to->set_path(mkfile.path);
                    to->set_mode(static_cast<std::int32_t>(mkfile.mode));
                    to->set_data(mkfile.data);
-                   put_owner(mkfile.owner, mkfile.base, to);
-                   to->set_timestamp(-1);
+                   put_owner(mkfile.owner, users, to);
+                   to->set_timestamp(wire_time(mkfile.timestamp));
                  },
                  [&](const RmAction& rm) {
                    out->set_input(rm.base);
@@ -98,6 +88,14 @@ void put_action(const FileAction& action, llb::FileAction* out) {
                    to->set_path(rm.path);
                    to->set_allow_not_found(rm.allow_not_found);
                    to->set_allow_wildcard(rm.allow_wildcard);
+                 },
+                 [&](const SymlinkAction& link) {
+                   out->set_input(link.base);
+                   llb::Symlink* to = out->mutable_symlink();
+                   to->set_old_path(link.target);
+                   to->set_new_path(link.path);
+                   put_owner(link.owner, users, to);
+                   to->set_timestamp(wire_time(link.timestamp));
                  },
              },
              action);
@@ -123,7 +121,10 @@ void put_mount(const Mount& mount, llb::Mount* to) {
     to->mutable_cache()->set_id(mount.cache->id);
     to->mutable_cache()->set_sharing(static_cast<std::int32_t>(mount.cache->sharing));
   }
-  if (mount.tmpfs_size != 0) to->mutable_tmpfs()->set_size(mount.tmpfs_size);
+  if (mount.type == MountType::Tmpfs || mount.tmpfs_size != 0)
+    to->mutable_tmpfs()->set_size(mount.tmpfs_size);
+  to->set_result_id(mount.result_id);
+  to->set_content_cache(static_cast<std::int32_t>(mount.content_cache));
 }
 
 void put_exec(const ExecOp& exec, llb::ExecOp* out) {
@@ -152,6 +153,9 @@ void put_exec(const ExecOp& exec, llb::ExecOp* out) {
     to->set_soft(limit.soft);
     to->set_hard(limit.hard);
   }
+  meta->set_cgroup_parent(exec.cgroup_parent);
+  meta->set_remove_mount_stubs_recursive(exec.remove_mount_stubs);
+  for (const int code : exec.valid_exit_codes) meta->add_valid_exit_codes(code);
   for (const Mount& mount : exec.mounts) put_mount(mount, out->add_mounts());
   out->set_network(static_cast<std::int32_t>(exec.network));
   out->set_security(static_cast<std::int32_t>(exec.security));
@@ -168,134 +172,36 @@ void put_exec(const ExecOp& exec, llb::ExecOp* out) {
   }
 }
 
-void put_file(const FileOp& file, llb::FileOp* out) {
+void put_file(const FileOp& file, std::size_t inputs, llb::FileOp* out) {
+  std::vector<int> first;
   for (std::size_t i = 0; i < file.actions.size(); ++i) {
     llb::FileAction* action = out->add_actions();
-    put_action(file.actions[i], action);
+    first.push_back(first_tree(base_of(file.actions[i]), inputs, first));
+    put_action(file.actions[i], first.back(), action);
     // Only the last action's tree leaves the op.
     action->set_output(i + 1 == file.actions.size() ? 0 : kNoOutput);
   }
 }
 
-// ---- wire -> typed ----
-
-std::string get_user(const llb::UserOpt& user) {
-  return user.has_by_name() ? user.by_name().name() : std::to_string(user.by_id());
-}
-
-template <class Message>
-std::optional<Owner> get_owner(const Message& message) {
-  if (!message.has_owner()) return std::nullopt;
-  Owner owner{.user = get_user(message.owner().user()), .group = {}};
-  if (message.owner().has_group()) owner.group = get_user(message.owner().group());
-  return owner;
-}
-
-FileAction get_action(const llb::FileAction& in) {
-  const int base = static_cast<int>(in.input());
-  switch (in.action_case()) {
-    case llb::FileAction::kCopy: {
-      const llb::Copy& copy = in.copy();
-      CopyAction out{.base = base,
-                     .from = static_cast<int>(in.secondary_input()),
-                     .src = copy.src(),
-                     .dest = copy.dest()};
-      out.owner = get_owner(copy);
-      if (copy.mode() >= 0) out.mode = static_cast<unsigned>(copy.mode());
-      out.follow_symlink = copy.follow_symlink();
-      out.copy_dir_contents = copy.dir_copy_contents();
-      out.create_dest_path = copy.create_dest_path();
-      out.allow_wildcard = copy.allow_wildcard();
-      out.allow_empty_wildcard = copy.allow_empty_wildcard();
-      out.mode_change = copy.mode_str();
-      out.attempt_unpack = copy.attempt_unpack();
-      out.include.assign(copy.include_patterns().begin(), copy.include_patterns().end());
-      out.exclude.assign(copy.exclude_patterns().begin(), copy.exclude_patterns().end());
-      out.required.assign(copy.required_paths().begin(), copy.required_paths().end());
-      return out;
-    }
-    case llb::FileAction::kMkdir:
-      return MkdirAction{.base = base,
-                         .path = in.mkdir().path(),
-                         .mode = static_cast<unsigned>(in.mkdir().mode()),
-                         .make_parents = in.mkdir().make_parents(),
-                         .owner = get_owner(in.mkdir())};
-    case llb::FileAction::kMkfile:
-      return MkfileAction{.base = base,
-                          .path = in.mkfile().path(),
-                          .mode = static_cast<unsigned>(in.mkfile().mode()),
-                          .data = in.mkfile().data(),
-                          .owner = get_owner(in.mkfile())};
-    case llb::FileAction::kRm:
-      return RmAction{.base = base,
-                      .path = in.rm().path(),
-                      .allow_not_found = in.rm().allow_not_found(),
-                      .allow_wildcard = in.rm().allow_wildcard()};
-    case llb::FileAction::ACTION_NOT_SET:
-      break;
+void put_frame(const Op& op, llb::Op& out) {
+  for (const Input& input : op.inputs) {
+    llb::Input* to = out.add_inputs();
+    to->set_digest(input.vertex.str());
+    to->set_index(input.index);
   }
-  throw InvalidInput("a file operation of a kind that slipway does not know");
-}
-
-/// SecretMount or SshMount: the same fields.
-template <class Access, class Message>
-Access get_access(const Message& in) {
-  return {.id = in.id(), .uid = in.uid(), .gid = in.gid(), .mode = in.mode(), .optional = in.optional()};
-}
-
-Mount get_mount(const llb::Mount& in) {
-  if (in.mount_type() < 0 || in.mount_type() > 4)
-    throw InvalidInput(concat("mount type ", in.mount_type(), " is unknown"));
-  Mount mount{.type = static_cast<MountType>(in.mount_type()),
-              .input = static_cast<int>(in.input()),
-              .selector = in.selector(),
-              .dest = in.dest(),
-              .output = static_cast<int>(in.output()),
-              .readonly = in.readonly()};
-  if (in.has_secret()) mount.secret = get_access<SecretMount>(in.secret());
-  if (in.has_ssh()) mount.ssh = get_access<SshMount>(in.ssh());
-  if (in.has_cache()) {
-    if (in.cache().sharing() < 0 || in.cache().sharing() > 2)
-      throw InvalidInput(concat("cache sharing ", in.cache().sharing(), " is unknown"));
-    mount.cache =
-        CacheMount{.id = in.cache().id(), .sharing = static_cast<CacheSharing>(in.cache().sharing())};
+  if (op.platform) {
+    out.mutable_platform()->set_architecture(op.platform->architecture());
+    out.mutable_platform()->set_os(op.platform->os());
+    out.mutable_platform()->set_variant(op.platform->variant());
+    out.mutable_platform()->set_os_version(op.platform->os_version());
   }
-  if (in.has_tmpfs()) mount.tmpfs_size = in.tmpfs().size();
-  return mount;
-}
-
-ExecOp get_exec(const llb::ExecOp& in) {
-  if (in.security() < 0 || in.security() > 1)
-    throw InvalidInput(concat("security mode ", in.security(), " is unknown"));
-  if (in.network() < 0 || in.network() > 2)
-    throw InvalidInput(concat("network mode ", in.network(), " is unknown"));
-  ExecOp exec;
-  exec.args.assign(in.meta().args().begin(), in.meta().args().end());
-  exec.env.assign(in.meta().env().begin(), in.meta().env().end());
-  exec.cwd = in.meta().cwd();
-  exec.user = in.meta().user();
-  exec.hostname = in.meta().hostname();
-  if (in.meta().has_proxy_env()) {
-    const llb::ProxyEnv& proxy = in.meta().proxy_env();
-    exec.proxy = ProxyEnv{proxy.http_proxy(), proxy.https_proxy(), proxy.ftp_proxy(), proxy.no_proxy(),
-                          proxy.all_proxy()};
+  if (op.constraints) {
+    llb::Constraints* to = out.mutable_constraints();
+    for (const std::string& filter : *op.constraints) to->add_filter(filter);
   }
-  for (const llb::HostIp& host : in.meta().extra_hosts())
-    exec.extra_hosts.push_back({.host = host.host(), .address = host.ip()});
-  for (const llb::Ulimit& limit : in.meta().ulimit())
-    exec.ulimits.push_back({.name = limit.name(), .soft = limit.soft(), .hard = limit.hard()});
-  for (const llb::Mount& mount : in.mounts()) exec.mounts.push_back(get_mount(mount));
-  for (const llb::SecretEnv& secret : in.secretenv())
-    exec.secret_env.push_back({.id = secret.id(), .name = secret.name(), .optional = secret.optional()});
-  exec.network = static_cast<NetworkMode>(in.network());
-  exec.security = static_cast<SecurityMode>(in.security());
-  for (const llb::CdiDevice& device : in.cdi_devices())
-    exec.devices.push_back({.name = device.name(), .optional = device.optional()});
-  return exec;
 }
 
-void put_op(const Op& op, llb::Op& out) {
-  for (const Input& input : op.inputs) out.add_inputs()->set_digest(input.vertex.str());
+void put_body(const Op& op, llb::Op& out) {
   std::visit(Overloaded{
                  [&](const SourceOp& source) {
                    out.mutable_source()->set_identifier(source.identifier);
@@ -303,19 +209,18 @@ void put_op(const Op& op, llb::Op& out) {
                      (*out.mutable_source()->mutable_attrs())[key] = value;
                  },
                  [&](const ExecOp& exec) { put_exec(exec, out.mutable_exec()); },
-                 [&](const FileOp& file) { put_file(file, out.mutable_file()); },
+                 [&](const FileOp& file) { put_file(file, op.inputs.size(), out.mutable_file()); },
                  [&](const MergeOp&) {
+                   out.mutable_merge();
                    for (std::size_t i = 0; i < op.inputs.size(); ++i)
                      out.mutable_merge()->add_inputs()->set_input(static_cast<std::int64_t>(i));
                  },
+                 [&](const DiffOp& diff) {
+                   out.mutable_diff()->mutable_lower()->set_input(diff.lower);
+                   out.mutable_diff()->mutable_upper()->set_input(diff.upper);
+                 },
              },
              op.what);
-  if (op.platform) {
-    out.mutable_platform()->set_architecture(op.platform->architecture());
-    out.mutable_platform()->set_os(op.platform->os());
-    out.mutable_platform()->set_variant(op.platform->variant());
-    out.mutable_platform()->set_os_version(op.platform->os_version());
-  }
 }
 
 }  // namespace
@@ -327,62 +232,13 @@ std::string encode_op(const Op& op) {
   in_room.initial_block = room.data();
   in_room.initial_block_size = room.size();
   google::protobuf::Arena arena(in_room);
-  llb::Op* out = google::protobuf::Arena::CreateMessage<llb::Op>(&arena);
-  put_op(op, *out);
-  return serialise(*out);
-}
-
-Op decode_op(std::string_view bytes) {
-  llb::Op in;
-  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    throw InvalidInput("not an LLB operation");
-  Op op{.inputs = {}, .what = SourceOp{}, .platform = {}};
-  for (const llb::Input& input : in.inputs()) {
-    if (input.index() != 0) throw InvalidInput("an operation with more than one result");
-    op.inputs.push_back({Digest::parse(input.digest())});
-  }
-  switch (in.op_case()) {
-    case llb::Op::kSource:
-      op.what = SourceOp{.identifier = in.source().identifier(),
-                         .attrs = {in.source().attrs().begin(), in.source().attrs().end()}};
-      break;
-    case llb::Op::kExec:
-      op.what = get_exec(in.exec());
-      break;
-    case llb::Op::kFile: {
-      FileOp file;
-      for (const llb::FileAction& action : in.file().actions()) file.actions.push_back(get_action(action));
-      op.what = std::move(file);
-      break;
-    }
-    case llb::Op::kMerge:
-      for (int i = 0; i < in.merge().inputs_size(); ++i)
-        if (in.merge().inputs(i).input() != i)
-          throw InvalidInput("a merge that does not take its inputs in order");
-      op.what = MergeOp{};
-      break;
-    case llb::Op::OP_NOT_SET:
-      throw InvalidInput("an operation of a kind that slipway does not know");
-  }
-  if (in.has_platform())
-    op.platform = Platform::from_fields(in.platform().os(), in.platform().architecture(),
-                                        in.platform().variant(), in.platform().os_version());
-  return op;
-}
-
-std::string encode_definition(const Graph& graph, const Digest& result) {
-  llb::Definition definition;
-  for (const Digest& digest : graph.reachable_from({result})) {
-    const Vertex& vertex = graph.at(digest);
-    definition.add_def(encode_op(vertex.op));
-    llb::OpMetadata& metadata = (*definition.mutable_metadata())[digest.str()];
-    metadata.set_ignore_cache(vertex.info.ignore_cache);
-    (*metadata.mutable_description())["llb.customname"] = vertex.info.name;
-  }
-  llb::Op end;
-  end.add_inputs()->set_digest(result.str());
-  definition.add_def(serialise(end));
-  return serialise(definition);
+  // BuildKit writes what kind of operation it is last, whatever its field number: equal ops have equal
+  // digests.
+  llb::Op* frame = google::protobuf::Arena::CreateMessage<llb::Op>(&arena);
+  llb::Op* body = google::protobuf::Arena::CreateMessage<llb::Op>(&arena);
+  put_frame(op, *frame);
+  put_body(op, *body);
+  return serialise(*frame) + serialise(*body);
 }
 
 }  // namespace slipway

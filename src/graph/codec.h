@@ -4,17 +4,15 @@
 #include <string>
 #include <string_view>
 
-#include "graph/graph.h"
 #include "graph/ops.h"
 
 namespace slipway {
 
 /// Bytes of one pb.Op. Equal ops give equal bytes.
 std::string encode_op(const Op& op);
-/// Throws InvalidInput for bytes that are no pb.Op, or an op that slipway does not know.
+/// What encode_op() gives comes back as it was; bytes that others made need not be those that encode_op()
+/// gives for the same op. Throws InvalidInput for bytes that are no pb.Op, for an op or a field that slipway
+/// does not know, and for an index of what is not there.
 Op decode_op(std::string_view bytes);
-
-/// A pb.Definition of everything `result` needs, ending in the op without a body that points at it.
-std::string encode_definition(const Graph& graph, const Digest& result);
 
 }  // namespace slipway

@@ -8,14 +8,32 @@
 
 namespace slipway {
 
+std::string Vertex::bytes() const { return received.empty() ? encode_op(op) : received; }
+
 Digest Graph::add(Op op, VertexInfo info, const std::optional<Platform>& lane) {
+  const Digest digest = Digest::of(encode_op(op));
+  return insert(digest, std::move(op), {}, std::move(info), lane);
+}
+
+Digest Graph::add_received(Op op, std::string_view bytes, VertexInfo info,
+                           const std::optional<Platform>& lane) {
+  const bool is_ours = encode_op(op) == bytes;
+  return insert(Digest::of(bytes), std::move(op), is_ours ? std::string_view() : bytes, std::move(info),
+                lane);
+}
+
+Digest Graph::insert(const Digest& digest, Op op, std::string_view received, VertexInfo info,
+                     const std::optional<Platform>& lane) {
   for (const Input& input : op.inputs)
     SLIPWAY_CHECK(contains(input.vertex), "inputs are added before their users");
-  const Digest digest = Digest::of(encode_op(op));
   auto found = by_digest_.find(digest);
   if (found == by_digest_.end()) {
     found = by_digest_.emplace(digest, vertices_.size()).first;
-    vertices_.push_back({.digest = digest, .op = std::move(op), .info = std::move(info), .lanes = {}});
+    vertices_.push_back({.digest = digest,
+                         .op = std::move(op),
+                         .info = std::move(info),
+                         .lanes = {},
+                         .received = std::string(received)});
   }
   if (lane) {
     std::vector<Platform>& lanes = vertices_[found->second].lanes;

@@ -4,6 +4,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -26,6 +27,10 @@ struct Vertex {
   Op op;
   VertexInfo info;
   std::vector<Platform> lanes;  ///< the target platforms that need it, in the order they asked
+  std::string received;         ///< the op's bytes, if they are others than encode_op() gives
+
+  /// What the digest is of.
+  std::string bytes() const;
 };
 
 /// Vertices in topological order (inputs first). Not thread-safe; built by one thread, then read only.
@@ -35,6 +40,9 @@ class Graph {
   /// The inputs must be in the graph. Returns the digest.
   Digest add(Op op, VertexInfo info, const std::optional<Platform>& lane);
 
+  /// The same for an op that was read from `bytes`, which the digest is then of.
+  Digest add_received(Op op, std::string_view bytes, VertexInfo info, const std::optional<Platform>& lane);
+
   const std::deque<Vertex>& vertices() const { return vertices_; }
   const Vertex& at(const Digest& digest) const;  ///< aborts if absent: a bug
   bool contains(const Digest& digest) const { return by_digest_.contains(digest); }
@@ -43,6 +51,9 @@ class Graph {
   std::vector<Digest> reachable_from(const std::vector<Digest>& roots) const;
 
  private:
+  Digest insert(const Digest& digest, Op op, std::string_view received, VertexInfo info,
+                const std::optional<Platform>& lane);
+
   std::deque<Vertex> vertices_;  ///< a large graph grows without moving its ops
   std::unordered_map<Digest, std::size_t> by_digest_;
 };

@@ -62,6 +62,9 @@ struct CacheMount {
   bool operator==(const CacheMount&) const = default;
 };
 
+/// Whether what is read through a mount may stand for its input in a key; a hint.
+enum class ContentCache { Default = 0, On = 1, Off = 2 };
+
 struct Mount {
   MountType type = MountType::Bind;
   int input = kNoInput;    ///< index into the vertex's inputs, kNoInput for an empty tree
@@ -73,6 +76,8 @@ struct Mount {
   std::optional<SshMount> ssh;        ///< set if type is Ssh
   std::optional<CacheMount> cache;    ///< set if type is Cache
   std::int64_t tmpfs_size = 0;        ///< bytes, of a Tmpfs; 0: no limit of its own
+  std::string result_id;              ///< for caches that others fill; says nothing here
+  ContentCache content_cache = ContentCache::Default;
   bool operator==(const Mount&) const = default;
 };
 
@@ -127,6 +132,9 @@ struct ExecOp {
   std::optional<ProxyEnv> proxy;
   std::vector<ExtraHost> extra_hosts;
   std::vector<Ulimit> ulimits;
+  std::string cgroup_parent;          ///< no step of slipway's can have one
+  bool remove_mount_stubs = false;    ///< the directories that lead to places of mounts go with them
+  std::vector<int> valid_exit_codes;  ///< empty: 0
   bool operator==(const ExecOp&) const = default;
 };
 
@@ -137,6 +145,9 @@ struct Owner {
       group;  ///< name or number; empty group: the user's own if user is a name, else the same number
   bool operator==(const Owner&) const = default;
 };
+
+/// What is made gets this time, in nanoseconds since the epoch; absent: its own, or now.
+using Timestamp = std::optional<std::int64_t>;
 
 /// In an action, index < number of vertex inputs is an input; index - number of inputs is an earlier action
 /// of the same op; kNoInput is an empty tree.
@@ -160,6 +171,8 @@ struct CopyAction {
   std::vector<std::string> include;   ///< relative to src; empty: everything
   std::vector<std::string> exclude;   ///< relative to src
   std::vector<std::string> required;  ///< relative to src: each must select something
+  bool always_replace = false;        ///< what is in the way is removed first; no step of slipway's does that
+  Timestamp timestamp;
   bool operator==(const CopyAction&) const = default;
 };
 struct MkdirAction {
@@ -168,6 +181,7 @@ struct MkdirAction {
   unsigned mode = 0755;
   bool make_parents = true;
   std::optional<Owner> owner;
+  Timestamp timestamp;
   bool operator==(const MkdirAction&) const = default;
 };
 struct MkfileAction {
@@ -176,6 +190,7 @@ struct MkfileAction {
   unsigned mode = 0644;
   std::string data;
   std::optional<Owner> owner;
+  Timestamp timestamp;
   bool operator==(const MkfileAction&) const = default;
 };
 struct RmAction {
@@ -185,7 +200,15 @@ struct RmAction {
   bool allow_wildcard = false;
   bool operator==(const RmAction&) const = default;
 };
-using FileAction = std::variant<CopyAction, MkdirAction, MkfileAction, RmAction>;
+/// A symbolic link at `path`; what it says may be anything.
+struct SymlinkAction {
+  int base = kNoInput;
+  std::string target, path;
+  std::optional<Owner> owner;
+  Timestamp timestamp;
+  bool operator==(const SymlinkAction&) const = default;
+};
+using FileAction = std::variant<CopyAction, MkdirAction, MkfileAction, RmAction, SymlinkAction>;
 
 /// Actions in order; the result of the last is the result of the vertex.
 struct FileOp {
@@ -199,18 +222,28 @@ struct MergeOp {
   bool operator==(const MergeOp&) const = default;
 };
 
-/// An edge to another vertex (every op here has one output, index 0).
+/// What `upper` changes of `lower`: a tree with what is new or other, and, where it is merged over others,
+/// the deletions too. kNoInput is an empty tree.
+struct DiffOp {
+  int lower = kNoInput, upper = kNoInput;
+  bool operator==(const DiffOp&) const = default;
+};
+
+/// An edge to another vertex. slipway's own ops have one output; of others, only one is ever used.
 struct Input {
   Digest vertex;
+  int index = 0;  ///< which of its outputs
   bool operator==(const Input&) const = default;
 };
 
 struct Op {
   std::vector<Input> inputs;
-  std::variant<SourceOp, ExecOp, FileOp, MergeOp> what;
+  std::variant<SourceOp, ExecOp, FileOp, MergeOp, DiffOp> what;
   /// Set where the result depends on it: Exec and image sources. File ops and local sources have none, which
   /// is why equal ones of two platforms are one vertex.
   std::optional<Platform> platform;
+  /// Filters on who may run it, if the op says anything of them.
+  std::optional<std::vector<std::string>> constraints = {};
 };
 
 }  // namespace slipway
