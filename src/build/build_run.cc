@@ -146,7 +146,8 @@ void BuildRun::run_vertex(const Step& step, std::stop_token stop) {
   for (const Input& input : vertex.op.inputs) inputs.push_back(at_hand(input.vertex, stop));
   const auto begin = std::chrono::steady_clock::now();
   VertexResult result = node_.run(vertex, inputs, stop);
-  if (result.snapshot && (is_remote_source(vertex.op) || !std::holds_alternative<SourceOp>(vertex.op.what)))
+  if (result.snapshot && result.lasting &&
+      (is_remote_source(vertex.op) || !std::holds_alternative<SourceOp>(vertex.op.what)))
     store_.results().put(keys_.at(vertex.digest), *result.snapshot, vertex.info.name);
   auto state = state_.lock();
   state->results[vertex.digest] = std::move(result);

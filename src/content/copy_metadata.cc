@@ -39,7 +39,8 @@ void CopyMetadata::finish_special(const CopyPlace& place, const TreeEntry& entry
   own(place, entry.status);
   if (!entry.is_link() && ::fchmodat(place.directory, place.name.c_str(), mode_for(entry.status), 0) != 0)
     throw SystemError(errno, "chmod", place.shown);
-  const struct timespec times[2] = {entry.status.st_mtim, entry.status.st_mtim};
+  const struct timespec time = options_.mtime.value_or(entry.status.st_mtim);
+  const struct timespec times[2] = {time, time};
   if (::utimensat(place.directory, place.name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
     throw SystemError(errno, "set times of", place.shown);
 }
@@ -48,8 +49,9 @@ void CopyMetadata::take_mode(int fd, const CopyPlace& place, const TreeEntry& en
   if (::fchmod(fd, entry.status.st_mode & 07777) != 0) throw SystemError(errno, "chmod", place.shown);
 }
 
-void CopyMetadata::take_times(int fd, const CopyPlace& place, const TreeEntry& entry) {
-  const struct timespec times[2] = {entry.status.st_mtim, entry.status.st_mtim};
+void CopyMetadata::take_times(int fd, const CopyPlace& place, const TreeEntry& entry) const {
+  const struct timespec time = options_.mtime.value_or(entry.status.st_mtim);
+  const struct timespec times[2] = {time, time};
   if (::futimens(fd, times) != 0) throw SystemError(errno, "set times of", place.shown);
 }
 

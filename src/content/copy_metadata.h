@@ -28,8 +28,8 @@ class CopyMetadata {
   void finish_special(const CopyPlace& place, const TreeEntry& entry) const;
   /// Only the source's permissions, whatever --chmod says.
   static void take_mode(int fd, const CopyPlace& place, const TreeEntry& entry);
-  /// Only the source's times.
-  static void take_times(int fd, const CopyPlace& place, const TreeEntry& entry);
+  /// Only the source's times, or those that are given.
+  void take_times(int fd, const CopyPlace& place, const TreeEntry& entry) const;
 
  private:
   void own(const CopyPlace& place, struct stat from) const;

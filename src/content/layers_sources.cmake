@@ -16,6 +16,7 @@ set(CONTENT_LAYER_SOURCES
   layers.cc
   lower_view.cc
   patterns.cc
+  snapshot_diff.cc
   snapshot_merge.cc
   tar_extract.cc
   tree_copy.cc

@@ -23,16 +23,20 @@
 namespace slipway {
 namespace {
 
-/// Gives all that one snapshot's directory holds, whiteouts and opaque marks too, a second name in another's.
+/// Gives all that one snapshot's directory holds, whiteouts and opaque marks too, a second name in another's;
+/// but for whiteouts of what is not there below: nobody needs them, and overlayfs shows them where it merges
+/// nothing.
 class LinkTree {
  public:
   LinkTree(const std::filesystem::path& from, const std::filesystem::path& to,
            const DirectoryChanged& changed, const std::stop_token& stop)
       : from_(from), to_(to), changed_(changed), stop_(stop) {}
 
-  void run(const LowerDirectory& lower) {
+  /// Returns whether whiteouts were left out.
+  bool run(const LowerDirectory& lower) {
     link_contents(from_.open("", O_RDONLY | O_DIRECTORY).get(), to_.open("", O_RDONLY | O_DIRECTORY).get(),
                   "", lower);
+    return left_out_;
   }
 
  private:
@@ -45,6 +49,8 @@ class LinkTree {
         throw SystemError(errno, "stat", shown);
       if (S_ISDIR(status.st_mode))
         link_directory(from, to, name, shown, status, lower.enter(name));
+      else if (is_whiteout(status) && !lower.find(name))
+        left_out_ = true;
       else
         link_file(from, to, name, shown);
     }
@@ -96,34 +102,53 @@ class LinkTree {
   const RootedDir from_, to_;
   const DirectoryChanged& changed_;
   const std::stop_token& stop_;
+  bool left_out_ = false;
 };
 
-SnapshotId lay_over(Store& store, SnapshotId base, SnapshotId upper, std::int64_t created,
-                    const DirectoryChanged& changed, const std::stop_token& stop) {
+struct LaidOver {
+  SnapshotId id;
+  bool left_out = false;
+};
+
+LaidOver lay_over(Store& store, const std::optional<SnapshotId>& base, SnapshotId upper, std::int64_t created,
+                  const DirectoryChanged& changed, const std::stop_token& stop) {
   SnapshotStore& snapshots = store.snapshots();
+  // What was laid over something itself may lack whiteouts that matter here.
+  const SnapshotId source = store.database().find_layer_source(upper).value_or(upper);
   ActiveSnapshot active = snapshots.prepare_unmounted(base);
-  LinkTree(snapshots.diff_directory(upper), active.upper(), changed, stop)
-      .run(LowerDirectory::root_of(snapshots, base));
+  const bool left_out = LinkTree(snapshots.diff_directory(source), active.upper(), changed, stop)
+                            .run(LowerDirectory::root_of(snapshots, base));
   const SnapshotId id = snapshots.commit(std::move(active), created);
-  store.database().put_layer_source(id, upper);
-  return id;
+  store.database().put_layer_source(id, source);
+  return {.id = id, .left_out = left_out};
 }
 
 }  // namespace
+
+StackedSnapshots stack_snapshots(Store& store, std::optional<SnapshotId> base,
+                                 const std::vector<SnapshotId>& layers, std::int64_t created,
+                                 const DirectoryChanged& changed, std::stop_token stop) {
+  StackedSnapshots stacked{.top = base};
+  std::vector<SnapshotId> made;
+  try {
+    for (const SnapshotId layer : layers) {
+      const LaidOver laid = lay_over(store, stacked.top, layer, created, changed, stop);
+      made.push_back(laid.id);
+      stacked.top = laid.id;
+      stacked.left_out = stacked.left_out || laid.left_out;
+    }
+  } catch (...) {
+    for (; !made.empty(); made.pop_back()) store.snapshots().remove(made.back());
+    throw;
+  }
+  return stacked;
+}
 
 SnapshotId merge_snapshot(Store& store, const std::optional<SnapshotId>& base, SnapshotId upper,
                           std::int64_t created, const DirectoryChanged& changed, std::stop_token stop) {
   const std::vector<SnapshotId> layers = store.snapshots().chain(upper);
   if (!base) return upper;
-  std::vector<SnapshotId> made;
-  try {
-    for (const SnapshotId layer : layers)
-      made.push_back(lay_over(store, made.empty() ? *base : made.back(), layer, created, changed, stop));
-  } catch (...) {
-    for (; !made.empty(); made.pop_back()) store.snapshots().remove(made.back());
-    throw;
-  }
-  return made.back();
+  return *stack_snapshots(store, base, layers, created, changed, std::move(stop)).top;
 }
 
 }  // namespace slipway

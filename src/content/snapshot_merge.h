@@ -6,6 +6,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "content/ids.h"
 
@@ -23,5 +24,15 @@ using DirectoryChanged = std::function<void(const std::string& sentence)>;
 /// not there, SystemError, Cancelled; nothing remains then.
 SnapshotId merge_snapshot(Store& store, const std::optional<SnapshotId>& base, SnapshotId upper,
                           std::int64_t created, const DirectoryChanged& changed, std::stop_token stop);
+
+struct StackedSnapshots {
+  std::optional<SnapshotId> top;  ///< the base if there were no layers
+  bool left_out = false;          ///< whiteouts of what no lower tree has are not in it, but in its layers
+};
+
+/// The same for the changes of `layers` alone, whatever they stand on, on `base` or on nothing.
+StackedSnapshots stack_snapshots(Store& store, std::optional<SnapshotId> base,
+                                 const std::vector<SnapshotId>& layers, std::int64_t created,
+                                 const DirectoryChanged& changed, std::stop_token stop);
 
 }  // namespace slipway

@@ -1,6 +1,7 @@
 #pragma once
 // Copying and digesting parts of trees: what COPY reads, from a context directory or from another snapshot.
 // One selection rule serves both, so what was digested is what is copied.
+#include <ctime>
 #include <functional>
 #include <optional>
 #include <stop_token>
@@ -80,6 +81,8 @@ struct CopyOptions {
   bool attempt_unpack = false;
   /// For directories made on the way (create_dest_path); absent: now.
   std::optional<std::int64_t> made_mtime;
+  /// For all that is copied, in place of the source's time.
+  std::optional<struct timespec> mtime;
 };
 
 /// Copies what is selected into `target`, whose existing links are followed within it only, those that `dest`

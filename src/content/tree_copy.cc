@@ -202,7 +202,7 @@ class TreeCopy {
     const CopyPlace place{.directory = fd, .name = ".", .shown = "/" + level.path};
     switch (level.takes) {
       case Takes::Times:
-        return CopyMetadata::take_times(fd, place, entry);
+        return metadata_.take_times(fd, place, entry);
       case Takes::Mode:
         return CopyMetadata::take_mode(fd, place, entry);
       case Takes::All:

@@ -28,7 +28,7 @@ struct ContextRead {
 struct StepRecord {
   std::string id;                      ///< of its vertex
   std::string name;                    ///< "[linux/arm64 build 2/3] RUN make"
-  std::string kind;                    ///< "run", "files", "merge", "source", "context"
+  std::string kind;                    ///< "run", "files", "merge", "diff", "source", "context"
   std::vector<std::string> platforms;  ///< that need it
   std::string end;                     ///< "cached", "done", "failed", "skipped", "cancelled"; empty: unknown
   double seconds = 0;

@@ -100,6 +100,9 @@ void add_exec(const ExecOp& exec, const std::set<std::string>& args, Parts& part
   for (const ExtraHost& host : exec.extra_hosts) parts.add(concat("host ", host.host), host.address);
   for (const Ulimit& limit : exec.ulimits)
     parts.add(concat("ulimit ", limit.name), concat(limit.soft, ":", limit.hard));
+  std::vector<std::string> codes;
+  for (const int code : exec.valid_exit_codes) codes.push_back(std::to_string(code));
+  parts.add_if("valid exit codes", join(codes, ","));
 }
 
 void add_copy(const std::string& which, const CopyAction& copy, Parts& parts) {
@@ -134,7 +137,18 @@ void add_files(const FileOp& files, Parts& parts) {
       if (file->owner) parts.add(which + "owner", shown(*file->owner));
     } else if (const auto* removed = std::get_if<RmAction>(&action)) {
       parts.add(which + "removed", removed->path);
+    } else if (const auto* link = std::get_if<SymlinkAction>(&action)) {
+      parts.add(which + "link", link->path);
+      parts.add(which + "target", link->target);
+      if (link->owner) parts.add(which + "owner", shown(*link->owner));
     }
+    const Timestamp time = std::visit(
+        [](const auto& any) {
+          if constexpr (requires { any.timestamp; }) return any.timestamp;
+          return Timestamp();
+        },
+        action);
+    if (time) parts.add(which + "time", std::to_string(*time));
   }
 }
 
@@ -155,6 +169,7 @@ std::string kind_of(const Op& op) {
   if (std::holds_alternative<ExecOp>(op.what)) return "run";
   if (std::holds_alternative<FileOp>(op.what)) return "files";
   if (std::holds_alternative<MergeOp>(op.what)) return "merge";
+  if (std::holds_alternative<DiffOp>(op.what)) return "diff";
   return std::get<SourceOp>(op.what).identifier.starts_with("local://") ? "context" : "source";
 }
 

@@ -10,7 +10,7 @@
 
 namespace slipway {
 
-/// "run", "files", "merge", "source", or "context" for a local source.
+/// "run", "files", "merge", "diff", "source", or "context" for a local source.
 std::string kind_of(const Op& op);
 
 /// `args` are the names of the Dockerfile's ARGs: the rest of a step's variables are ENVs. Hidden parts have

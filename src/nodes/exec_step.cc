@@ -299,8 +299,13 @@ void check_same(const Attempt& by_twins, const Attempt& by_emulator, const std::
   throw error;
 }
 
+bool is_success(const ExecOp& exec, int exit_code) {
+  if (exec.valid_exit_codes.empty()) return exit_code == 0;
+  return std::ranges::find(exec.valid_exit_codes, exit_code) != exec.valid_exit_codes.end();
+}
+
 VertexResult commit(const ExecEnvironment& environment, const ExecOp& exec, Attempt attempt) {
-  if (attempt.result.exit_code != 0)
+  if (!is_success(exec, attempt.result.exit_code))
     throw BuildFailed(exit_message(exec, attempt.result, environment.limits));
   return {.snapshot = environment.store.snapshots().commit(std::move(attempt.active), now_seconds()),
           .context = {},

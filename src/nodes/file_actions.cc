@@ -1,5 +1,6 @@
 #include "nodes/file_actions.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +69,17 @@ OwnerIds known_owner_in(const RootedDir& target, const Owner& owner) {
   return known;
 }
 
+/// A day before 1970 too.
+struct timespec time_of(std::int64_t nanoseconds) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  std::int64_t seconds = nanoseconds / kSecond, rest = nanoseconds % kSecond;
+  if (rest < 0) {
+    --seconds;
+    rest += kSecond;
+  }
+  return {.tv_sec = seconds, .tv_nsec = rest};
+}
+
 void copy(const CopyAction& action, const RootedDir& target, const SourceTree& from, Logger& logger,
           std::stop_token stop) {
   const CopyPatterns patterns(action);
@@ -78,6 +90,10 @@ void copy(const CopyAction& action, const RootedDir& target, const SourceTree& f
   if (!action.mode_change.empty()) {
     change = ModeChange::parse(action.mode_change);
     options.mode_change = &change;
+  }
+  if (action.timestamp) {
+    options.mtime = time_of(*action.timestamp);
+    options.made_mtime = options.mtime->tv_sec;
   }
   const OwnerIds owner = owner_in(target, action.owner, logger);
   options.uid = owner.uid;
@@ -98,8 +114,9 @@ void mkdir(const MkdirAction& action, const RootedDir& target, Logger& logger) {
   const std::string parent = slash == std::string::npos ? "" : path.substr(0, slash);
   if (!action.make_parents && !target.stat(parent, /*follow=*/false))
     throw InvalidInput(concat("cannot make the directory ", action.path, ": /", parent, " does not exist"));
-  target.make_directories(path,
-                          {.mode = action.mode & 0777, .uid = owner.uid, .gid = owner.gid, .mtime = {}});
+  RootedDir::NewDirectory how{.mode = action.mode & 0777, .uid = owner.uid, .gid = owner.gid, .mtime = {}};
+  if (action.timestamp) how.mtime = time_of(*action.timestamp);
+  target.make_directories(path, how);
 }
 
 /// A file that is there keeps its mode, and its owner if none is given.
@@ -113,6 +130,25 @@ void mkfile(const MkfileAction& action, const RootedDir& target, Logger& logger)
     throw SystemError(errno, "chown", action.path);
   if (!existed && ::fchmod(fd.get(), action.mode & 0777) != 0)  // past the umask
     throw SystemError(errno, "chmod", action.path);
+  if (action.timestamp) {
+    const struct timespec times[2] = {time_of(*action.timestamp), time_of(*action.timestamp)};
+    if (::futimens(fd.get(), times) != 0) throw SystemError(errno, "set times of", action.path);
+  }
+}
+
+/// In a directory that is there, and in the place of nothing.
+void symlink(const SymlinkAction& action, const RootedDir& target, Logger& logger) {
+  const OwnerIds owner = owner_in(target, action.owner, logger);
+  const RootedDir::Parent at = target.open_parent(action.path);
+  if (::symlinkat(action.target.c_str(), at.directory.get(), at.name.c_str()) != 0)
+    throw SystemError(errno, "symlink", action.path);
+  if ((owner.uid || owner.gid) &&
+      ::fchownat(at.directory.get(), at.name.c_str(), *owner.uid, *owner.gid, AT_SYMLINK_NOFOLLOW) != 0)
+    throw SystemError(errno, "chown", action.path);
+  if (!action.timestamp) return;
+  const struct timespec times[2] = {time_of(*action.timestamp), time_of(*action.timestamp)};
+  if (::utimensat(at.directory.get(), at.name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+    throw SystemError(errno, "set times of", action.path);
 }
 
 void remove(const RootedDir& target, const std::string& path, bool allow_not_found) {
@@ -146,6 +182,8 @@ void apply_file_action(const FileAction& action, const RootedDir& target,
     mkfile(*writing, target, logger);
   } else if (const auto* removing = std::get_if<RmAction>(&action)) {
     rm(*removing, target);
+  } else if (const auto* linking = std::get_if<SymlinkAction>(&action)) {
+    symlink(*linking, target, logger);
   }
 }
 

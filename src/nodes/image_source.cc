@@ -46,11 +46,18 @@ dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platfo
   std::string bytes;
   if (const LayoutImage* layout = find_layout(ref)) {
     descriptor = layout->image;
+    const bool is_part = ref.digest() && *ref.digest() != descriptor.digest;
+    if (is_part) descriptor = {.digest = *ref.digest()};
     bytes = document(ref, descriptor, stop);
+    if (is_part) descriptor.media_type = document_media_type(bytes);
   } else if (const auto stored = store_.images().find(ref);
              stored && (!ref.digest() || *ref.digest() == stored->descriptor.digest)) {
     descriptor = stored->descriptor;
     bytes = document(ref, descriptor, stop);
+  } else if (ref.digest() && store_.blobs().has(*ref.digest())) {
+    // A digest says what it is, whoever has it.
+    bytes = store_.blobs().read(*ref.digest());
+    descriptor = {.media_type = document_media_type(bytes), .digest = *ref.digest(), .size = bytes.size()};
   } else {
     FetchedManifest fetched = registry_.fetch_manifest(ref, stop);
     descriptor = {.media_type = fetched.media_type, .digest = fetched.digest, .size = fetched.bytes.size()};

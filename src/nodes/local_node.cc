@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/strings.h"
+#include "nodes/diff_step.h"
 #include "nodes/exec_step.h"
 #include "nodes/file_step.h"
 #include "nodes/merge_step.h"
@@ -96,6 +97,8 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
   }
   if (std::holds_alternative<MergeOp>(vertex.op.what))
     return run_merge_step(store_, progress_, vertex, inputs, stop);
+  if (const DiffOp* diff = std::get_if<DiffOp>(&vertex.op.what))
+    return run_diff_step(store_, *diff, inputs, stop);
   return run_file_step(store_, contexts_, vertex, std::get<FileOp>(vertex.op.what), inputs, stop);
 }
 

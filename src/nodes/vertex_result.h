@@ -27,6 +27,7 @@ struct VertexResult {
   /// Where it is known to be instead, outside the store: nothing else is set then.
   std::shared_ptr<const RemoteResult> remote = {};
   std::vector<TwinUse> twins;  ///< that ran for it just now; none of what was known
+  bool lasting = true;         ///< false: it is whole only as long as its inputs' snapshots are in the store
 };
 
 /// The snapshot behind an input; nothing for an empty tree.

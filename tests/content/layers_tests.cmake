@@ -7,6 +7,7 @@ set(CONTENT_LAYER_TESTS
   patterns_property_test.cc
   patterns_test.cc
   selection_test.cc
+  snapshot_diff_test.cc
   snapshot_merge_test.cc
   sparse_test.cc
   tar_extract_test.cc
