@@ -74,6 +74,7 @@ AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
     manifest.layers.push_back(dated.layer.descriptor);
   }
   config.inline_cache = options.inline_cache;
+  if (lane.history_of_layers) config.history.assign(times.size(), {.created_by = "slipway build --llb"});
   date_history(config, lane, times, options.epoch);
   AssembledImage image{
       .manifest = {.digest = Digest::of("")}, .config = {.digest = Digest::of("")}, .layers = {}, .tree = {}};

@@ -25,7 +25,10 @@ BuildInputs::BuildInputs(const BuildRequest& request, Store& store, RegistryClie
       images_(store, registry),
       contexts_(store, remote_, images_) {}
 
-void BuildInputs::load(std::stop_token stop) { contexts_.load(request_, stop); }
+void BuildInputs::load(std::stop_token stop) {
+  if (request_.definition) return contexts_.load_for_definition(request_);
+  contexts_.load(request_, stop);
+}
 
 dockerfile::LowerOptions BuildInputs::lower_options() const {
   return {.platforms = request_.platforms.empty() ? std::vector{Platform::host()} : request_.platforms,

@@ -20,7 +20,8 @@ class BuildInputs {
  public:
   BuildInputs(const BuildRequest& request, Store& store, RegistryClient& registry, ProgressSink& progress);
 
-  /// Finds and fetches the contexts and the Dockerfile. Throws as BuildContexts::load() does.
+  /// Finds and fetches the contexts and the Dockerfile, if it is not a definition that is built. Throws as
+  /// BuildContexts::load() does.
   void load(std::stop_token stop);
 
   const BuildContexts& contexts() const { return contexts_; }

@@ -10,7 +10,7 @@
 #include "build/build_run.h"
 #include "build/cache_export.h"
 #include "build/cache_import.h"
-#include "build/checks.h"
+#include "build/frontend.h"
 #include "build/layout_export.h"
 #include "build/local_export.h"
 #include "build/publish.h"
@@ -218,11 +218,9 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   BuildInputs inputs(request, env.store, env.registry, env.progress);
   inputs.load(stop);
 
-  // Frontend: the Dockerfile becomes one graph for all platforms. Base images are resolved, not yet fetched.
-  const DockerfileFile& text = inputs.contexts().dockerfile();
-  const dockerfile::Dockerfile file = dockerfile::parse(text.name, text.text);
-  const dockerfile::Lowered lowered =
-      lower_and_tell(file, inputs.lower_options(), inputs.images(), env.progress, stop);
+  // Frontend: the Dockerfile (or the definition) becomes one graph for all platforms. Base images are
+  // resolved, not yet fetched.
+  const dockerfile::Lowered lowered = lower_request(request, inputs, env.progress, stop);
   if (!prepared.assemble.epoch) use_epoch_of_dockerfile(prepared, lowered.epoch);
   check_entitlements(lowered.graph, request.allowed, DeviceRegistry(DeviceRegistry::standard_directories()));
 

@@ -18,6 +18,7 @@
 #include "build/entitlements.h"
 #include "build/outputs.h"
 #include "content/store.h"
+#include "graph/definition.h"
 #include "manifest/image_ref.h"
 #include "manifest/oci.h"
 #include "nodes/ssh_agents.h"
@@ -34,6 +35,9 @@ namespace slipway {
 class BuildRecorder;
 
 struct BuildRequest {
+  /// What is built in place of a Dockerfile, or null. It reads "context" as `context` and others as named
+  /// ones, all of them directories (or OCI layouts). Borrowed.
+  const Definition* definition = nullptr;
   std::filesystem::path context;     ///< a directory, "-" (stdin), a git or http(s) URL: contexts.h
   std::filesystem::path dockerfile;  ///< empty: context/Dockerfile; "-": stdin
   std::map<std::string, std::string> named_contexts;  ///< --build-context NAME=VALUE

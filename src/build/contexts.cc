@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "build/definition_lowering.h"
 #include "nodes/oci_layout.h"
 
 namespace slipway {
@@ -67,6 +68,40 @@ void BuildContexts::load(const BuildRequest& request, std::stop_token stop) {
       throw;
     }
   }
+}
+
+void BuildContexts::load_for_definition(const BuildRequest& request) {
+  constexpr std::string_view kLayout = "oci-layout://";
+  for (const auto& [name, value] : request.named_contexts)
+    if (value.starts_with(kLayout)) add_layout(named_context_key(name), value.substr(kLayout.size()));
+  for (const auto& [name, patterns] : local_sources(*request.definition))
+    load_local_source(request, name, patterns);
+}
+
+/// A named context is "NAME" to who wrote LLB by hand and "context:NAME" to our own frontend.
+void BuildContexts::load_local_source(const BuildRequest& request, const std::string& name,
+                                      const std::vector<std::string>& patterns) {
+  constexpr std::string_view kNamed = "context:";
+  const bool is_main = name == "context";
+  fs::path directory = is_main ? request.context : fs::path();
+  for (const auto& [given, value] : request.named_contexts)
+    if (given == name || (name.starts_with(kNamed) && named_context_key(given) == name.substr(kNamed.size())))
+      directory = value;
+  std::error_code unreadable;
+  if (!directory.empty() && fs::is_directory(directory, unreadable)) {
+    locals_.insert_or_assign(
+        name, Directory{.path = directory, .shown = directory.native(), .ignore_patterns = patterns});
+    return;
+  }
+  const std::string flag =
+      concat("--build-context ", name.starts_with(kNamed) ? name.substr(kNamed.size()) : name, "=DIRECTORY");
+  UsageError missing(directory.empty()
+                         ? concat("the definition reads the local source \"", name, "\", which was not given")
+                         : concat("the definition reads the local source \"", name, "\", and ",
+                                  directory.native(), " is no directory"));
+  missing.set_hint(is_main ? concat("give its directory as the context, or with ", flag)
+                           : concat("give it with ", flag));
+  throw missing;
 }
 
 void BuildContexts::load_main(const BuildRequest& request, std::stop_token stop) {
@@ -182,7 +217,7 @@ void BuildContexts::add_local(const std::string& name, Directory directory) {
 }
 
 void BuildContexts::add_to(LocalContexts& contexts) const {
-  contexts.add("context", main_.path, main_.ignore_patterns, main_.shown);
+  if (!main_.path.empty()) contexts.add("context", main_.path, main_.ignore_patterns, main_.shown);
   for (const auto& [source, directory] : locals_)
     contexts.add(source, directory.path, directory.ignore_patterns, directory.shown);
 }

@@ -28,11 +28,14 @@ class BuildContexts {
   /// Finds, fetches and unpacks all that `request` names. Throws UsageError for what is not on this machine,
   /// InvalidInput for bad archives and refs, and as RemoteSources does.
   void load(const BuildRequest& request, std::stop_token stop);
+  /// The same for a request with a definition, which has no Dockerfile: directories for its local sources and
+  /// the layouts of images.
+  void load_for_definition(const BuildRequest& request);
 
   // After load():
   const DockerfileFile& dockerfile() const { return dockerfile_; }
   const std::map<std::string, dockerfile::NamedContext>& named() const { return named_; }
-  /// Adds "context", and what the named contexts of kind Local call their own.
+  /// Adds "context" if there is one, and what the named contexts of kind Local call their own.
   void add_to(LocalContexts& contexts) const;
 
  private:
@@ -41,6 +44,8 @@ class BuildContexts {
     std::string shown;
     std::vector<std::string> ignore_patterns;
   };
+  void load_local_source(const BuildRequest& request, const std::string& name,
+                         const std::vector<std::string>& patterns);
   void load_main(const BuildRequest& request, std::stop_token stop);
   void take_fetched(const BuildRequest& request, FetchedContext context, std::stop_token stop);
   void load_named(const std::string& name, const std::string& value, std::stop_token stop);

@@ -79,6 +79,8 @@ struct LoweredLane {
   ImageConfig config;
   std::size_t base_layers = 0;  ///< how many diff_ids and of the history came from the base
   std::size_t base_history = 0;
+  /// Nobody knows what made the layers: the history gets an entry for each that says as much.
+  bool history_of_layers = false;
 };
 
 /// An ARG of a stage, for outlines.
@@ -86,7 +88,7 @@ struct StageArgUse {
   std::string name;
   std::optional<std::string> value;
   int stage = 0;
-  const Instruction* at = nullptr;  ///< in the Dockerfile that was lowered
+  const Instruction* at = nullptr;  ///< in the Dockerfile that was lowered; null once that is gone
   bool from_global = false;         ///< it has the value of the ARG before the first FROM
 };
 

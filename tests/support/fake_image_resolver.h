@@ -33,6 +33,12 @@ class FakeImageResolver final : public dockerfile::ImageResolver {
           platform, dockerfile::BaseImage{ref.with_digest(Digest::of(identity)), std::move(image)});
     }
   }
+  /// A reference with the digest of that platform's own manifest is what it says.
+  void add_pinned(const ImageRef& pinned, const Platform& platform) {
+    images_[pinned.str()].emplace(
+        platform,
+        dockerfile::BaseImage{pinned, ImageConfig{.platform = platform, .created = {}, .author = {}}});
+  }
   /// Whatever platform of this image is asked for, its config says `platform`.
   void answer_with(std::string_view name, const Platform& platform) {
     for (auto& [asked_for, image] : images_[ImageRef::parse(name).str()]) image.config.platform = platform;

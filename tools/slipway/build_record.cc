@@ -20,7 +20,9 @@ std::unique_ptr<BuildRecorder> start_record(const HistoryDirectory& history, con
                                             const std::string& logs, Logger& logger) {
   BuildRecord record = new_build_record();
   record.context = shown_context(request.context);
-  record.dockerfile = request.dockerfile.empty() ? "Dockerfile" : request.dockerfile.string();
+  record.dockerfile = request.definition           ? "LLB"
+                      : request.dockerfile.empty() ? "Dockerfile"
+                                                   : request.dockerfile.string();
   record.target = request.target;
   record.logs = logs;
   if (request.platforms.empty()) record.platforms.push_back(Platform::host().str());
