@@ -90,6 +90,20 @@ CREATE TABLE IF NOT EXISTS layer_sources (
 CREATE INDEX IF NOT EXISTS layer_sources_by_source ON layer_sources(source);
 )sql";
 
+// Came later, too; without them steps are found by their definition keys only.
+constexpr const char* kCreateContentKeys = R"sql(
+CREATE TABLE IF NOT EXISTS origins (
+  snapshot INTEGER PRIMARY KEY REFERENCES snapshots(id) ON DELETE CASCADE,
+  origin TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS tree_digests (
+  snapshot INTEGER NOT NULL REFERENCES snapshots(id) ON DELETE CASCADE,
+  selection TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (snapshot, selection)
+) WITHOUT ROWID;
+)sql";
+
 std::int64_t schema_of(SqliteConnection& connection) {
   SqliteStatement statement = connection.prepare("reading its schema", "PRAGMA user_version");
   return statement.step() ? statement.integer(0) : 0;
@@ -109,6 +123,7 @@ void set_up(SqliteConnection& connection, const std::filesystem::path& file) {
   }
   if (schema == kSchema) {
     connection.execute("creating its tables", kCreateLayerSources);
+    connection.execute("creating its tables", kCreateContentKeys);
     return;
   }
   HostError error(concat("the store at ", file.parent_path().native(),

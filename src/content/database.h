@@ -93,7 +93,14 @@ class Database {
   // -----------------------------------------------------------------------------------------------------
   /// Leased from now on.
   std::optional<SnapshotId> find_result(const Digest& key);
-  void put_result(const Digest& key, SnapshotId snapshot, const std::string& description = {});
+  /// One transaction; a snapshot that has an origin keeps it.
+  void put_result(const std::vector<Digest>& keys, SnapshotId snapshot, const Digest& origin,
+                  const std::string& description = {});
+  /// The chain id of what was unpacked, the content key of what a step made; nothing for what is older than
+  /// such records.
+  std::optional<Digest> find_origin(SnapshotId snapshot);
+  std::optional<Digest> find_tree_digest(SnapshotId snapshot, const Digest& selection);
+  void put_tree_digest(SnapshotId snapshot, const Digest& selection, const Digest& digest);
 
   // --- Leases and uses (database_leases.cc)
   // -----------------------------------------------------------------------------------

@@ -16,13 +16,6 @@ Database::LayerRecord layer_from(const SqliteStatement& row, int first) {
           .diff_id = Digest::parse(row.text(first + 3))};
 }
 
-void put_id(SqliteConnection& connection, std::string_view doing, std::string_view sql, const Digest& key,
-            SnapshotId snapshot) {
-  SqliteTransaction transaction(connection, doing);
-  connection.prepare(doing, sql).bind(key.str()).bind(snapshot.value).run();
-  transaction.commit();
-}
-
 std::vector<Database::ImageRow> all_images(SqliteConnection& connection) {
   std::vector<Database::ImageRow> rows;
   SqliteStatement statement =
@@ -113,29 +106,23 @@ std::optional<SnapshotId> Database::find_chain(const Digest& chain) {
 }
 
 void Database::put_chain(const Digest& chain, SnapshotId snapshot) {
-  put_id(*connection_->lock(), "recording a layer chain",
-         "INSERT OR REPLACE INTO chains (chain_id, snapshot) VALUES (?, ?)", chain, snapshot);
+  constexpr std::string_view kDoing = "recording a layer chain";
+  auto connection = connection_->lock();
+  SqliteTransaction transaction(*connection, kDoing);
+  connection->prepare(kDoing, "INSERT OR REPLACE INTO chains (chain_id, snapshot) VALUES (?, ?)")
+      .bind(chain.str())
+      .bind(snapshot.value)
+      .run();
+  connection->prepare(kDoing, "INSERT OR IGNORE INTO origins (snapshot, origin) VALUES (?, ?)")
+      .bind(snapshot.value)
+      .bind(chain.str())
+      .run();
+  transaction.commit();
 }
 
 std::optional<SnapshotId> Database::find_result(const Digest& key) {
   return find_and_lease("looking up a step's result", "SELECT snapshot FROM results WHERE key = ?",
                         key.str());
-}
-
-void Database::put_result(const Digest& key, SnapshotId snapshot, const std::string& description) {
-  constexpr std::string_view kDoing = "recording a step's result";
-  auto connection = connection_->lock();
-  SqliteTransaction transaction(*connection, kDoing);
-  connection->prepare(kDoing, "INSERT OR REPLACE INTO results (key, snapshot) VALUES (?, ?)")
-      .bind(key.str())
-      .bind(snapshot.value)
-      .run();
-  if (!description.empty())
-    connection->prepare(kDoing, "UPDATE snapshot_uses SET description = ? WHERE snapshot = ?")
-        .bind(description)
-        .bind(snapshot.value)
-        .run();
-  transaction.commit();
 }
 
 std::set<SnapshotId> Database::chain_snapshots() {

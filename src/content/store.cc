@@ -111,6 +111,7 @@ Store::Store(fs::path root, Logger& logger, TreeMode trees, std::unique_ptr<Stor
       session_(std::move(session)),
       blobs_(root_ / "blobs" / "sha256", temp_, [this](const Digest& digest) { note_blob_use(digest); }),
       cache_mounts_(root_ / "cache-mounts", temp_),
+      step_locks_(root_ / "locks"),
       database_(std::move(database)),
       snapshots_(std::make_unique<SnapshotStore>(root_ / "snapshots", temp_, *database_, trees)),
       images_(std::make_unique<ImageNames>(*database_, root_)),
@@ -152,6 +153,7 @@ void Store::recover() {
   if (unclean) {
     // If we are killed here, the next start finds our own directory dead and does this again.
     clear_snapshot_leftovers(root_ / "snapshots", temp_, *database_);
+    step_locks_.clear_leftovers();
     session_->clear_adopted();
   }
   if (unclean || ::access((root_ / "index.json").c_str(), F_OK) != 0) images_->rewrite_index();
@@ -185,12 +187,6 @@ void Store::lease(LeaseKind kind, const std::string& target) { database_->lease(
 void Store::note_blob_use(const Digest& digest) {
   if (database_->lease(LeaseKind::Blob, digest.str()))
     ::utimensat(AT_FDCWD, blobs_.path_of(digest).c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
-}
-
-std::optional<SnapshotId> ResultRecords::find(const Digest& key) { return database_.find_result(key); }
-
-void ResultRecords::put(const Digest& key, SnapshotId snapshot, const std::string& description) {
-  database_.put_result(key, snapshot, description);
 }
 
 fs::path default_store_root() {

@@ -11,6 +11,7 @@
 //   ROOT/overlay-attributes                         "trusted" or "user": where snapshots keep overlayfs's
 //   marks ROOT/lock                                       held while one of those is made or judged
 //   ROOT/cache-mounts/                              directories that steps keep (cache_mounts.h)
+//   ROOT/locks/                                     steps that run now (step_locks.h)
 //   ROOT/logs/, ROOT/git/, ROOT/http/               steps' output; what remote sources came from (nodes)
 //
 // Against kill -9: blobs and snapshots get their names by rename; whoever opens the store next removes the
@@ -33,6 +34,7 @@
 #include "content/ids.h"
 #include "content/lease_kind.h"
 #include "content/snapshots.h"
+#include "content/step_locks.h"
 #include "manifest/image_ref.h"
 #include "manifest/oci.h"
 
@@ -93,8 +95,18 @@ class ResultRecords {
   explicit ResultRecords(Database& database) : database_(database) {}
   /// A record whose snapshot is gone is no hit.
   std::optional<SnapshotId> find(const Digest& key);
-  /// `description` is for people: what the step was.
+  /// If the snapshot has no origin yet, the key is it. `description` is for people: what the step was.
   void put(const Digest& key, SnapshotId snapshot, const std::string& description = {});
+  /// Under both keys of its step at once; its origin is the content key.
+  void put(const Digest& definition, const Digest& content, SnapshotId snapshot,
+           const std::string& description = {});
+
+  /// What names the tree of `snapshot` in any store: the chain id of unpacked layers, or the key of what made
+  /// it first. Nothing for a snapshot that is older than such records.
+  std::optional<Digest> origin(SnapshotId snapshot);
+  /// The digest of a part of a snapshot's tree, which never changes; nothing if it was not remembered.
+  std::optional<Digest> tree_digest(SnapshotId snapshot, const Digest& selection);
+  void remember_tree_digest(SnapshotId snapshot, const Digest& selection, const Digest& digest);
 
  private:
   Database& database_;
@@ -120,6 +132,7 @@ class Store {
   ImageNames& images() { return *images_; }
   ResultRecords& results() { return *results_; }
   CacheMounts& cache_mounts() { return cache_mounts_; }
+  StepLocks& step_locks() { return step_locks_; }
   FileDigests& file_digests() { return *file_digests_; }
   Database& database() { return *database_; }
   Logger& logger() { return logger_; }
@@ -146,6 +159,7 @@ class Store {
   std::unique_ptr<StoreSession> session_;  ///< outlives what writes to its directory
   BlobStore blobs_;
   CacheMounts cache_mounts_;
+  StepLocks step_locks_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<SnapshotStore> snapshots_;
   std::unique_ptr<ImageNames> images_;

@@ -1,0 +1,88 @@
+// Results of steps, and what their content keys are made of.
+#include "content/database.h"
+#include "content/sqlite.h"
+#include "content/store.h"
+
+namespace slipway {
+
+namespace {
+
+std::optional<Digest> digest_from(SqliteStatement& statement) {
+  if (!statement.step()) return std::nullopt;
+  return Digest::parse(statement.text(0));
+}
+
+}  // namespace
+
+void Database::put_result(const std::vector<Digest>& keys, SnapshotId snapshot, const Digest& origin,
+                          const std::string& description) {
+  constexpr std::string_view kDoing = "recording a step's result";
+  auto connection = connection_->lock();
+  SqliteTransaction transaction(*connection, kDoing);
+  for (const Digest& key : keys)
+    connection->prepare(kDoing, "INSERT OR REPLACE INTO results (key, snapshot) VALUES (?, ?)")
+        .bind(key.str())
+        .bind(snapshot.value)
+        .run();
+  connection->prepare(kDoing, "INSERT OR IGNORE INTO origins (snapshot, origin) VALUES (?, ?)")
+      .bind(snapshot.value)
+      .bind(origin.str())
+      .run();
+  if (!description.empty())
+    connection->prepare(kDoing, "UPDATE snapshot_uses SET description = ? WHERE snapshot = ?")
+        .bind(description)
+        .bind(snapshot.value)
+        .run();
+  transaction.commit();
+}
+
+std::optional<Digest> Database::find_origin(SnapshotId snapshot) {
+  auto connection = connection_->lock();
+  SqliteStatement statement = connection->prepare("looking up what a snapshot was made of",
+                                                  "SELECT origin FROM origins WHERE snapshot = ?");
+  return digest_from(statement.bind(snapshot.value));
+}
+
+std::optional<Digest> Database::find_tree_digest(SnapshotId snapshot, const Digest& selection) {
+  auto connection = connection_->lock();
+  SqliteStatement statement =
+      connection->prepare("looking up the digest of a tree",
+                          "SELECT digest FROM tree_digests WHERE snapshot = ? AND selection = ?");
+  return digest_from(statement.bind(snapshot.value).bind(selection.str()));
+}
+
+void Database::put_tree_digest(SnapshotId snapshot, const Digest& selection, const Digest& digest) {
+  constexpr std::string_view kDoing = "recording the digest of a tree";
+  auto connection = connection_->lock();
+  SqliteTransaction transaction(*connection, kDoing);
+  connection
+      ->prepare(kDoing, "INSERT OR REPLACE INTO tree_digests (snapshot, selection, digest) VALUES (?, ?, ?)")
+      .bind(snapshot.value)
+      .bind(selection.str())
+      .bind(digest.str())
+      .run();
+  transaction.commit();
+}
+
+std::optional<SnapshotId> ResultRecords::find(const Digest& key) { return database_.find_result(key); }
+
+void ResultRecords::put(const Digest& key, SnapshotId snapshot, const std::string& description) {
+  database_.put_result({key}, snapshot, key, description);
+}
+
+void ResultRecords::put(const Digest& definition, const Digest& content, SnapshotId snapshot,
+                        const std::string& description) {
+  database_.put_result({definition, content}, snapshot, content, description);
+}
+
+std::optional<Digest> ResultRecords::origin(SnapshotId snapshot) { return database_.find_origin(snapshot); }
+
+std::optional<Digest> ResultRecords::tree_digest(SnapshotId snapshot, const Digest& selection) {
+  return database_.find_tree_digest(snapshot, selection);
+}
+
+void ResultRecords::remember_tree_digest(SnapshotId snapshot, const Digest& selection, const Digest& digest) {
+  database_.put_tree_digest(snapshot, selection, digest);
+}
+
+}  // namespace slipway
