@@ -17,14 +17,6 @@ namespace {
 constexpr std::string_view kKeyFormat = "slipway.key.v2";
 constexpr std::string_view kLocalScheme = "local://";
 
-/// The op without what the key covers in another way (its inputs) or must not cover (proxies).
-std::string own_definition(const Vertex& vertex) {
-  Op op = vertex.op;
-  op.inputs.clear();
-  if (ExecOp* exec = std::get_if<ExecOp>(&op.what)) exec->proxy.reset();
-  return encode_op(op);
-}
-
 // Length-prefixed, so that two fields never read as another two.
 void add_field(Sha256& hash, std::string_view field) {
   hash.update(concat(field.size(), ":"));
@@ -59,6 +51,13 @@ std::map<Digest, std::string> remote_identities(const Graph& graph, RemoteConten
 }
 
 }  // namespace
+
+std::string own_definition(const Vertex& vertex) {
+  Op op = vertex.op;
+  op.inputs.clear();
+  if (ExecOp* exec = std::get_if<ExecOp>(&op.what)) exec->proxy.reset();
+  return encode_op(op);
+}
 
 CopyAction selection_of_mount(const Mount& mount) {
   return {.from = mount.input,

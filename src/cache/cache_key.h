@@ -33,6 +33,9 @@ class RemoteContent {
                                               std::stop_token stop) = 0;
 };
 
+/// The op without what its keys cover in another way (its inputs) or must not cover (proxies).
+std::string own_definition(const Vertex& vertex);
+
 /// True for a git or http source.
 bool is_remote_source(const Op& op);
 

@@ -22,9 +22,6 @@ const LocalContext& LocalContexts::at(const std::string& name) const {
   return found->second;
 }
 
-namespace {
-
-/// Equal only for copies that select the same.
 std::string selection_key(const std::string& name, const CopyAction& copy) {
   std::string key;
   const auto add = [&key](const std::vector<std::string>& fields) {
@@ -40,6 +37,8 @@ std::string selection_key(const std::string& name, const CopyAction& copy) {
     key += flag ? '+' : '-';
   return key;
 }
+
+namespace {
 
 /// Where the instruction's first line names the path that `message` begins with, in quotes; else where the
 /// instruction is.
@@ -70,6 +69,16 @@ Digest LocalContexts::digest(const std::string& name, const CopyAction& copy, co
   const Digest now = digest_now(name, copy, vertex, stop, listener);
   seen_.lock()->insert_or_assign({vertex.digest, selection_key(name, copy)}, now);
   return now;
+}
+
+Digest LocalContexts::seen(const std::string& name, const CopyAction& copy, const Vertex& vertex,
+                           std::stop_token stop) {
+  {
+    auto seen = seen_.lock();
+    const auto known = seen->find({vertex.digest, selection_key(name, copy)});
+    if (known != seen->end()) return known->second;
+  }
+  return digest(name, copy, vertex, std::move(stop));
 }
 
 void LocalContexts::check_unchanged(const std::string& name, const CopyAction& copy, const Vertex& vertex,

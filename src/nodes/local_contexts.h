@@ -42,6 +42,9 @@ class LocalContexts final : public LocalContent {
   Digest digest(const std::string& name, const CopyAction& copy, const Vertex& vertex,
                 std::stop_token stop) override;
 
+  /// What digest() said, or, if it was not asked, says now.
+  Digest seen(const std::string& name, const CopyAction& copy, const Vertex& vertex, std::stop_token stop);
+
   /// Throws InvalidInput if what `copy` selects is no longer what digest() saw: then the step's key is not
   /// true of what was copied. Call after copying.
   void check_unchanged(const std::string& name, const CopyAction& copy, const Vertex& vertex,
@@ -59,6 +62,9 @@ class LocalContexts final : public LocalContent {
   ContextListener listener_;
   Synchronized<std::map<std::pair<Digest, std::string>, Digest>> seen_;  ///< by vertex and selection
 };
+
+/// Equal only for copies that select the same in the tree `name`.
+std::string selection_key(const std::string& name, const CopyAction& copy);
 
 /// Rethrows a NotFound of content/tree.h as InvalidInput at the vertex's instruction, saying where the path
 /// was looked for, with a hint if there is one. Call from within a catch block.

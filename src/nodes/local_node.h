@@ -14,6 +14,7 @@
 #include "base/secret_mask.h"
 #include "content/store.h"
 #include "graph/graph.h"
+#include "nodes/content_keys.h"
 #include "nodes/context_trees.h"
 #include "nodes/image_source.h"
 #include "nodes/local_contexts.h"
@@ -58,6 +59,12 @@ class LocalNode {
 
   /// The result of an image source that is unpacked already; of no other vertex.
   std::optional<VertexResult> find_result(const Vertex& vertex);
+
+  /// The key that a vertex has by the content of what it reads (content_keys.h).
+  std::optional<Digest> content_key(const Vertex& vertex, const std::vector<VertexResult>& inputs,
+                                    std::stop_token stop) {
+    return content_key_of(store_, contexts_, vertex, inputs, std::move(stop));
+  }
 
   /// Runs one vertex on the results of its inputs and commits what it changed; a process that exits with
   /// other than 0 is BuildFailed. Leaves nothing behind if it throws.

@@ -1,0 +1,86 @@
+#include "nodes/content_keys.h"
+
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "cache/content_key.h"
+#include "content/tree.h"
+#include "nodes/file_actions.h"
+#include "nodes/source_trees.h"
+
+namespace slipway {
+
+namespace {
+
+// Digests are remembered under it: it changes when digest_selection() gives others.
+constexpr std::string_view kDigestFormat = "slipway tree v1";
+
+class ContentKey {
+ public:
+  ContentKey(Store& store, LocalContexts& contexts, const Vertex& vertex,
+             const std::vector<VertexResult>& inputs, std::stop_token stop)
+      : store_(store), contexts_(contexts), vertex_(vertex), inputs_(inputs), stop_(std::move(stop)) {}
+
+  Digest compute() {
+    std::vector<std::string> texts;
+    const std::vector<InputReads> reads = input_reads(vertex_);
+    for (std::size_t i = 0; i < reads.size(); ++i) {
+      const VertexResult& input = inputs_.at(i);
+      if (!input.context.empty()) {
+        for (const CopyAction& selection : reads[i].selections)
+          texts.push_back(concat("part ", contexts_.seen(input.context, selection, vertex_, stop_).str()));
+      } else if (reads[i].whole) {
+        texts.push_back(name_of_tree(input.snapshot));
+      } else {
+        for (const CopyAction& selection : reads[i].selections)
+          texts.push_back(concat("part ", digest_of(static_cast<int>(i), input.snapshot, selection).str()));
+      }
+    }
+    return content_key(vertex_, texts);
+  }
+
+ private:
+  std::string name_of_tree(const std::optional<SnapshotId>& snapshot) {
+    if (!snapshot) return "no tree";
+    if (const auto origin = store_.results().origin(*snapshot)) return concat("tree ", origin->str());
+    return concat("snapshot ", snapshot->value);  // no id is given twice, but no other store knows it
+  }
+
+  Digest digest_of(int input, const std::optional<SnapshotId>& snapshot, const CopyAction& selection) {
+    const Digest name = Digest::of(concat(kDigestFormat, "\n", selection_key("", selection)));
+    if (snapshot)
+      if (const auto known = store_.results().tree_digest(*snapshot, name)) return *known;
+    if (!trees_) trees_.emplace(store_, contexts_, inputs_);
+    const CopyPatterns patterns(selection);
+    Selection selected = patterns.select_in(*trees_->open(input).tree, nullptr);
+    selected.of_store = true;
+    const Digest digest = digest_selection(selected, /*of_context=*/false, nullptr, stop_);
+    if (snapshot) store_.results().remember_tree_digest(*snapshot, name, digest);
+    return digest;
+  }
+
+  Store& store_;
+  LocalContexts& contexts_;
+  const Vertex& vertex_;
+  const std::vector<VertexResult>& inputs_;
+  const std::stop_token stop_;
+  std::optional<SourceTrees> trees_;  ///< made when the first is to be read
+};
+
+}  // namespace
+
+std::optional<Digest> content_key_of(Store& store, LocalContexts& contexts, const Vertex& vertex,
+                                     const std::vector<VertexResult>& inputs, std::stop_token stop) {
+  if (std::holds_alternative<SourceOp>(vertex.op.what)) return std::nullopt;
+  try {
+    return ContentKey(store, contexts, vertex, inputs, std::move(stop)).compute();
+  } catch (const NotFound&) {
+    return std::nullopt;
+  } catch (const InvalidInput&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace slipway
