@@ -54,6 +54,7 @@ struct StepFinished {
   std::string id;
   StepEnd end = StepEnd::Done;
   std::string error;  ///< one line or several, for Failed
+  std::string how = {};  ///< of a Cached one that was not known before the build: "hit by content"
 };
 /// Said once, loudly: a fall-back to emulation, a squashed owner, a missing limit; and what a check of the
 /// Dockerfile found.

@@ -24,7 +24,8 @@ BuildRun::BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> 
                    LocalNode& node, ProgressSink& progress, AssembleOptions assemble, RunHooks hooks,
                    CacheImports* imports)
     : lowered_(lowered),
-      keys_(std::move(keys)),
+      solver_(std::move(keys), store, node),
+      keys_(solver_.keys()),
       store_(store),
       node_(node),
       progress_(progress),
@@ -62,13 +63,12 @@ std::set<Digest> BuildRun::find_cached(const std::vector<Digest>& wanted) {
 }
 
 std::optional<VertexResult> BuildRun::find_result(const Vertex& vertex) {
-  const bool remote = is_remote_source(vertex.op);  // its key is what it is now: no doubt to be cleared
-  if (std::holds_alternative<SourceOp>(vertex.op.what) && !remote) return node_.find_result(vertex);
-  if (vertex.info.ignore_cache && !remote) return std::nullopt;
-  const auto snapshot = store_.results().find(keys_.at(vertex.digest));
-  if (snapshot) return VertexResult{.snapshot = snapshot, .context = {}};
-  if (auto cached = imports_ ? imports_->find(keys_.at(vertex.digest)) : nullptr)
-    return VertexResult{.remote = std::move(cached)};
+  if (auto known = solver_.find_result(vertex)) return known;
+  const bool remote = is_remote_source(vertex.op);
+  const bool may_be_cached =
+      remote || !(vertex.info.ignore_cache || std::holds_alternative<SourceOp>(vertex.op.what));
+  if (!imports_ || !may_be_cached) return std::nullopt;
+  if (auto cached = imports_->find(keys_.at(vertex.digest))) return VertexResult{.remote = std::move(cached)};
   return std::nullopt;
 }
 
@@ -91,14 +91,14 @@ Plan BuildRun::make_plan() {
   for (const dockerfile::LoweredLane& lane : lowered_.lanes)
     if (lane.result) roots.push_back(*lane.result);
   const std::vector<Digest> wanted = lowered_.graph.reachable_from(roots);
-  executed_ = find_cached(wanted);
+  const std::set<Digest> to_run = find_cached(wanted);
 
   Plan plan;
   std::map<Digest, StepId> planned;
   for (const Digest& digest : wanted) {
     const Vertex& vertex = lowered_.graph.at(digest);
     announce(digest.str(), vertex.info.name, vertex.lanes, vertex.op.inputs);
-    if (executed_.contains(digest)) planned.emplace(digest, plan_vertex(plan, vertex, planned));
+    if (to_run.contains(digest)) planned.emplace(digest, plan_vertex(plan, vertex, planned));
   }
   std::vector<StepId> exports;
   for (std::size_t i = 0; i < lowered_.lanes.size(); ++i) {
@@ -116,22 +116,54 @@ Plan BuildRun::make_plan() {
   steps_.push_back({.id = kPublishId, .name = hooks_.publish_name, .vertex = nullptr, .lane = {}});
   plan.add({.name = hooks_.publish_name, .after = exports});
   for (const Digest& digest : wanted)
-    if (!executed_.contains(digest)) progress_.emit(StepFinished{.id = digest.str(), .end = StepEnd::Cached});
+    if (!to_run.contains(digest)) progress_.emit(StepFinished{.id = digest.str(), .end = StepEnd::Cached});
   return plan;
 }
 
-void BuildRun::run(StepId id, std::stop_token stop) {
+StepRun BuildRun::run(StepId id, std::stop_token stop) {
   const Step& step = steps_.at(id.value);
-  if (step.vertex) {
-    run_vertex(step, stop);
-  } else if (step.lane) {
+  if (step.vertex) return run_vertex(step, stop);
+  if (step.lane) {
     run_export(step, stop);
   } else {
     run_publish(stop);
   }
+  return StepRun::Done;
 }
 
-void BuildRun::run_vertex(const Step& step, std::stop_token stop) {
+void BuildRun::wait(StepId id, std::stop_token stop) { solver_.wait(*steps_.at(id.value).vertex, stop); }
+
+StepRun BuildRun::run_vertex(const Step& step, std::stop_token stop) {
+  const Vertex& vertex = *step.vertex;
+  std::vector<VertexResult> inputs;
+  for (const Input& input : vertex.op.inputs) inputs.push_back(at_hand(input.vertex, stop));
+  std::chrono::steady_clock::time_point began;
+  auto solution = solver_.solve(
+      vertex, inputs,
+      [&] {
+        began = std::chrono::steady_clock::now();
+        tell_start(step);
+      },
+      stop);
+  if (!solution) {
+    if (state_.lock()->waiting.insert(vertex.digest).second)
+      progress_.emit(
+          StepLog{.id = step.id, .stream = 2, .bytes = "another build runs this step: waiting for it\n"});
+    return StepRun::MustWait;
+  }
+  auto state = state_.lock();
+  if (solution->how.empty()) {
+    state->executed.insert(vertex.digest);
+    state->seconds[vertex.digest] =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  } else {
+    state->found.emplace(vertex.digest, std::move(solution->how));
+  }
+  state->results[vertex.digest] = std::move(solution->result);
+  return StepRun::Done;
+}
+
+void BuildRun::tell_start(const Step& step) {
   const Vertex& vertex = *step.vertex;
   StepStarted started{.id = step.id, .how = {}, .isolation = {}};
   if (std::holds_alternative<ExecOp>(vertex.op.what) && vertex.op.platform) {
@@ -142,17 +174,6 @@ void BuildRun::run_vertex(const Step& step, std::stop_token stop) {
     started.isolation = name_of(node_.isolation_of(execution));
   }
   progress_.emit(std::move(started));
-  std::vector<VertexResult> inputs;
-  for (const Input& input : vertex.op.inputs) inputs.push_back(at_hand(input.vertex, stop));
-  const auto begin = std::chrono::steady_clock::now();
-  VertexResult result = node_.run(vertex, inputs, stop);
-  if (result.snapshot && result.lasting &&
-      (is_remote_source(vertex.op) || !std::holds_alternative<SourceOp>(vertex.op.what)))
-    store_.results().put(keys_.at(vertex.digest), *result.snapshot, vertex.info.name);
-  auto state = state_.lock();
-  state->results[vertex.digest] = std::move(result);
-  state->seconds[vertex.digest] =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 void BuildRun::run_export(const Step& step, std::stop_token stop) {
@@ -183,8 +204,9 @@ void BuildRun::tell_execution(std::size_t index, LaneEnd& end) {
   std::map<std::string, TwinUse> twins;
   std::set<Digest> reached{*lane.result};
   const std::vector<Digest> below = lowered_.graph.reachable_from({*lane.result});
+  const std::set<Digest> executed = state_.lock()->executed;
   for (auto digest = below.rbegin(); digest != below.rend(); ++digest) {
-    if (!reached.contains(*digest) || !executed_.contains(*digest)) continue;
+    if (!reached.contains(*digest) || !executed.contains(*digest)) continue;
     const Vertex& vertex = lowered_.graph.at(*digest);
     for (const Input& input : vertex.op.inputs) reached.insert(input.vertex);
     if (std::holds_alternative<SourceOp>(vertex.op.what)) continue;
@@ -217,6 +239,12 @@ void BuildRun::on_finished(StepId id, const StepOutcome& outcome) noexcept {
     event.end = StepEnd::Skipped;
   } else if (std::holds_alternative<StepCancelled>(outcome)) {
     event.end = StepEnd::Cancelled;
+  } else if (step.vertex) {
+    auto state = state_.lock();
+    if (const auto found = state->found.find(step.vertex->digest); found != state->found.end()) {
+      event.end = StepEnd::Cached;
+      event.how = found->second;
+    }
   }
   progress_.emit(std::move(event));
 }

@@ -1,6 +1,7 @@
 #pragma once
 // One build in motion: the graph's steps, one export step a platform and the publishing step, as a plan that
-// a scheduler drives. Steps whose result is known are never planned, nor what only they need.
+// a scheduler drives. Steps whose result is known are never planned, nor what only they need; of those that
+// are, some turn out to have a result once their inputs are there (vertex_solver.h).
 #include <chrono>
 #include <functional>
 #include <map>
@@ -17,6 +18,7 @@
 #include "build/assemble.h"
 #include "build/cache_import.h"
 #include "build/finished_step.h"
+#include "build/vertex_solver.h"
 #include "dockerfile/lower.h"
 #include "nodes/local_node.h"
 #include "scheduler/scheduler.h"
@@ -44,7 +46,8 @@ class BuildRun final : public StepRunner {
   /// HostError if a step that must run needs an emulator that is not there.
   Plan make_plan();
 
-  void run(StepId step, std::stop_token stop) override;
+  StepRun run(StepId step, std::stop_token stop) override;
+  void wait(StepId step, std::stop_token stop) override;
   void on_finished(StepId step, const StepOutcome& outcome) noexcept override;
 
   /// After the plan ended: rethrows the first failure as the error that people see; returns if there was
@@ -81,14 +84,18 @@ class BuildRun final : public StepRunner {
     std::vector<Failure> failures;                        ///< in the order they happened
     std::map<Digest, double> seconds;                     ///< that steps took
     std::map<Digest, std::shared_ptr<std::mutex>> turns;  ///< of at_hand(), by vertex
+    std::set<Digest> waiting;                             ///< vertices that had to wait for another build
+    std::set<Digest> executed;                            ///< vertices that ran
+    std::map<Digest, std::string> found;  ///< how others came to their results that the plan has
   };
 
-  std::set<Digest> find_cached(const std::vector<Digest>& wanted);
   std::optional<VertexResult> find_result(const Vertex& vertex);
+  std::set<Digest> find_cached(const std::vector<Digest>& wanted);
   void announce(const std::string& id, const std::string& name, const std::vector<Platform>& lanes,
                 const std::vector<Input>& inputs);
   StepId plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Digest, StepId>& planned);
-  void run_vertex(const Step& step, std::stop_token stop);
+  StepRun run_vertex(const Step& step, std::stop_token stop);
+  void tell_start(const Step& step);
   void run_export(const Step& step, std::stop_token stop);
   void run_publish(std::stop_token stop);
   void tell_execution(std::size_t lane, LaneEnd& end);
@@ -104,7 +111,8 @@ class BuildRun final : public StepRunner {
                             const std::vector<std::string>& others) const;
 
   const dockerfile::Lowered& lowered_;
-  const std::map<Digest, Digest> keys_;
+  VertexSolver solver_;
+  const std::map<Digest, Digest>& keys_;  ///< the solver's
   Store& store_;
   LocalNode& node_;
   ProgressSink& progress_;
@@ -112,8 +120,7 @@ class BuildRun final : public StepRunner {
   const RunHooks hooks_;
   CacheImports* const imports_;  ///< null: none
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::vector<Step> steps_;    ///< by StepId; fixed once planned
-  std::set<Digest> executed_;  ///< vertices that the plan runs; fixed once planned
+  std::vector<Step> steps_;  ///< by StepId; fixed once planned
   Synchronized<State> state_;
 };
 

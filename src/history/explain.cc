@@ -121,7 +121,9 @@ class Comparison {
     if (known != first_changes_.end()) return known->second;
     std::set<std::size_t> firsts;
     const StepRecord& step = after_.steps[index];
-    const bool same = matched_[index] && before_.steps[*matched_[index]].key == step.key;
+    // What hit by content has another key, and the tree that it had: nothing above it changed because of it.
+    const bool same =
+        matched_[index] && (before_.steps[*matched_[index]].key == step.key || step.hit == kHitByContent);
     if (!same) {
       for (const std::size_t input : step.inputs) firsts.merge(std::set(first_changes(input)));
       if (firsts.empty()) firsts.insert(index);

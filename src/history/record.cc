@@ -40,6 +40,7 @@ void set_if(Json& json, const char* name, const std::string& value) {
 Json step_json(const StepRecord& step, PartTable& parts) {
   Json json{{"id", step.id}, {"name", step.name}, {"kind", step.kind}, {"platforms", step.platforms}};
   set_if(json, "end", step.end);
+  set_if(json, "hit", step.hit);
   if (step.seconds > 0) json["seconds"] = step.seconds;
   set_if(json, "mode", step.mode);
   set_if(json, "error", step.error);
@@ -70,6 +71,7 @@ StepRecord step_of(const Json& json, const std::vector<KeyPart>& parts, std::siz
                   .kind = text_of(json, "kind"),
                   .platforms = texts_of(json, "platforms"),
                   .end = text_of(json, "end"),
+                  .hit = text_of(json, "hit"),
                   .seconds = json.value("seconds", 0.0),
                   .mode = text_of(json, "mode"),
                   .error = text_of(json, "error"),

@@ -31,6 +31,7 @@ struct StepRecord {
   std::string kind;                    ///< "run", "files", "merge", "diff", "source", "context"
   std::vector<std::string> platforms;  ///< that need it
   std::string end;                     ///< "cached", "done", "failed", "skipped", "cancelled"; empty: unknown
+  std::string hit;                     ///< of one that is cached, if not by its key: "hit by content"
   double seconds = 0;
   std::string
       mode;  ///< "native", "emulated by qemu-aarch64 7.2"; empty if it executes nothing or did not run
@@ -46,6 +47,9 @@ struct StepRecord {
 
   bool has_result() const { return end == "cached" || end == "done"; }
 };
+
+/// How a step hit that was not known by its key.
+inline constexpr const char* kHitByContent = "hit by content";
 
 /// How a build that died without a word shows itself.
 inline constexpr const char* kRunning = "running";

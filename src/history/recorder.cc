@@ -147,6 +147,7 @@ struct BuildRecorder::Impl {
       if (found == locked->index_of.end()) return;
       StepRecord& step = locked->record.steps[found->second];
       step.end = text_of(finished->end);
+      step.hit = finished->how;
       step.error = hider.apply(finished->error);
       if (const auto at = locked->started.find(finished->id); at != locked->started.end())
         step.seconds = std::chrono::duration<double>(event.when - at->second).count();

@@ -18,11 +18,12 @@ namespace slipway {
 
 namespace {
 
-// The boundary that turns every ending of a step into data.
-StepOutcome run_step(StepRunner& runner, StepId step, const std::stop_token& stop) noexcept {
+// The boundary that turns every ending of a step into data. Nothing: it has not ended, `work` said that it must wait.
+template <class Work>
+std::optional<StepOutcome> outcome_of(const std::stop_token& stop, const Work& work) noexcept {
   if (stop.stop_requested()) return StepCancelled{};   // it waited for a thread meanwhile
   try {
-    runner.run(step, stop);
+    if (work() == StepRun::MustWait) return std::nullopt;
     return Succeeded{};
   } catch (const Cancelled&) {
     return StepCancelled{};
@@ -38,70 +39,124 @@ StepOutcome run_step(StepRunner& runner, StepId step, const std::stop_token& sto
 class PlanRun {
  public:
   PlanRun(Plan plan, StepRunner& runner, Executor& executor, const SchedulerOptions& options)
-      : outcomes_(plan.size()),
+      : steps_(plan.size()),
         plan_(std::move(plan)),
         runner_(runner),
+        options_(options),
         slots_(std::max<std::size_t>(options.slots, 1)),
-        keep_going_(options.keep_going),
-        batch_(executor.make_batch()) {}
+        batch_(executor.make_batch()) {
+    plan_.lock()->set_limits({.slots = options_.pool_slots});
+  }
 
   /// Called once.
   std::vector<StepOutcome> drive(const std::stop_token& user_stop) {
     // Only forwards: the plan hears of it when the next step ends, on a thread that may call the runner.
     const std::stop_callback forward(user_stop, [this] { stop_.request_stop(); });
-    launch(advance(std::nullopt));
+    launch(advance({}));
     batch_->wait();
     SLIPWAY_CHECK(plan_.lock()->done(), "a run ends when all steps have ended");
-    return std::move(outcomes_);
+    std::vector<StepOutcome> outcomes;
+    for (Step& step : steps_) outcomes.push_back(std::move(*step.outcome));
+    return outcomes;
   }
 
  private:
+  /// Written by one thread at a time: the one that has the step in hand.
+  struct Step {
+    std::optional<StepOutcome> outcome;
+    int tries = 0;
+  };
+  /// What the plan is to hear.
+  struct News {
+    std::optional<StepId> ended, postponed, resumed;
+  };
+
   void launch(std::vector<StepId> ready) noexcept {
     for (std::size_t i = 0; i < ready.size(); ++i) {
       const StepId id = ready[i];
-      try {
-        batch_->start([this, id] { outcomes_[id.value] = run_step(runner_, id, stop_.get_token()); },
-                      [this, id] { launch(record(id)); });
-      } catch (const std::exception& e) {   // no thread to run it on
-        outcomes_[id.value] = Failed{e.what(), /*retryable=*/false, std::current_exception()};
-        const std::vector<StepId> more = record(id);
-        ready.insert(ready.end(), more.begin(), more.end());
-      }
+      const std::vector<StepId> more = start(
+          id, [this, id] { return runner_.run(id, stop_.get_token()); }, [this, id] { launch(after_run(id)); });
+      ready.insert(ready.end(), more.begin(), more.end());
     }
+  }
+
+  // Returns what to start in its stead if there is no thread to run it on.
+  template <class Work, class Then>
+  std::vector<StepId> start(StepId id, Work work, Then then) noexcept {
+    try {
+      batch_->start([this, id, work] { steps_[id.value].outcome = outcome_of(stop_.get_token(), work); },
+                    std::move(then));
+    } catch (const std::exception& e) {
+      steps_[id.value].outcome = Failed{e.what(), /*retryable=*/false, std::current_exception()};
+      return record(id);
+    }
+    return {};
+  }
+
+  std::vector<StepId> after_run(StepId id) {
+    Step& step = steps_[id.value];
+    if (!step.outcome) return wait_for(id);
+    const Failed* failed = std::get_if<Failed>(&*step.outcome);
+    if (!failed || !failed->retryable || ++step.tries >= options_.tries || stop_.stop_requested()) return record(id);
+    step.outcome.reset();
+    return advance({.ended = {}, .postponed = id, .resumed = id});
+  }
+
+  std::vector<StepId> wait_for(StepId id) {
+    std::vector<StepId> ready = advance({.ended = {}, .postponed = id, .resumed = {}});
+    const auto work = [this, id] {
+      runner_.wait(id, stop_.get_token());
+      return StepRun::MustWait;   // for its turn
+    };
+    const std::vector<StepId> more = start(id, work, [this, id] {
+      launch(steps_[id.value].outcome ? record(id) : advance({.ended = {}, .postponed = {}, .resumed = id}));
+    });
+    ready.insert(ready.end(), more.begin(), more.end());
+    return ready;
   }
 
   // The runner hears of a step before the plan does, because the plan may then start what needs it.
   std::vector<StepId> record(StepId id) {
-    const StepOutcome& outcome = outcomes_[id.value];
+    const StepOutcome& outcome = *steps_[id.value].outcome;
     runner_.on_finished(id, outcome);
-    if (std::holds_alternative<Failed>(outcome) && !keep_going_) stop_.request_stop();
-    return advance(id);
+    if (std::holds_alternative<Failed>(outcome) && !options_.keep_going) stop_.request_stop();
+    return advance({.ended = id, .postponed = {}, .resumed = {}});
   }
 
-  // Tells the plan that `ended` did, reports the steps that end with it, and returns those to start.
-  std::vector<StepId> advance(std::optional<StepId> ended) {
+  // Tells the plan the news, reports the steps that end with it, and returns those to start.
+  std::vector<StepId> advance(const News& news) {
     std::vector<StepId> dropped;
     std::vector<StepId> ready;
+    bool memory_matters = false;
     {
       auto plan = plan_.lock();
-      if (ended) dropped = plan->finish(*ended, outcomes_[ended->value]);
+      if (news.ended) dropped = plan->finish(*news.ended, *steps_[news.ended->value].outcome);
+      if (news.postponed) plan->postpone(*news.postponed);
+      if (news.resumed) plan->resume(*news.resumed);
       if (stop_.stop_requested()) {
         const std::vector<StepId> cancelled = plan->cancel_waiting();
         dropped.insert(dropped.end(), cancelled.begin(), cancelled.end());
       } else {
-        ready = plan->take_ready(slots_ - plan->running());
+        memory_matters = options_.memory && plan->memory_matters();
+        if (!memory_matters) ready = take_ready(*plan);
       }
-      for (const StepId id : dropped) outcomes_[id.value] = plan->outcome(id);
+      for (const StepId id : dropped) steps_[id.value].outcome = plan->outcome(id);
     }
-    for (const StepId id : dropped) runner_.on_finished(id, outcomes_[id.value]);
-    return ready;
+    for (const StepId id : dropped) runner_.on_finished(id, *steps_[id.value].outcome);
+    if (!memory_matters) return ready;
+    const std::uint64_t memory = options_.memory();
+    auto plan = plan_.lock();
+    plan->set_limits({.slots = options_.pool_slots, .memory = memory});
+    return take_ready(*plan);
   }
 
-  std::vector<StepOutcome> outcomes_;   // each element is written once, by the thread that ends its step
+  std::vector<StepId> take_ready(Plan& plan) const { return plan.take_ready(slots_ - std::min(slots_, plan.running())); }
+
+  std::vector<Step> steps_;
   Synchronized<Plan> plan_;
   StepRunner& runner_;
+  const SchedulerOptions& options_;
   const std::size_t slots_;
-  const bool keep_going_;
   std::stop_source stop_;
   std::unique_ptr<Executor::Batch> batch_;
 };

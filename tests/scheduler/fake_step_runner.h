@@ -21,9 +21,10 @@ class FakeStepRunner final : public StepRunner {
   using Script = std::function<void(std::stop_token)>;
   void script(StepId step, Script script) { scripts_[step] = std::move(script); }
 
-  void run(StepId step, std::stop_token stop) override {
+  StepRun run(StepId step, std::stop_token stop) override {
     started_.lock()->push_back(step);
     if (const auto it = scripts_.find(step); it != scripts_.end()) it->second(stop);
+    return StepRun::Done;
   }
   void on_finished(StepId step, const StepOutcome& outcome) noexcept override {
     finished_.lock()->emplace_back(step, outcome_name(outcome));

@@ -42,7 +42,7 @@ class CheckingRunner final : public StepRunner {
  public:
   explicit CheckingRunner(const RandomGraph& graph) : graph_(graph), ended_(kSteps), finished_(kSteps) {}
 
-  void run(StepId step, std::stop_token stop) override {
+  StepRun run(StepId step, std::stop_token stop) override {
     const int now = ++running_;
     int most = most_running_;
     while (most < now && !most_running_.compare_exchange_weak(most, now)) {}
@@ -51,6 +51,7 @@ class CheckingRunner final : public StepRunner {
     --running_;
     if (stop.stop_requested() && step.value % 2) throw Cancelled{};
     if (graph_.fails[step.value]) throw BuildFailed("exit 1");
+    return StepRun::Done;
   }
 
   void on_finished(StepId step, const StepOutcome& outcome) noexcept override {

@@ -97,6 +97,7 @@ std::string explanation_text(const BuildRecord& build, const std::vector<StepExp
     const StepRecord& step = build.steps[one.step];
     text +=
         concat(one.hit ? "hit   " : "miss  ", clean_line(step.name), "  ", join(step.platforms, ","), "\n");
+    if (one.hit && !step.hit.empty()) text += concat("        ", clean_line(step.hit), "\n");
     std::size_t files = 0;
     for (const Cause& cause : one.causes)
       if (!is_file(cause.kind) || ++files <= kFilesShown)
@@ -112,6 +113,7 @@ std::string explanation_json(const BuildRecord& build, const std::vector<StepExp
     const StepRecord& step = build.steps[one.step];
     Json entry{
         {"step", step.name}, {"platforms", step.platforms}, {"status", status_of(one)}, {"key", step.key}};
+    if (one.hit && !step.hit.empty()) entry["how"] = step.hit;
     if (!one.compared_with.empty()) entry["comparedWith"] = one.compared_with;
     if (!one.hit) entry["causes"] = Json::array();
     for (const Cause& cause : one.causes) entry["causes"].push_back(cause_json(cause));

@@ -98,6 +98,7 @@ class JsonRenderer {
     if (!it.contains("started") && !never_ran) it["started"] = now_;
     it["completed"] = now_;
     if (finished.end == StepEnd::Cached) it["cached"] = true;
+    if (!finished.how.empty()) it["how"] = finished.how;
     if (const std::string error = error_text(finished); !error.empty()) it["error"] = error;
     it["end"] = end_name(finished.end);
     return {"vertexes", it};

@@ -128,6 +128,7 @@ class PlainRenderer {
         line(it, concat("DONE ", human_seconds(seconds(now_ - it.started))));
         break;
       case StepEnd::Cached:
+        if (!finished.how.empty()) line(it, clean_line(finished.how));
         line(it, "CACHED");
         break;
       case StepEnd::Skipped:

@@ -1,0 +1,96 @@
+#include "build/vertex_solver.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "cache/cache_key.h"
+#include "history/record.h"
+
+namespace slipway {
+
+namespace {
+
+/// A source's key is what it is now: there is no doubt that --no-cache could clear.
+bool is_source(const Vertex& vertex) { return std::holds_alternative<SourceOp>(vertex.op.what); }
+
+}  // namespace
+
+std::optional<VertexResult> VertexSolver::find_result(const Vertex& vertex) {
+  if (is_source(vertex) && !is_remote_source(vertex.op)) return node_.find_result(vertex);
+  if (vertex.info.ignore_cache && !is_source(vertex)) return std::nullopt;
+  return find_by(keys_.at(vertex.digest));
+}
+
+std::optional<VertexResult> VertexSolver::find_by(const Digest& key) {
+  const auto snapshot = store_.results().find(key);
+  if (!snapshot) return std::nullopt;
+  return VertexResult{.snapshot = snapshot, .context = {}};
+}
+
+std::optional<VertexSolver::Solution> VertexSolver::solve(const Vertex& vertex,
+                                                          const std::vector<VertexResult>& inputs,
+                                                          const std::function<void()>& on_run,
+                                                          std::stop_token stop) {
+  const auto run_now = [&](const std::optional<Digest>& content) {
+    on_run();
+    return Solution{.result = run(vertex, content, inputs, stop)};
+  };
+  if (!local_source_name(vertex.op).empty()) return run_now({});
+  const std::optional<Digest> content = node_.content_key(vertex, inputs, stop);
+  if (vertex.info.ignore_cache && !is_source(vertex)) return run_now(content);
+
+  if (auto known = look(vertex, content)) return known;
+  const Digest& key = content ? *content : keys_.at(vertex.digest);
+  const auto lock = store_.step_locks().try_acquire(key);
+  if (!lock) {
+    state_.lock()->waits_for.insert_or_assign(vertex.digest, key);
+    return std::nullopt;
+  }
+  if (auto known = look(vertex, content)) return known;  // who had the lock may just have ended
+  state_.lock()->ran.insert(key);
+  return run_now(content);
+}
+
+// Planning did not find it by its definition: if it is there now, somebody was at it at the same time.
+std::optional<VertexSolver::Solution> VertexSolver::look(const Vertex& vertex,
+                                                         const std::optional<Digest>& content) {
+  const auto shared = [&](VertexResult known) {
+    const bool ours = content && state_.lock()->ran.contains(*content);
+    return Solution{.result = std::move(known),
+                    .how = ours ? "shared with another step" : "shared with another build"};
+  };
+  if (auto known = find_result(vertex)) return shared(*std::move(known));
+  if (!content) return std::nullopt;
+  auto known = find_by(*content);
+  if (!known) return std::nullopt;
+  store_.results().put(keys_.at(vertex.digest), *content, *known->snapshot);
+  if (state_.lock()->waits_for.contains(vertex.digest)) return shared(*std::move(known));
+  return Solution{.result = *std::move(known), .how = kHitByContent};
+}
+
+void VertexSolver::wait(const Vertex& vertex, const std::stop_token& stop) {
+  std::optional<Digest> key;
+  {
+    auto state = state_.lock();
+    const auto found = state->waits_for.find(vertex.digest);
+    SLIPWAY_CHECK(found != state->waits_for.end(), "only who was told to wait waits");
+    key = found->second;
+  }
+  store_.step_locks().wait(*key, stop);
+}
+
+VertexResult VertexSolver::run(const Vertex& vertex, const std::optional<Digest>& content,
+                               const std::vector<VertexResult>& inputs, std::stop_token stop) {
+  VertexResult result = node_.run(vertex, inputs, std::move(stop));
+  if (!result.snapshot || !result.lasting || (is_source(vertex) && !is_remote_source(vertex.op)))
+    return result;
+  const Digest& key = keys_.at(vertex.digest);
+  if (content) {
+    store_.results().put(key, *content, *result.snapshot, vertex.info.name);
+  } else {
+    store_.results().put(key, *result.snapshot, vertex.info.name);
+  }
+  return result;
+}
+
+}  // namespace slipway

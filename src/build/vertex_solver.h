@@ -1,0 +1,58 @@
+#pragma once
+// How a vertex comes to its result: known by its definition key before anything runs; by its content key once
+// its inputs are there; made by another build that is at it just now; or run.
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/synchronized.h"
+#include "content/store.h"
+#include "graph/graph.h"
+#include "nodes/local_node.h"
+
+namespace slipway {
+
+/// One for a build; thread-safe. Everything given must outlive it.
+class VertexSolver {
+ public:
+  VertexSolver(std::map<Digest, Digest> keys, Store& store, LocalNode& node)
+      : keys_(std::move(keys)), store_(store), node_(node) {}
+
+  /// By vertex.
+  const std::map<Digest, Digest>& keys() const { return keys_; }
+
+  /// What the store knows without its inputs; nothing is run or fetched.
+  std::optional<VertexResult> find_result(const Vertex& vertex);
+
+  struct Solution {
+    VertexResult result;
+    std::string how = {};  ///< it did not run: "hit by content", "shared with another build"
+  };
+  /// Nothing: another build is at it; wait(), then ask again. Calls `on_run` before it runs the vertex.
+  std::optional<Solution> solve(const Vertex& vertex, const std::vector<VertexResult>& inputs,
+                                const std::function<void()>& on_run, std::stop_token stop);
+  /// After solve() gave nothing. Throws Cancelled.
+  void wait(const Vertex& vertex, const std::stop_token& stop);
+
+ private:
+  std::optional<VertexResult> find_by(const Digest& key);
+  std::optional<Solution> look(const Vertex& vertex, const std::optional<Digest>& content);
+  VertexResult run(const Vertex& vertex, const std::optional<Digest>& content,
+                   const std::vector<VertexResult>& inputs, std::stop_token stop);
+
+  struct State {
+    std::map<Digest, Digest> waits_for;  ///< by vertex: the key whose lock another build holds
+    std::set<Digest> ran;                ///< keys of what this build ran
+  };
+  const std::map<Digest, Digest> keys_;
+  Store& store_;
+  LocalNode& node_;
+  Synchronized<State> state_;
+};
+
+}  // namespace slipway

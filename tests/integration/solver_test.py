@@ -1,0 +1,139 @@
+"""Nothing is built twice: shared steps, steps known by content, and steps that two builds are at together."""
+import json
+import os
+import threading
+
+from harness import AMD64, SlipwayCase, main, step_lines
+
+FOUR = "linux/amd64,linux/arm64,linux/arm/v7,linux/386"
+
+CROSS = """FROM --platform=$BUILDPLATFORM busybox AS toolchain
+RUN echo ran-toolchain; echo cc > /usr/bin/cc
+FROM toolchain AS deps
+COPY go.mod /src/
+RUN echo ran-download; cp /src/go.mod /vendor
+FROM deps AS build
+COPY main.go /src/
+ARG TARGETARCH TARGETVARIANT
+RUN echo ran-compile-$TARGETARCH$TARGETVARIANT; cat /usr/bin/cc /vendor /src/main.go > /app; echo $TARGETARCH$TARGETVARIANT >> /app
+FROM busybox
+COPY --from=build /app /app
+"""
+
+SLOW = """FROM busybox
+RUN echo slow-step-ran; wget -q -O - http://%s/; echo done > /done
+RUN echo after-step-ran
+"""
+
+
+def ran(text, word):
+    """How many log lines of steps are `word`."""
+    return sum(line.split(" ", 2)[-1] == word for line in text.splitlines() if line.startswith("#"))
+
+
+class Solver(SlipwayCase):
+    def explained(self):
+        return {step["step"]: step for step in json.loads(self.slipway("explain", "--format", "json").out)["steps"]}
+
+    def test_shared_steps_of_four_platforms_run_once(self):
+        self.import_busybox(platforms="linux/amd64,linux/arm64,linux/arm/v7,linux/386")
+        context = self.context(CROSS, {"go.mod": "module x\n", "main.go": "package main\n"})
+        layout = self.path("layout")
+        result = self.build(context, "--progress=plain", "-t", "x", "-o", "type=oci,tar=false,dest=" + layout, platforms=FOUR)
+        self.assertEqual(1, ran(result.err, "ran-toolchain"), result.err)
+        self.assertEqual(1, ran(result.err, "ran-download"), result.err)
+        for target in ("amd64", "arm64", "armv7", "386"):
+            self.assertEqual(1, ran(result.err, "ran-compile-" + target), result.err)
+        # Two shared RUNs and two shared COPYs; a compile and a COPY for each platform.
+        done = [name for name, lines in step_lines(result.err).items() if any(line.startswith("DONE") for line in lines)]
+        self.assertEqual(4 + 2 * 4, len([name for name in done if "] RUN" in name or "] COPY" in name]), done)
+        again = self.build(context, "--progress=plain", "-t", "x", "-o", "type=oci,tar=false,dest=" + layout, platforms=FOUR)
+        self.assertEqual({("CACHED",)}, {tuple(lines) for lines in step_lines(again.err).values()}, again.err)
+
+    def test_changed_base_with_the_same_file_hits_by_content(self):
+        self.import_busybox(platforms=AMD64)
+        file = ("FROM %s AS tools\nFROM busybox\nCOPY --from=tools /etc/tool /etc/tool\n"
+                "RUN --mount=from=tools,source=/etc/tool,target=/mnt/tool echo after-the-copy\n")
+        base = self.context("FROM busybox\nRUN echo tool > /etc/tool\nARG OTHER=1\nRUN echo $OTHER > /other\n", name="base")
+        for other, expected in (("1", 1), ("2", 0)):
+            self.build(base, "--build-arg", "OTHER=" + other, "-t", "tools:" + other, platforms=AMD64)
+            result = self.build(self.context(file % ("tools:" + other)), "--progress=plain", platforms=AMD64)
+            self.assertEqual(expected, ran(result.err, "after-the-copy"), result.err)
+        steps = {name: lines for name, lines in step_lines(result.err).items() if "] COPY" in name or "] RUN" in name}
+        for name, lines in steps.items():
+            self.assertEqual(["hit by content", "CACHED"], lines, name)
+        explained = self.explained()
+        for name in steps:
+            self.assertEqual(("hit", "hit by content"), (explained[name]["status"], explained[name]["how"]))
+        self.build(base, "--build-arg", "OTHER=3", "-t", "tools:3", platforms=AMD64)
+        changed = self.context("FROM tools:3\nRUN echo another > /etc/tool\n", name="changed")
+        self.build(changed, "-t", "tools:4", platforms=AMD64)
+        self.assertEqual(1, ran(self.build(self.context(file % "tools:4"), "--progress=plain", platforms=AMD64).err, "after-the-copy"))
+        self.check_store()
+
+    def two_at_once(self, *second_arguments):
+        """Two processes build one Dockerfile, the second while the first is at its slow step."""
+        self.import_busybox(platforms=AMD64)
+        asked, may_go = [], threading.Event()
+        self.addCleanup(may_go.set)
+
+        def hold():
+            asked.append(True)
+            may_go.wait(60)
+
+        context = self.context(SLOW % self.gate(hold).host)
+        arguments = ("build", "--progress=plain", context)
+        first = self.start(*arguments)
+        self.read_until(first, "slow-step-ran")
+        return first, self.start(*arguments, *second_arguments), may_go, asked
+
+    def read_until(self, process, word):
+        seen = ""
+        while not seen.endswith(" " + word + "\n"):
+            line = process.stderr.readline()
+            self.assertNotEqual("", line, seen)
+            seen += line
+        return seen
+
+    def finish(self, *processes):
+        texts = []
+        for process in processes:
+            _, err = process.communicate(timeout=60)
+            self.assertEqual(0, process.returncode, err)
+            texts.append(err)
+        return texts
+
+    def test_two_processes_share_a_step_that_runs(self):
+        first, second, may_go, asked = self.two_at_once()
+        seen = self.read_until(second, "waiting for it")
+        may_go.set()
+        first_text, second_text = self.finish(first, second)
+        second_text = seen + second_text
+        self.assertEqual(0, ran(second_text, "slow-step-ran"), second_text)
+        self.assertEqual(1, len(asked))
+        self.assertIn("shared with another build", second_text)
+        self.assertNotIn("shared with another build", first_text)
+        self.assertEqual([], os.listdir(os.path.join(self.root, "locks")))
+        self.check_store()
+
+    def test_waiting_build_takes_over_from_one_that_is_killed(self):
+        first, second, may_go, asked = self.two_at_once()
+        self.read_until(second, "waiting for it")
+        first.kill()
+        first.communicate()
+        may_go.set()
+        second_text, = self.finish(second)
+        self.assertEqual(1, ran(second_text, "slow-step-ran"), second_text)
+        self.assertEqual(2, len(asked))
+        self.check_store()
+
+    def test_no_cache_does_not_wait(self):
+        first, second, may_go, asked = self.two_at_once("--no-cache")
+        self.read_until(second, "slow-step-ran")
+        may_go.set()
+        self.assertNotIn("shared with another build", "".join(self.finish(first, second)))
+        self.assertEqual(2, len(asked))
+
+
+if __name__ == "__main__":
+    main()
