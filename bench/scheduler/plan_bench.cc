@@ -1,4 +1,4 @@
-// How many steps a second the plan can hand out and take back: the cost of scheduling itself.
+// What a step costs besides its work: the plan alone, and a whole run of steps that do nothing.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -6,7 +6,9 @@
 #include <random>
 #include <vector>
 
+#include "scheduler/executor.h"
 #include "scheduler/plan.h"
+#include "scheduler/scheduler.h"
 
 namespace slipway {
 namespace {
@@ -82,6 +84,33 @@ BENCHMARK_CAPTURE(BM_PlanDrain, chain, chain)->RangeMultiplier(10)->Range(100, 1
 BENCHMARK_CAPTURE(BM_PlanDrain, fan, fan)->RangeMultiplier(10)->Range(100, 10'000);
 BENCHMARK_CAPTURE(BM_PlanDrain, diamond, diamond)->RangeMultiplier(10)->Range(100, 10'000);
 BENCHMARK_CAPTURE(BM_PlanDrain, random, random_dag)->RangeMultiplier(10)->Range(100, 10'000);
+
+class NoOpRunner final : public StepRunner {
+ public:
+  StepRun run(StepId, std::stop_token) override { return StepRun::Done; }
+  void on_finished(StepId, const StepOutcome&) noexcept override {}
+};
+
+// From descriptions of steps to outcomes, on the executor of real builds.
+void BM_Solve(benchmark::State& state, Shape shape) {
+  const std::vector<PlannedStep> steps = shape(static_cast<std::size_t>(state.range(0)));
+  TbbExecutor executor;
+  NoOpRunner runner;
+  for (auto _ : state) {
+    Plan plan;
+    for (const PlannedStep& step : steps) plan.add(step);
+    const std::vector<StepOutcome> outcomes = run_plan(std::move(plan), runner, executor, {}, {});
+    if (outcomes.size() != steps.size()) state.SkipWithError("not every step has ended");
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.counters["us_per_step"] = benchmark::Counter(
+      static_cast<double>(state.iterations() * state.range(0)) / 1e6,
+      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+BENCHMARK_CAPTURE(BM_Solve, chain, chain)->Arg(10'000)->Arg(100'000)->UseRealTime()->MeasureProcessCPUTime();
+BENCHMARK_CAPTURE(BM_Solve, fan, fan)->Arg(10'000)->Arg(100'000)->UseRealTime()->MeasureProcessCPUTime();
+BENCHMARK_CAPTURE(BM_Solve, diamond, diamond)->Arg(10'000)->Arg(100'000)->UseRealTime()->MeasureProcessCPUTime();
+BENCHMARK_CAPTURE(BM_Solve, random, random_dag)->Arg(10'000)->Arg(100'000)->UseRealTime()->MeasureProcessCPUTime();
 
 }  // namespace
 }  // namespace slipway
