@@ -27,7 +27,7 @@ class InlineBatch final : public Executor::Batch {
       auto [body, then] = std::move(queue_.front());
       queue_.pop_front();
       run_and_destroy(std::move(body));
-      run_and_destroy(std::move(then));
+      if (then) run_and_destroy(std::move(then));
     }
   }
 
@@ -67,6 +67,7 @@ class ThreadBatch final : public Executor::Batch {
     try {
       blocking_.submit([this, body = std::move(body), then = std::move(then)]() mutable {
         run_and_destroy(std::move(body));
+        if (!then) return pending_.leave();
         cpu_.submit([this, then = std::move(then)]() mutable {
           run_and_destroy(std::move(then));
           pending_.leave();
@@ -92,11 +93,11 @@ std::unique_ptr<Executor::Batch> InlineExecutor::make_batch() { return std::make
 
 struct ThreadExecutor::Impl {
   explicit Impl(const ExecutorOptions& options)
-      // A blocking thread must never wait for the CPU threads, which may be waiting for room in its own queue; so the
-      // queue between them has no bound. It never holds more than the bodies that just ended.
+      // Bodies start others, and must never wait for room in the queue that they are to make; nor for the CPU threads,
+      // which may be waiting themselves. So the queues have no bound: they hold no more than the steps in flight.
       : cpu({.threads = options.cpu_threads ? options.cpu_threads : std::thread::hardware_concurrency(),
              .queue = std::numeric_limits<std::size_t>::max()}),
-        blocking({.threads = options.blocking_threads}) {}
+        blocking({.threads = options.blocking_threads, .queue = std::numeric_limits<std::size_t>::max()}) {}
   IoPool cpu;
   IoPool blocking;   // declared last, so destroyed first: its tasks submit to the other
 };

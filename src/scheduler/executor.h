@@ -14,8 +14,8 @@ class Executor {
    public:
     /// Nothing may be left to wait for.
     virtual ~Batch() = default;
-    /// Runs `body`, which may block, and after it `then`, which may not, but may call start() again. Neither may
-    /// throw. From any thread. If start() itself throws, neither runs.
+    /// Runs `body`, which may block, and after it `then`, which may not; that may be empty. Both may call start()
+    /// again, neither may throw. From any thread. If start() itself throws, neither runs.
     virtual void start(UniqueFunction body, UniqueFunction then) = 0;
     /// Returns when all that was started, also meanwhile, has ended and been destroyed. Called by one thread, which
     /// may be made to run some of the work.

@@ -26,19 +26,28 @@ void IoPool::submit(UniqueFunction task) {
   std::unique_lock lock(mutex_);
   has_room_.wait(lock, [this] { return queue_.size() < options_.queue; });
   queue_.push_back(std::move(task));
-  // An idle thread counts as such until it has taken its task, so every queued task beyond their number needs a
-  // thread of its own.
-  if (!closing_ && queue_.size() > idle_ && threads_.size() < options_.threads) {
-    const int problem = start_thread();
-    if (problem != 0 && threads_.empty()) {   // fewer threads than hoped for only make the build slower
-      task = std::move(queue_.back());        // destroyed by the caller, outside the lock
-      queue_.pop_back();
-      lock.unlock();
-      throw SystemError(problem, "start a thread");
-    }
+  const int problem = wake_one();
+  if (problem != 0 && threads_.empty()) {   // fewer threads than hoped for only make the build slower
+    task = std::move(queue_.back());        // destroyed by the caller, outside the lock
+    queue_.pop_back();
+    lock.unlock();
+    throw SystemError(problem, "start a thread");
   }
-  lock.unlock();
-  has_task_.notify_one();
+}
+
+// Called with the lock held, when there is a task for it. Returns an errno.
+int IoPool::wake_one() {
+  if (waking_ || closing_) return 0;   // who closes wakes all
+  if (idle_ > 0) {
+    waking_ = true;
+    has_task_.notify_one();
+  } else if (threads_.size() < options_.threads) {
+    waking_ = true;
+    const int problem = start_thread();
+    if (problem != 0) waking_ = false;
+    return problem;
+  }
+  return 0;
 }
 
 std::size_t IoPool::threads() const {
@@ -58,14 +67,19 @@ int IoPool::start_thread() {
 
 void IoPool::work() noexcept {
   std::unique_lock lock(mutex_);
+  waking_ = false;
   while (true) {
     ++idle_;
-    has_task_.wait(lock, [this] { return closing_ || !queue_.empty(); });
+    while (!closing_ && queue_.empty()) {
+      has_task_.wait(lock);
+      waking_ = false;   // also if somebody else was faster
+    }
     --idle_;
     if (queue_.empty()) return;
     {
       UniqueFunction task = std::move(queue_.front());
       queue_.pop_front();
+      if (!queue_.empty()) wake_one();   // without another thread they wait for this one
       lock.unlock();
       has_room_.notify_one();
       task();

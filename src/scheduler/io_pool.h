@@ -18,7 +18,9 @@ struct IoPoolOptions {
 };
 
 /// A thread is started when a task finds no idle one, and then lives as long as the pool: children are spawned with
-/// PR_SET_PDEATHSIG, which kills them when the *thread* that spawned them ends, and not only its process.
+/// PR_SET_PDEATHSIG, which kills them when the *thread* that spawned them ends, and not only its process. Threads are
+/// woken one by one, each by the one before it if there is more to do: tasks that take no time are not worth a thread
+/// each, and those that do get theirs all the same.
 class IoPool {
  public:
   explicit IoPool(IoPoolOptions options = {});
@@ -38,6 +40,7 @@ class IoPool {
  private:
   void work() noexcept;
   int start_thread();
+  int wake_one();
 
   const IoPoolOptions options_;
   mutable std::mutex mutex_;   ///< guards all below; a plain mutex because two conditions wait on it
@@ -46,6 +49,7 @@ class IoPool {
   std::deque<UniqueFunction> queue_;
   std::size_t idle_ = 0;
   bool closing_ = false;
+  bool waking_ = false;   ///< a thread was woken, or is being started, and has not looked at the queue yet
   std::vector<std::jthread> threads_;
 };
 

@@ -1,9 +1,12 @@
 // One step goes round like this: advance() takes it from the plan, launch() hands it to the executor, a blocking thread
-// runs it, and a CPU thread records its outcome, which makes others ready. The plan's lock is held inside advance()
-// only, never around the runner, the executor or a stop request (whose callbacks run on the thread that makes it).
+// runs it and records its outcome, which makes others ready. The first of those it runs itself, the others it launches:
+// handing a step to another thread costs some ten times what the plan's part in it does. Every now and then it goes
+// back to the executor, so that runs that share one take turns. The plan's lock is held inside advance() only, never
+// around the runner, the executor or a stop request (whose callbacks run on the thread that makes it).
 #include "scheduler/scheduler.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -17,6 +20,8 @@
 namespace slipway {
 
 namespace {
+
+constexpr std::chrono::milliseconds kTurn{10};
 
 // The boundary that turns every ending of a step into data. Nothing: it has not ended, `work` said that it must wait.
 template <class Work>
@@ -73,24 +78,38 @@ class PlanRun {
 
   void launch(std::vector<StepId> ready) noexcept {
     for (std::size_t i = 0; i < ready.size(); ++i) {
-      const StepId id = ready[i];
-      const std::vector<StepId> more = start(
-          id, [this, id] { return runner_.run(id, stop_.get_token()); }, [this, id] { launch(after_run(id)); });
+      const std::vector<StepId> more = start_turn(ready[i]);
       ready.insert(ready.end(), more.begin(), more.end());
     }
   }
 
   // Returns what to start in its stead if there is no thread to run it on.
-  template <class Work, class Then>
-  std::vector<StepId> start(StepId id, Work work, Then then) noexcept {
+  std::vector<StepId> start_turn(StepId id) noexcept {
     try {
-      batch_->start([this, id, work] { steps_[id.value].outcome = outcome_of(stop_.get_token(), work); },
-                    std::move(then));
+      batch_->start([this, id] { run_turn(id); }, {});
     } catch (const std::exception& e) {
-      steps_[id.value].outcome = Failed{e.what(), /*retryable=*/false, std::current_exception()};
-      return record(id);
+      return fail(id, e);
     }
     return {};
+  }
+
+  // Runs the step, and then one of those that are ready because of it, for as long as a turn is.
+  void run_turn(StepId id) noexcept {
+    const auto end = std::chrono::steady_clock::now() + kTurn;
+    while (true) {
+      steps_[id.value].outcome =
+          outcome_of(stop_.get_token(), [&] { return runner_.run(id, stop_.get_token()); });
+      std::vector<StepId> ready = after_run(id);
+      if (ready.empty()) return;
+      if (std::chrono::steady_clock::now() >= end) return launch(std::move(ready));
+      if (ready.size() > 1) launch({ready.begin() + 1, ready.end()});
+      id = ready.front();
+    }
+  }
+
+  std::vector<StepId> fail(StepId id, const std::exception& e) {
+    steps_[id.value].outcome = Failed{e.what(), /*retryable=*/false, std::current_exception()};
+    return record(id);
   }
 
   std::vector<StepId> after_run(StepId id) {
@@ -104,14 +123,20 @@ class PlanRun {
 
   std::vector<StepId> wait_for(StepId id) {
     std::vector<StepId> ready = advance({.ended = {}, .postponed = id, .resumed = {}});
-    const auto work = [this, id] {
-      runner_.wait(id, stop_.get_token());
-      return StepRun::MustWait;   // for its turn
+    const auto wait = [this, id] {
+      steps_[id.value].outcome = outcome_of(stop_.get_token(), [&] {
+        runner_.wait(id, stop_.get_token());
+        return StepRun::MustWait;   // for its turn
+      });
     };
-    const std::vector<StepId> more = start(id, work, [this, id] {
-      launch(steps_[id.value].outcome ? record(id) : advance({.ended = {}, .postponed = {}, .resumed = id}));
-    });
-    ready.insert(ready.end(), more.begin(), more.end());
+    try {
+      batch_->start(wait, [this, id] {
+        launch(steps_[id.value].outcome ? record(id) : advance({.ended = {}, .postponed = {}, .resumed = id}));
+      });
+    } catch (const std::exception& e) {
+      const std::vector<StepId> more = fail(id, e);
+      ready.insert(ready.end(), more.begin(), more.end());
+    }
     return ready;
   }
 

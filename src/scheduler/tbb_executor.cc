@@ -3,7 +3,7 @@
 // follows it. The tie between the two is a deferred task: task_group::defer() makes a handle that the group already
 // counts, the handle travels to the I/O thread, and comes back with task_arena::enqueue(). So group.wait() covers
 // steps that no TBB thread knows of yet. A handle that is destroyed without being run also releases the group, which
-// is what start() relies on if the pool has no thread for it.
+// is what start() relies on if the pool has no thread for it, or if nothing follows.
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 
@@ -32,12 +32,13 @@ class TbbBatch final : public Executor::Batch {
   ~TbbBatch() noexcept override {}   // ~task_group throws if there is something to wait for, which is a bug
 
   void start(UniqueFunction body, UniqueFunction then) override {
+    const bool follows = static_cast<bool>(then);
     // TBB calls a task's body as const, so the function lives behind a pointer.
     auto next = std::make_unique<UniqueFunction>(std::move(then));
     tbb::task_handle done = group_.defer([next = std::move(next)] { (*next)(); });
-    pool_.submit([this, body = std::move(body), done = std::move(done)]() mutable {
+    pool_.submit([this, follows, body = std::move(body), done = std::move(done)]() mutable {
       run_and_destroy(std::move(body));   // before wait() can return
-      arena_.enqueue(std::move(done));
+      if (follows) arena_.enqueue(std::move(done));
     });
   }
 
@@ -60,7 +61,9 @@ class TbbBatch final : public Executor::Batch {
 
 struct TbbExecutor::Impl {
   explicit Impl(const ExecutorOptions& options)
-      : arena(arena_size(options.cpu_threads)), pool({.threads = options.blocking_threads}) {}
+      // Bodies start others: they must never wait for room in the queue that they are to make.
+      : arena(arena_size(options.cpu_threads)),
+        pool({.threads = options.blocking_threads, .queue = std::numeric_limits<std::size_t>::max()}) {}
   tbb::task_arena arena;
   IoPool pool;   // declared last, so destroyed first: an I/O thread may still be leaving arena.enqueue()
 };
