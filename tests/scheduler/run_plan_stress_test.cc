@@ -1,4 +1,5 @@
-// Random graphs with random failures on every executor; what is checked holds for each order of events.
+// Random graphs with random failures, retries and waits on every executor; what is checked holds for each
+// order of events.
 #include <algorithm>
 #include <atomic>
 #include <memory>
@@ -12,7 +13,7 @@
 namespace slipway {
 namespace {
 
-constexpr std::size_t kSteps = 2000;
+constexpr std::size_t kSteps = 10'000;
 
 struct RandomGraph {
   Plan plan;
@@ -40,19 +41,28 @@ RandomGraph random_graph(unsigned seed, double failure_rate) {
 // Checks the promises of run_plan from inside the steps.
 class CheckingRunner final : public StepRunner {
  public:
-  explicit CheckingRunner(const RandomGraph& graph) : graph_(graph), ended_(kSteps), finished_(kSteps) {}
+  explicit CheckingRunner(const RandomGraph& graph)
+      : graph_(graph), ended_(kSteps), finished_(kSteps), calls_(kSteps), waits_(kSteps) {}
 
   StepRun run(StepId step, std::stop_token stop) override {
     const int now = ++running_;
     int most = most_running_;
-    while (most < now && !most_running_.compare_exchange_weak(most, now)) {}
+    while (most < now && !most_running_.compare_exchange_weak(most, now)) {
+    }
     for (const StepId input : graph_.inputs[step.value]) early_ += ended_[input.value] != 1;
     if (step.value == stop_at) stop_source.request_stop();
     --running_;
+    const int earlier = calls_[step.value]++;
+    const bool has_to_wait = step.value % 13 == 5;
+    if (has_to_wait && earlier == 0) return StepRun::MustWait;
+    if (step.value % 17 == 3 && earlier == has_to_wait)
+      throw TransportError("reset", /*retryable=*/true, 503);
     if (stop.stop_requested() && step.value % 2) throw Cancelled{};
     if (graph_.fails[step.value]) throw BuildFailed("exit 1");
     return StepRun::Done;
   }
+
+  void wait(StepId step, std::stop_token) override { ++waits_[step.value]; }
 
   void on_finished(StepId step, const StepOutcome& outcome) noexcept override {
     ++finished_[step.value];
@@ -63,8 +73,13 @@ class CheckingRunner final : public StepRunner {
     EXPECT_EQ(early_, 0) << "steps that started before their inputs had succeeded and been reported";
     EXPECT_LE(most_running_, static_cast<int>(slots));
     EXPECT_TRUE(std::ranges::all_of(finished_, [](const std::atomic<int>& count) { return count == 1; }));
-    for (std::size_t i = 0; i < kSteps; ++i)
+    for (std::size_t i = 0; i < kSteps; ++i) {
       ASSERT_EQ(ended_[i] == 1, std::holds_alternative<Succeeded>(outcomes[i])) << "step " << i;
+      if (ended_[i] != 1) continue;
+      const int waits = i % 13 == 5, failures = i % 17 == 3;  // that it gets over
+      ASSERT_EQ(calls_[i], 1 + waits + failures) << "step " << i;
+      ASSERT_EQ(waits_[i], waits) << "step " << i;
+    }
   }
 
   std::size_t stop_at = kSteps;
@@ -74,6 +89,7 @@ class CheckingRunner final : public StepRunner {
   const RandomGraph& graph_;
   std::vector<std::atomic<int>> ended_;
   std::vector<std::atomic<int>> finished_;
+  std::vector<std::atomic<int>> calls_, waits_;
   std::atomic<int> running_ = 0;
   std::atomic<int> most_running_ = 0;
   std::atomic<int> early_ = 0;
@@ -83,7 +99,8 @@ class CheckingRunner final : public StepRunner {
 std::vector<std::string> expected_outcomes(const RandomGraph& graph) {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < kSteps; ++i) {
-    const bool runs = std::ranges::all_of(graph.inputs[i], [&](StepId id) { return out[id.value] == "succeeded"; });
+    const bool runs =
+        std::ranges::all_of(graph.inputs[i], [&](StepId id) { return out[id.value] == "succeeded"; });
     out.push_back(!runs ? "skipped" : graph.fails[i] ? "failed" : "succeeded");
   }
   return out;
@@ -95,7 +112,8 @@ TEST_P(RunPlanStress, KeepGoingGivesTheSameOutcomesInAnyOrder) {
   const RandomGraph graph = random_graph(1, 0.01);
   CheckingRunner runner(graph);
   const auto executor = GetParam().make();
-  const auto outcomes = run_plan(graph.plan, runner, *executor, {.slots = 16, .keep_going = true}, {});
+  const auto outcomes =
+      run_plan(graph.plan, runner, *executor, {.slots = 16, .keep_going = true, .tries = 2}, {});
   runner.expect_promises_kept(16, outcomes);
   std::vector<std::string> names;
   for (const StepOutcome& outcome : outcomes) names.push_back(outcome_name(outcome));
@@ -106,7 +124,7 @@ TEST_P(RunPlanStress, FirstFailureEndsTheRunInGoodOrder) {
   const RandomGraph graph = random_graph(2, 0.002);
   CheckingRunner runner(graph);
   const auto executor = GetParam().make();
-  const auto outcomes = run_plan(graph.plan, runner, *executor, {.slots = 16}, {});
+  const auto outcomes = run_plan(graph.plan, runner, *executor, {.slots = 16, .tries = 2}, {});
   runner.expect_promises_kept(16, outcomes);
 }
 
@@ -115,7 +133,8 @@ TEST_P(RunPlanStress, StopInTheMiddleEndsTheRunInGoodOrder) {
   CheckingRunner runner(graph);
   runner.stop_at = kSteps / 2;
   const auto executor = GetParam().make();
-  const auto outcomes = run_plan(graph.plan, runner, *executor, {.slots = 16}, runner.stop_source.get_token());
+  const auto outcomes =
+      run_plan(graph.plan, runner, *executor, {.slots = 16, .tries = 2}, runner.stop_source.get_token());
   runner.expect_promises_kept(16, outcomes);
   EXPECT_TRUE(std::ranges::any_of(
       outcomes, [](const StepOutcome& outcome) { return std::holds_alternative<StepCancelled>(outcome); }));
@@ -128,9 +147,12 @@ TEST_P(RunPlanStress, RunsSideBySideDoNotDisturbEachOther) {
   CheckingRunner two(graph);
   std::vector<StepOutcome> outcomes_of_one;
   {
-    const std::jthread side(
-        [&] { outcomes_of_one = run_plan(graph.plan, one, *executor, {.slots = 5, .keep_going = true}, {}); });
-    two.expect_promises_kept(7, run_plan(graph.plan, two, *executor, {.slots = 7, .keep_going = true}, {}));
+    const std::jthread side([&] {
+      outcomes_of_one =
+          run_plan(graph.plan, one, *executor, {.slots = 5, .keep_going = true, .tries = 2}, {});
+    });
+    two.expect_promises_kept(
+        7, run_plan(graph.plan, two, *executor, {.slots = 7, .keep_going = true, .tries = 2}, {}));
   }
   one.expect_promises_kept(5, outcomes_of_one);
 }
