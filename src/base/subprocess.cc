@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -168,6 +170,15 @@ class Waiter {
   std::size_t written_ = 0;
 };
 
+/// Of a child that has ended and was not yet waited for, and of those below it.
+std::uint64_t peak_memory_of(pid_t child) {
+  siginfo_t info{};
+  struct rusage usage {};
+  // The C library's waitid() does not tell what the kernel's does.
+  if (::syscall(SYS_waitid, P_PID, child, &info, WEXITED | WNOHANG | WNOWAIT, &usage) != 0) return 0;
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
 }  // namespace
 
 ProcessResult run_process(const Command& command, std::stop_token stop) {
@@ -214,6 +225,7 @@ ProcessResult run_process(const Command& command, std::stop_token stop) {
     child.terminate();
     throw;
   }
+  result.peak_memory = peak_memory_of(child.id());
   child.wait(problem);
   const int status = child.native_exit_code();
   if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);

@@ -2,6 +2,7 @@
 // Runs a program to its end: output streamed or captured, stopped by a stop_token. The only place that forks
 // for exec.
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -34,6 +35,7 @@ struct Command {
 struct ProcessResult {
   int exit_code = 0;  ///< 128 + signal if it was killed
   int signal = 0;
+  std::uint64_t peak_memory = 0;  ///< bytes: of the largest of its processes that were waited for, or of us
   std::string out;
   std::string err;
   bool ok() const { return exit_code == 0; }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/free_memory.h"
 #include "base/strings.h"
 #include "build/build_inputs.h"
 #include "build/build_run.h"
@@ -208,6 +209,13 @@ BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepar
   return result;
 }
 
+/// Platforms are assembled and uploaded beside the steps.
+SchedulerOptions scheduler_options(const BuildRequest& request) {
+  SchedulerOptions options{.keep_going = request.keep_going, .memory = available_memory};
+  if (request.max_parallel > 0) options.pool_slots = {request.max_parallel};
+  return options;
+}
+
 }  // namespace
 
 BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::stop_token stop) {
@@ -285,7 +293,8 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
                                           .pushed = pushed_names(prepared)});
   Plan plan = run.make_plan();
   exports.announce();
-  run_plan(std::move(plan), run, env.executor, {.keep_going = request.keep_going}, stop);
+  run_plan(std::move(plan), run, env.executor, scheduler_options(request), stop);
+  run.record_costs();
   env.store.file_digests().flush();
 
   // What is finished is saved for the next build, whatever became of this one.

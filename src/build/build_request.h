@@ -55,6 +55,7 @@ struct BuildRequest {
   bool no_cache = false;
   std::set<std::string> no_cache_stages;
   bool keep_going = false;
+  std::size_t max_parallel = 0;  ///< steps of the Dockerfile at once; 0: as many as can
   EmulationPolicies emulation;
   std::vector<ImageRef> accel_packs;  ///< toolchains of this machine's for emulated steps (accel/packs.h)
   StepLimits limits;

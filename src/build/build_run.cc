@@ -11,6 +11,9 @@ namespace slipway {
 namespace {
 
 constexpr const char* kPublishId = "publish";
+// The steps of the Dockerfile have slots of their own: what is done with their results waits for none of
+// them.
+constexpr std::size_t kStepPool = 0, kResultPool = 1;
 
 std::string lane_names(const std::vector<Platform>& lanes) {
   std::vector<std::string> names;
@@ -26,6 +29,7 @@ BuildRun::BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> 
     : lowered_(lowered),
       solver_(std::move(keys), store, node),
       keys_(solver_.keys()),
+      estimates_(StepCosts(store.database())),
       store_(store),
       node_(node),
       progress_(progress),
@@ -79,11 +83,15 @@ StepId BuildRun::plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Di
   std::ranges::sort(after);
   const auto repeated = std::ranges::unique(after);
   after.erase(repeated.begin(), repeated.end());
-  // Foreign steps take longer, so their chains start first.
+  // Of what was never measured, foreign steps take longer, so their chains start first.
   double cost = std::holds_alternative<ExecOp>(vertex.op.what) ? 10 : 1;
   if (vertex.op.platform && cost > 1) cost *= node_.slowdown_of(*vertex.op.platform);
   steps_.push_back({.id = vertex.digest.str(), .name = vertex.info.name, .vertex = &vertex, .lane = {}});
-  return plan.add({.name = vertex.info.name, .after = std::move(after), .cost = cost});
+  return plan.add({.name = vertex.info.name,
+                   .after = std::move(after),
+                   .cost = estimates_.seconds(vertex, cost),
+                   .pool = kStepPool,
+                   .memory = estimates_.memory(vertex)});
 }
 
 Plan BuildRun::make_plan() {
@@ -93,6 +101,9 @@ Plan BuildRun::make_plan() {
   const std::vector<Digest> wanted = lowered_.graph.reachable_from(roots);
   const std::set<Digest> to_run = find_cached(wanted);
 
+  std::vector<const Vertex*> vertices;
+  for (const Digest& digest : to_run) vertices.push_back(&lowered_.graph.at(digest));
+  estimates_.look_up(vertices);
   Plan plan;
   std::map<Digest, StepId> planned;
   for (const Digest& digest : wanted) {
@@ -110,11 +121,11 @@ Plan BuildRun::make_plan() {
     if (lane.result && planned.contains(*lane.result)) after.push_back(planned.at(*lane.result));
     announce(id, name, {lane.platform}, {});
     steps_.push_back({.id = id, .name = name, .vertex = nullptr, .lane = i});
-    exports.push_back(plan.add({.name = name, .after = after}));
+    exports.push_back(plan.add({.name = name, .after = after, .pool = kResultPool}));
   }
   announce(kPublishId, hooks_.publish_name, {}, {});
   steps_.push_back({.id = kPublishId, .name = hooks_.publish_name, .vertex = nullptr, .lane = {}});
-  plan.add({.name = hooks_.publish_name, .after = exports});
+  plan.add({.name = hooks_.publish_name, .after = exports, .pool = kResultPool});
   for (const Digest& digest : wanted)
     if (!to_run.contains(digest)) progress_.emit(StepFinished{.id = digest.str(), .end = StepEnd::Cached});
   return plan;
@@ -154,8 +165,10 @@ StepRun BuildRun::run_vertex(const Step& step, std::stop_token stop) {
   auto state = state_.lock();
   if (solution->how.empty()) {
     state->executed.insert(vertex.digest);
-    state->seconds[vertex.digest] =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    state->seconds[vertex.digest] = seconds;
+    if (!std::holds_alternative<SourceOp>(vertex.op.what))  // what is fetched is not fetched again
+      estimates_.measured(vertex, {.seconds = seconds, .memory = solution->result.peak_memory});
   } else {
     state->found.emplace(vertex.digest, std::move(solution->how));
   }

@@ -18,6 +18,7 @@
 #include "build/assemble.h"
 #include "build/cache_import.h"
 #include "build/finished_step.h"
+#include "build/step_estimates.h"
 #include "build/vertex_solver.h"
 #include "dockerfile/lower.h"
 #include "nodes/local_node.h"
@@ -50,6 +51,8 @@ class BuildRun final : public StepRunner {
   void wait(StepId step, std::stop_token stop) override;
   void on_finished(StepId step, const StepOutcome& outcome) noexcept override;
 
+  /// After the plan ended: what its steps cost is known to later builds.
+  void record_costs() { estimates_.record(); }
   /// After the plan ended: rethrows the first failure as the error that people see; returns if there was
   /// none.
   void throw_first_failure(const std::function<std::vector<std::string>(const std::string&)>& log_tail);
@@ -113,6 +116,7 @@ class BuildRun final : public StepRunner {
   const dockerfile::Lowered& lowered_;
   VertexSolver solver_;
   const std::map<Digest, Digest>& keys_;  ///< the solver's
+  StepEstimates estimates_;
   Store& store_;
   LocalNode& node_;
   ProgressSink& progress_;

@@ -90,8 +90,8 @@ CREATE TABLE IF NOT EXISTS layer_sources (
 CREATE INDEX IF NOT EXISTS layer_sources_by_source ON layer_sources(source);
 )sql";
 
-// Came later, too; without them steps are found by their definition keys only.
-constexpr const char* kCreateContentKeys = R"sql(
+// Came later, too; without them steps are found by their definition keys only, and planned by guesses.
+constexpr const char* kCreateStepTables = R"sql(
 CREATE TABLE IF NOT EXISTS origins (
   snapshot INTEGER PRIMARY KEY REFERENCES snapshots(id) ON DELETE CASCADE,
   origin TEXT NOT NULL
@@ -102,6 +102,11 @@ CREATE TABLE IF NOT EXISTS tree_digests (
   digest TEXT NOT NULL,
   PRIMARY KEY (snapshot, selection)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS step_costs (
+  step TEXT PRIMARY KEY,
+  microseconds INTEGER NOT NULL,
+  memory INTEGER NOT NULL
+);
 )sql";
 
 std::int64_t schema_of(SqliteConnection& connection) {
@@ -123,7 +128,7 @@ void set_up(SqliteConnection& connection, const std::filesystem::path& file) {
   }
   if (schema == kSchema) {
     connection.execute("creating its tables", kCreateLayerSources);
-    connection.execute("creating its tables", kCreateContentKeys);
+    connection.execute("creating its tables", kCreateStepTables);
     return;
   }
   HostError error(concat("the store at ", file.parent_path().native(),

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -16,6 +17,7 @@
 #include "base/digest.h"
 #include "base/synchronized.h"
 #include "content/ids.h"
+#include "content/step_costs.h"
 #include "content/lease_kind.h"
 
 namespace slipway {
@@ -136,6 +138,12 @@ class Database {
       const std::function<void(const Digest&)>& remove);
   /// Calls `remove` if nobody leases it, while nobody can. It must not use the database.
   bool remove_unused(LeaseKind kind, const std::string& target, const std::function<void()>& remove);
+
+  // --- What steps cost
+  // -----------------------------------------------------------------------------------------------------
+  std::optional<StepCost> find_step_cost(const Digest& step);
+  /// As StepCosts::record(); afterwards the oldest beyond `capacity` are gone.
+  void put_step_costs(const std::map<Digest, StepCost>& costs, std::uint64_t capacity);
 
   // --- Images
   // ------------------------------------------------------------------------------------------------------

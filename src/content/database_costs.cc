@@ -6,8 +6,8 @@ namespace slipway {
 
 std::optional<StepCost> Database::find_step_cost(const Digest& step) {
   auto connection = connection_->lock();
-  SqliteStatement statement = connection->prepare("looking up what a step costs",
-                                                  "SELECT microseconds, memory FROM step_costs WHERE step = ?");
+  SqliteStatement statement = connection->prepare(
+      "looking up what a step costs", "SELECT microseconds, memory FROM step_costs WHERE step = ?");
   if (!statement.bind(step.str()).step()) return std::nullopt;
   return StepCost{.seconds = static_cast<double>(statement.integer(0)) / 1e6,
                   .memory = statement.unsigned_integer(1)};
@@ -28,9 +28,10 @@ void Database::put_step_costs(const std::map<Digest, StepCost>& costs, std::uint
         .run();
   // A row that is written again gets a new rowid, so the smallest are the oldest.
   connection
-      ->prepare(kDoing,
-                "DELETE FROM step_costs WHERE rowid <= (SELECT rowid FROM step_costs ORDER BY rowid DESC LIMIT 1 "
-                "OFFSET ?)")
+      ->prepare(
+          kDoing,
+          "DELETE FROM step_costs WHERE rowid <= (SELECT rowid FROM step_costs ORDER BY rowid DESC LIMIT 1 "
+          "OFFSET ?)")
       .bind(capacity)
       .run();
   transaction.commit();

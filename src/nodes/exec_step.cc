@@ -309,7 +309,8 @@ VertexResult commit(const ExecEnvironment& environment, const ExecOp& exec, Atte
     throw BuildFailed(exit_message(exec, attempt.result, environment.limits));
   return {.snapshot = environment.store.snapshots().commit(std::move(attempt.active), now_seconds()),
           .context = {},
-          .twins = std::move(attempt.twins)};
+          .twins = std::move(attempt.twins),
+          .peak_memory = attempt.result.peak_memory};
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ struct VertexResult {
   std::shared_ptr<const RemoteResult> remote = {};
   std::vector<TwinUse> twins;  ///< that ran for it just now; none of what was known
   bool lasting = true;         ///< false: it is whole only as long as its inputs' snapshots are in the store
+  std::uint64_t peak_memory = 0;  ///< bytes that running it needed at once; 0: not known, or not run
 };
 
 /// The snapshot behind an input; nothing for an empty tree.

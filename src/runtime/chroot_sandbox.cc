@@ -194,7 +194,7 @@ class ChrootRun {
     if (result.exit_code != 0 && mentions.seen() && on_output)
       on_output(2,
                 "slipway: this step ran by chroot, without a /proc of its own; --isolation=proot has one\n");
-    return {.exit_code = result.exit_code};
+    return {.exit_code = result.exit_code, .peak_memory = result.peak_memory};
   }
 
  private:

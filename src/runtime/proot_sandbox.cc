@@ -171,7 +171,7 @@ class ProotRun {
           if (on_output) on_output(stream, bytes);
         },
         stop);
-    return {.exit_code = first_.exit_code(result.exit_code)};
+    return {.exit_code = first_.exit_code(result.exit_code), .peak_memory = result.peak_memory};
   }
 
  private:

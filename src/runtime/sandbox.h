@@ -74,6 +74,7 @@ struct SandboxResult {
   int exit_code = 0;                ///< 128 + signal if killed
   bool out_of_memory = false;       ///< the kernel killed something of it for want of memory
   bool too_many_processes = false;  ///< it wanted more than StepLimits::pids
+  std::uint64_t peak_memory = 0;    ///< bytes, more or less; 0: not known
 };
 
 /// What the sources of SandboxSpec::mounts have to be.

@@ -1,6 +1,8 @@
 """Nothing is built twice: shared steps, steps known by content, and steps that two builds are at together."""
+import contextlib
 import json
 import os
+import sqlite3
 import threading
 
 from harness import AMD64, SlipwayCase, main, step_lines
@@ -70,6 +72,43 @@ class Solver(SlipwayCase):
         self.build(changed, "-t", "tools:4", platforms=AMD64)
         self.assertEqual(1, ran(self.build(self.context(file % "tools:4"), "--progress=plain", platforms=AMD64).err, "after-the-copy"))
         self.check_store()
+
+    def most_at_once(self, *arguments, wait_for):
+        """How many of three steps that need nothing of each other run at once; each waits for `wait_for` at most."""
+        running, most, changed = [], [], threading.Condition()
+
+        def enter():
+            with changed:
+                running.append(True)
+                most.append(len(running))
+                changed.notify_all()
+                changed.wait_for(lambda: max(most) >= wait_for, 60)
+
+        def leave():
+            with changed:
+                running.pop()
+
+        entry, end = self.gate(enter), self.gate(leave)
+        step = "RUN echo %%d && wget -q -O - http://%s/ && wget -q -O - http://%s/ && echo > /x\n" % (entry.host, end.host)
+        stages = ["FROM busybox AS s%d\n" % i + step % i for i in range(3)]
+        context = self.context("".join(stages) + "FROM busybox\n" + "".join("COPY --from=s%d /x /x%d\n" % (i, i) for i in range(3)))
+        self.build(context, "--no-cache", *arguments, platforms=AMD64)
+        return max(most)
+
+    def test_no_more_steps_at_once_than_asked_for(self):
+        self.import_busybox(platforms=AMD64)
+        self.assertEqual(3, self.most_at_once(wait_for=3))
+        self.assertEqual(1, self.most_at_once("--max-parallel", "1", "--jobs", "1", wait_for=1))
+        self.assertEqual(2, self.most_at_once("--max-parallel", "2", wait_for=2))
+
+    def test_durations_and_memory_of_steps_are_kept(self):
+        self.import_busybox(platforms=AMD64)
+        self.build(self.context("FROM busybox\nRUN dd if=/dev/zero of=/dev/null bs=160M count=1\nRUN true\n"), platforms=AMD64)
+        with contextlib.closing(sqlite3.connect(os.path.join(self.root, "slipway.db"))) as database:
+            memory = sorted(row[0] for row in database.execute("SELECT memory FROM step_costs WHERE microseconds > 0"))
+        self.assertEqual(2, len(memory))
+        self.assertGreater(memory[1], 150 << 20)
+        self.assertLess(memory[0], 128 << 20)
 
     def two_at_once(self, *second_arguments):
         """Two processes build one Dockerfile, the second while the first is at its slow step."""

@@ -96,6 +96,7 @@ BuildRequest request_of(const BuildFlags& flags) {
   for (const std::string& names : flags.no_cache_filter)
     for (const std::string& name : split_csv(names)) request.no_cache_stages.insert(to_lower(name));
   request.keep_going = flags.keep_going;
+  request.max_parallel = flags.max_parallel;
   if (!flags.memory.empty()) request.limits.memory = parse_bytes(flags.memory, "--memory");
   if (!flags.cpus.empty()) request.limits.cpus = parse_cpus(flags.cpus);
   request.limits.pids = flags.pids_limit;
@@ -187,6 +188,14 @@ void add_build_flags(CLI::App& command, BuildFlags& flags) {
        "Look for emulators here first (also: $SLIPWAY_QEMU_DIR); may be repeated", "DIR");
   text("--qemu-image", flags.qemu_image,
        "Take emulators that this machine lacks from this image (also: $SLIPWAY_QEMU_IMAGE)", "REF");
+  command
+      .add_option("--max-parallel", flags.max_parallel,
+                  "Steps of the Dockerfile that run at once (default 0: as many as can)")
+      ->type_name("NUMBER");
+  command
+      .add_option("--jobs", flags.jobs,
+                  "Threads that compress layers and digest files (default 0: as many as there are processors)")
+      ->type_name("NUMBER");
   command.add_flag("--keep-going", flags.keep_going,
                    "After a failure, go on with what does not depend on it");
   CLI::Option* call =

@@ -22,6 +22,7 @@ struct BuildFlags {
   std::uint64_t pids_limit = 16384;
   bool no_new_privileges = false;
   std::vector<std::string> ulimits, hosts;
+  std::size_t max_parallel = 0, jobs = 0;
   bool check = false, no_cache = false, push = false, keep_going = false, quiet = false;
 };
 

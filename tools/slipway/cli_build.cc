@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "build/build_request.h"
 #include "build/metadata.h"
+#include "scheduler/cpu_limit.h"
 #include "slipway/build_flags.h"
 #include "slipway/build_session.h"
 #include "slipway/cli_call.h"
@@ -76,6 +77,7 @@ int run(const BuildFlags& flags, CommandContext& context) {
   try {
     BuildRequest request = request_of(flags);
     if (definition) request.definition = &*definition;
+    const CpuLimit cpus(flags.jobs);
     const ProgressMode mode = flags.quiet ? ProgressMode::Quiet : choose_progress(flags.progress);
     BuildSession session(context, mode, emulator_options(flags.qemu_dirs, flags.qemu_image),
                          flags.oci_runtime);
