@@ -217,11 +217,17 @@ void BuildRun::tell_execution(std::size_t index, LaneEnd& end) {
   std::map<std::string, TwinUse> twins;
   std::set<Digest> reached{*lane.result};
   const std::vector<Digest> below = lowered_.graph.reachable_from({*lane.result});
-  const std::set<Digest> executed = state_.lock()->executed;
+  std::set<Digest> executed, planned;
+  {
+    auto state = state_.lock();
+    executed = planned = state->executed;
+    for (const auto& [vertex, how] : state->found) planned.insert(vertex);  // after its inputs were there
+  }
   for (auto digest = below.rbegin(); digest != below.rend(); ++digest) {
-    if (!reached.contains(*digest) || !executed.contains(*digest)) continue;
+    if (!reached.contains(*digest) || !planned.contains(*digest)) continue;
     const Vertex& vertex = lowered_.graph.at(*digest);
     for (const Input& input : vertex.op.inputs) reached.insert(input.vertex);
+    if (!executed.contains(*digest)) continue;
     if (std::holds_alternative<SourceOp>(vertex.op.what)) continue;
     if (end.mode == "cached") end.mode = "copied";
     if (!std::holds_alternative<ExecOp>(vertex.op.what) || !vertex.op.platform) continue;
