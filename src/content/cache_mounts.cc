@@ -175,6 +175,7 @@ CacheLease CacheMounts::acquire(const Request& request, std::stop_token stop) {
   const fs::path cache = directory_ / Digest::of(request.name).hex();
   make_directory(directory_, 0700);
   make_directory(cache, 0700);
+  used_.lock()->insert(cache.filename().native());
   if (std::error_code ignored; !fs::exists(cache / "id", ignored))
     write_file_atomic(cache / "id", request.name + "\n", Durability::None, 0600);
   const Copies copies(cache);

@@ -13,9 +13,11 @@
 // check of the store.
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <stop_token>
 #include <string>
 
+#include "base/synchronized.h"
 #include "base/unique_fd.h"
 
 namespace slipway {
@@ -62,12 +64,16 @@ class CacheMounts {
   /// lest two wait for each other. Throws Cancelled, SystemError, and what `fill` throws.
   CacheLease acquire(const Request& request, std::stop_token stop);
 
+  /// Names of directories of caches that were acquired here.
+  std::set<std::string> used() const { return *used_.lock(); }
+
   /// Takes copies back out of the roots of steps whose slipway was killed. Before those are removed. Throws
   /// SystemError.
   static void take_back(const std::filesystem::path& directory);
 
  private:
   std::filesystem::path directory_, temp_;
+  mutable Synchronized<std::set<std::string>> used_;
 };
 
 }  // namespace slipway

@@ -80,14 +80,32 @@ CREATE INDEX layers_by_digest ON layers(digest);
 PRAGMA user_version = 2;
 )sql";
 
-// Came later; a slipway that does not know of it packs such layers again, to the same bytes, and removes its
-// rows with their snapshots.
-constexpr const char* kCreateLayerSources = R"sql(
+// Came later. A slipway that does not know of layer_sources packs such layers again, to the same bytes, and
+// removes its rows with their snapshots. Sizes (store_sizes.h) are only of use where all who use the store
+// record them or say that they did not.
+constexpr const char* kCreateLater = R"sql(
 CREATE TABLE IF NOT EXISTS layer_sources (
   snapshot INTEGER PRIMARY KEY REFERENCES snapshots(id) ON DELETE CASCADE,
   source INTEGER NOT NULL REFERENCES snapshots(id) ON DELETE CASCADE
 );
 CREATE INDEX IF NOT EXISTS layer_sources_by_source ON layer_sources(source);
+CREATE TABLE IF NOT EXISTS store_sizes (
+  kind INTEGER NOT NULL,
+  target TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  PRIMARY KEY (kind, target)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS store_total (
+  id INTEGER PRIMARY KEY CHECK (id = 0),
+  bytes INTEGER NOT NULL,
+  complete INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS gc_marks (
+  policy TEXT PRIMARY KEY,
+  above INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  stuck INTEGER NOT NULL
+) WITHOUT ROWID;
 )sql";
 
 // Came later, too; without them steps are found by their definition keys only, and planned by guesses.
@@ -127,7 +145,7 @@ void set_up(SqliteConnection& connection, const std::filesystem::path& file) {
     schema = std::max(schema, kSchema);
   }
   if (schema == kSchema) {
-    connection.execute("creating its tables", kCreateLayerSources);
+    connection.execute("creating its tables", kCreateLater);
     connection.execute("creating its tables", kCreateStepTables);
     return;
   }

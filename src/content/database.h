@@ -24,7 +24,6 @@ namespace slipway {
 
 class SqliteConnection;
 
-
 /// One connection, thread-safe. Every write is one transaction that holds SQLite's write lock from its start,
 /// so writes of all processes come one after another; that lock dies with its owner. Throws HostError (newer
 /// schema, locked for over 30 s, disk full), SystemError, IntegrityError (not a database).
@@ -145,6 +144,32 @@ class Database {
   /// As StepCosts::record(); afterwards the oldest beyond `capacity` are gone.
   void put_step_costs(const std::map<Digest, StepCost>& costs, std::uint64_t capacity);
 
+  // --- Recorded sizes, and what collections of garbage found (database_sizes.cc)
+  // ---------------------------------------------------------
+  using Lease = std::pair<LeaseKind, std::string>;
+  struct SizeState {
+    std::uint64_t total = 0;
+    bool complete = false;  ///< false: things may have changed that nobody measured
+  };
+  SizeState size_state();
+  std::set<Lease> sized();
+  bool has_size(const Lease& what);
+  /// One transaction. What this object leased counts as measured from now on; if what was leased is not
+  /// measured when its leases end, or its process dies, the sizes are no longer complete. `complete`, if it
+  /// is given, is what they are called from now on.
+  void put_sizes(const std::vector<std::pair<Lease, std::uint64_t>>& sizes, const std::vector<Lease>& gone,
+                 std::optional<bool> complete);
+  /// What this object leases.
+  std::set<Lease> own_leases();
+  /// When a policy has to be looked at again.
+  struct GcMark {
+    std::uint64_t above = 0;  ///< once the store takes more than this
+    std::int64_t at = 0;      ///< or at this time
+    bool stuck = false;       ///< it could not be met: also once an image's name has gone or moved
+  };
+  std::optional<GcMark> gc_mark(const std::string& policy);
+  void put_gc_mark(const std::string& policy, const GcMark& mark);
+
   // --- Images
   // ------------------------------------------------------------------------------------------------------
   struct ImageRow {
@@ -176,7 +201,6 @@ class Database {
   std::vector<std::string> integrity_problems();
 
  private:
-  using Lease = std::pair<LeaseKind, std::string>;
   /// In a transaction of the caller's.
   void lease_snapshot(SqliteConnection& connection, SnapshotId id);
   std::optional<SnapshotId> find_and_lease(std::string_view doing, std::string_view sql,
@@ -184,7 +208,8 @@ class Database {
 
   std::unique_ptr<Synchronized<SqliteConnection>> connection_;
   const std::string session_;
-  std::set<Lease> leased_;  ///< by this object, committed; under connection_'s lock
+  std::set<Lease> leased_;   ///< by this object, committed; under connection_'s lock
+  bool unmeasured_ = false;  ///< something was leased since put_sizes; likewise
 };
 
 }  // namespace slipway

@@ -38,6 +38,13 @@ bool has_rows(SqliteConnection& connection, std::string_view sql, const std::str
   return statement.bind(key).step();
 }
 
+void distrust_sizes(SqliteConnection& connection) {
+  connection
+      .prepare("recording that sizes are not complete",
+               "UPDATE store_total SET complete = 0 WHERE complete = 1")
+      .run();
+}
+
 std::vector<Database::ImageRow> images_of(SqliteConnection& connection) {
   SqliteStatement statement =
       connection.prepare("listing images to keep", "SELECT name, descriptor, updated FROM images");
@@ -58,6 +65,7 @@ bool Database::lease(LeaseKind kind, const std::string& target) {
   put_lease(*connection, session_, kind, target);
   transaction.commit();
   leased_.emplace(kind, target);
+  unmeasured_ = true;
   return true;
 }
 
@@ -85,6 +93,7 @@ std::optional<SnapshotId> Database::find_and_lease(std::string_view doing, std::
   lease_snapshot(*connection, *id);
   transaction.commit();
   leased_.emplace(LeaseKind::Snapshot, std::to_string(id->value));
+  unmeasured_ = true;
   return id;
 }
 
@@ -93,8 +102,10 @@ void Database::release_leases() {
   if (leased_.empty()) return;
   SqliteTransaction transaction(*connection, "ending leases");
   connection->prepare("ending leases", "DELETE FROM leases WHERE session = ?").bind(session_).run();
+  if (unmeasured_) distrust_sizes(*connection);
   transaction.commit();
   leased_.clear();
+  unmeasured_ = false;
 }
 
 void Database::drop_leases_except(const std::set<std::string>& living) {
@@ -111,6 +122,7 @@ void Database::drop_leases_except(const std::set<std::string>& living) {
   SqliteTransaction transaction(*connection, kDoing);
   for (const std::string& session : dead)
     connection->prepare(kDoing, "DELETE FROM leases WHERE session = ?").bind(session).run();
+  distrust_sizes(*connection);
   transaction.commit();
 }
 

@@ -26,6 +26,11 @@ std::vector<Database::ImageRow> all_images(SqliteConnection& connection) {
   return rows;
 }
 
+/// What an image no longer needs may go now.
+void loosen_gc_marks(SqliteConnection& connection, std::string_view doing) {
+  connection.prepare(doing, "UPDATE gc_marks SET above = 0, stuck = 0 WHERE stuck = 1").run();
+}
+
 void drop_oldest_file_digests(SqliteConnection& connection, std::uint64_t capacity) {
   constexpr std::string_view kDoing = "forgetting old file digests";
   // A row that is written again gets a new rowid, so rowids are in order of age, and their range bounds the
@@ -154,6 +159,7 @@ void Database::set_images(const std::vector<ImageRow>& rows, const ImageMirror& 
         .bind(row.descriptor)
         .bind(row.updated)
         .run();
+  loosen_gc_marks(*connection, kDoing);
   mirror(all_images(*connection));
   transaction.commit();
 }
@@ -164,6 +170,7 @@ bool Database::remove_image(const std::string& name, const ImageMirror& mirror) 
   SqliteTransaction transaction(*connection, kDoing, SqliteTransaction::Commit::Synced);
   connection->prepare(kDoing, "DELETE FROM images WHERE name = ?").bind(name).run();
   if (connection->changes() == 0) return false;
+  loosen_gc_marks(*connection, kDoing);
   mirror(all_images(*connection));
   transaction.commit();
   return true;

@@ -45,6 +45,7 @@ SnapshotId Database::add_snapshot(const std::optional<SnapshotId>& parent, std::
   lease_snapshot(*connection, id);
   transaction.commit();
   leased_.emplace(LeaseKind::Snapshot, std::to_string(id.value));
+  unmeasured_ = true;
   return id;
 }
 

@@ -64,8 +64,12 @@ std::uint64_t DiskUsage::of_tree(const std::filesystem::path& path) {
   return below(AT_FDCWD, path.c_str(), 0);
 }
 
+std::uint64_t DiskUsage::of_itself(const std::filesystem::path& path) {
+  return below(AT_FDCWD, path.c_str(), kDeepest + 1);
+}
+
 std::uint64_t DiskUsage::of_entries(const std::filesystem::path& path) {
-  std::uint64_t total = below(AT_FDCWD, path.c_str(), kDeepest + 1);
+  std::uint64_t total = of_itself(path);
   const Directory directory = open_directory(AT_FDCWD, path.c_str());
   if (!directory) return total;
   while (const char* entry = next_name(directory.get())) {

@@ -15,6 +15,8 @@ class DiskUsage {
   explicit DiskUsage(std::stop_token stop) : stop_(std::move(stop)) {}
   /// With everything below it. Throws Cancelled, SystemError.
   std::uint64_t of_tree(const std::filesystem::path& path);
+  /// Without what is in it.
+  std::uint64_t of_itself(const std::filesystem::path& path);
   /// Without what is below directories in it.
   std::uint64_t of_entries(const std::filesystem::path& directory);
 

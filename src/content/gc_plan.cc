@@ -55,14 +55,31 @@ std::optional<std::uint64_t> cap_of(const GcLimits& limits, std::uint64_t total)
 
 }  // namespace
 
+std::optional<std::uint64_t> gc_target(const GcLimits& limits, std::uint64_t total) {
+  const std::optional<std::uint64_t> cap = cap_of(limits, total);
+  return cap ? cap : limits.reserved;
+}
+
 GcPlan plan_gc(const std::vector<GcRecord>& records, const GcLimits& limits) {
   GcPlan plan;
   plan.kept.resize(records.size());
-  for (const GcRecord& record : records) plan.total += record.size;
+  for (const GcRecord& record : records) {
+    plan.total += record.size;
+    if (record.fixed != KeepReason::NotMatched && record.fixed != KeepReason::Store)
+      plan.matched_after += record.size;
+  }
   plan.after = plan.total;
   plan.cap = cap_of(limits, plan.total);
-  const std::uint64_t target = plan.cap.value_or(limits.reserved.value_or(0));
-  const bool limited = plan.cap || limits.reserved;
+  const std::optional<std::uint64_t> target = gc_target(limits, plan.total);
+  const bool limited = target || limits.max_matched;
+  const auto too_much = [&] {
+    return (target && plan.after > *target) ||
+           (limits.max_matched && plan.matched_after > *limits.max_matched);
+  };
+  const auto above_cap = [&] {
+    return (plan.cap && plan.after > *plan.cap) ||
+           (limits.max_matched && plan.matched_after > *limits.max_matched);
+  };
 
   const std::vector<Indices> dependents = dependents_of(records);
   std::vector<bool> gone(records.size(), false);
@@ -75,14 +92,15 @@ GcPlan plan_gc(const std::vector<GcRecord>& records, const GcLimits& limits) {
       plan.kept[i] = Kept{.why = *record.fixed, .by = {}};
     } else if (kept_dependent != dependents[i].end()) {
       plan.kept[i] = Kept{.why = KeepReason::NeededBy, .by = *kept_dependent};
-    } else if (young && !(plan.cap && plan.after > target)) {
+    } else if (young && (limits.keep_is_firm || !above_cap())) {
       plan.kept[i] = Kept{.why = KeepReason::Young, .by = {}};
-    } else if (limited && plan.after <= target) {
+    } else if (limited && !too_much()) {
       plan.kept[i] = Kept{.why = KeepReason::WithinLimits, .by = {}};
     } else {
       plan.remove.push_back(i);
       gone[i] = true;
       plan.after -= record.size;
+      plan.matched_after -= record.size;
     }
   }
   return plan;

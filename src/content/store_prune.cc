@@ -13,6 +13,7 @@
 #include "content/image_blobs.h"
 #include "content/snapshot_files.h"
 #include "content/store.h"
+#include "content/store_sizes.h"
 #include "content/try_lock.h"
 
 namespace slipway {
@@ -21,11 +22,12 @@ namespace {
 
 std::optional<KeepReason> fixed_reason(const StoreUsage& usage, const StoreRecord& record,
                                        const PruneRequest& request) {
+  // First, so that a cap on what the filters match counts nothing else.
+  if (request.matches && !request.matches(usage, record)) return KeepReason::NotMatched;
   if (record.in_use) return KeepReason::InUse;
   if (!record.image.empty() && record.type == RecordType::Blob) return KeepReason::Image;
   if (!record.image.empty() && !request.all) return KeepReason::SharedWithImage;
   if (record.type == RecordType::Emulators && !request.all) return KeepReason::Internal;
-  if (request.matches && !request.matches(usage, record)) return KeepReason::NotMatched;
   return std::nullopt;
 }
 
@@ -144,10 +146,10 @@ class Removal {
       case RecordType::GitRepository:
         // The lock's file stays: who waits for it must get the same.
         if (const auto alone = try_lock_file(root / "git" / (record.key + ".lock")))
-          aside.push_back(move_aside(root / "git" / record.key, temp));
+          aside = take_unleased(LeaseKind::GitRepository, root / "git" / record.key);
         break;
       case RecordType::HttpRecord:
-        aside.push_back(root / "http" / record.key);
+        aside = take_unleased(LeaseKind::HttpRecord, root / "http" / record.key);
         break;
       case RecordType::Emulators:
         aside = take_unleased(LeaseKind::Emulators, root / "emulators" / record.key);
@@ -185,6 +187,7 @@ PruneResult prune_store(Store& store, const PruneRequest& request, std::stop_tok
   // Others may finish builds as fast as their results are removed.
   constexpr int kMostRounds = 5;
   for (int round = 0;; ++round) {
+    const std::set<Database::Lease> sized = store.database().sized();
     StoreUsage usage = measure_store(store, stop);
     if (!usage.users_take_leases) {
       HostError error("a slipway of an older version uses the store, and does not say what of it");
@@ -199,17 +202,21 @@ PruneResult prune_store(Store& store, const PruneRequest& request, std::stop_tok
     if (round == 0) result.before = plan.total;
     result.after = plan.total;
     result.cap = plan.cap;
+    result.matched_after = plan.matched_after;
     std::vector<const StoreRecord*> planned;
     for (const std::size_t i : plan.remove) planned.push_back(&usage.records.at(i));
     if (planned.empty() || request.dry_run || round == kMostRounds) {
       if (request.dry_run) {
         for (const StoreRecord* record : planned) result.removed.push_back(*record);
         result.after = plan.after;
+      } else {
+        record_all_sizes(store, sized, usage);
       }
       for (std::size_t i = 0; i < usage.records.size(); ++i)
         if (plan.kept[i])
-          result.kept.push_back(
-              {.record = usage.records[i], .why = told(usage, usage.records[i], *plan.kept[i])});
+          result.kept.push_back({.record = usage.records[i],
+                                 .reason = plan.kept[i]->why,
+                                 .why = told(usage, usage.records[i], *plan.kept[i])});
       return result;
     }
     const std::set<std::string> gone = Removal(store, stop).remove(planned);

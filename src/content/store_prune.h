@@ -24,6 +24,7 @@ struct PruneRequest {
 
 struct KeptRecord {
   StoreRecord record;
+  KeepReason reason = KeepReason::WithinLimits;
   std::string why;  ///< for people
 };
 
@@ -32,11 +33,13 @@ struct PruneResult {
   std::vector<KeptRecord> kept;
   std::uint64_t before = 0, after = 0;  ///< of the whole store
   std::optional<std::uint64_t> cap;     ///< above which `after` is only because nothing more may go
+  std::uint64_t matched_after = 0;      ///< of what the filters match
 };
 
 /// Measures, plans, removes, and does so again until nothing is left to remove: builds go on meanwhile, and
-/// files can have names in several records. Throws HostError if an older slipway, which takes no leases, uses
-/// the store; Cancelled between two removals; otherwise as measure_store.
+/// files can have names in several records. Records what it measured last. Throws HostError if an older
+/// slipway, which takes no leases, uses the store; Cancelled between two removals; otherwise as
+/// measure_store.
 PruneResult prune_store(Store& store, const PruneRequest& request, std::stop_token stop);
 
 /// Why each record is there, as a pruning without limits sees it: empty for what would go.

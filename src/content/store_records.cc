@@ -16,6 +16,7 @@
 #include "content/image_blobs.h"
 #include "content/store.h"
 #include "content/store_session.h"
+#include "content/store_sizes.h"
 #include "content/try_lock.h"
 
 namespace slipway {
@@ -151,14 +152,17 @@ class Collection {
       const fs::path lock = home / (name + ".lock");
       record.description = trim(read_file_if_exists(home / name / "slipway").value_or(std::string()));
       record.last_used = std::max(record.last_used, changed_at(lock));
-      record.in_use = !try_lock_file(lock);
+      record.in_use = leased(LeaseKind::GitRepository, name) || !try_lock_file(lock);
     }
   }
 
   void add_http() {
-    for (const std::string& name : names_in(root_ / "http"))
-      add(RecordType::HttpRecord, concat("http-", name.substr(0, kShortKey)), name, root_ / "http" / name)
-          .description = "what a server said of a download";
+    for (const std::string& name : names_in(root_ / "http")) {
+      StoreRecord& record = add(RecordType::HttpRecord, concat("http-", name.substr(0, kShortKey)), name,
+                                root_ / "http" / name);
+      record.description = "what a server said of a download";
+      record.in_use = leased(LeaseKind::HttpRecord, name);
+    }
   }
 
   void add_emulators() {
@@ -180,8 +184,7 @@ class Collection {
   }
 
   void measure_rest() {
-    usage_.other = disk_.of_entries(root_) + disk_.of_tree(root_ / "tmp") + disk_.of_entries(root_ / "git") +
-                   disk_.of_entries(root_ / "emulators");
+    usage_.other = size_of_rest(root_, disk_) + disk_.of_tree(root_ / "tmp");
     usage_.total += usage_.other;
     struct statvfs status {};
     if (::statvfs(root_.c_str(), &status) != 0) throw SystemError(errno, "statvfs", root_.native());
@@ -223,6 +226,27 @@ std::string_view name_of(RecordType type) {
       return "log";
   }
   return "";
+}
+
+LeaseKind kind_of(RecordType type) {
+  switch (type) {
+    case RecordType::StepResult:
+    case RecordType::BaseLayer:
+      return LeaseKind::Snapshot;
+    case RecordType::Blob:
+      return LeaseKind::Blob;
+    case RecordType::CacheMount:
+      return LeaseKind::CacheMount;
+    case RecordType::GitRepository:
+      return LeaseKind::GitRepository;
+    case RecordType::HttpRecord:
+      return LeaseKind::HttpRecord;
+    case RecordType::Emulators:
+      return LeaseKind::Emulators;
+    case RecordType::Log:
+      return LeaseKind::Log;
+  }
+  return LeaseKind::Blob;
 }
 
 StoreUsage measure_store(Store& store, std::stop_token stop) { return Collection(store, stop).take(); }

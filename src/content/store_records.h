@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "content/lease_kind.h"
+
 namespace slipway {
 
 class Store;
@@ -25,6 +27,9 @@ enum class RecordType {
 /// BuildKit's name of it where it has one: regular, source.image, blob, exec.cachemount, source.git,
 /// source.http, internal, log.
 std::string_view name_of(RecordType type);
+
+/// Its leases and recorded sizes are of this.
+LeaseKind kind_of(RecordType type);
 
 struct StoreRecord {
   std::string id;  ///< unique in the store

@@ -152,6 +152,7 @@ GitSource::Repository GitSource::open_repository(const GitUrl& url, bool long_id
                                                  const std::stop_token& stop) const {
   const std::string name(
       Digest::of(concat(without_credentials(url.remote), long_ids ? "\nsha256" : "")).hex());
+  store_.lease(LeaseKind::GitRepository, name);
   Repository repository{.directory = home() / name, .lock = lock_file(home() / (name + ".lock"), stop)};
   ::futimens(repository.lock.get(), nullptr);  // when it was used last, for those who prune
   // Made whole or not at all: the mark comes last.

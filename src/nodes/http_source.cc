@@ -169,6 +169,7 @@ std::optional<HttpSource::Record> HttpSource::read_record(const Place& place) co
 HttpSource::Record HttpSource::download(const SourceOp& source, const Place& place,
                                         const std::optional<Digest>& expected, const ItemProgress& progress,
                                         std::stop_token stop) {
+  store_.lease(LeaseKind::HttpRecord, place.record.filename().native());
   std::optional<Record> known = read_record(place);
   if (known && !store_.blobs().has(known->content)) known.reset();
   if (expected && known && known->content != *expected) known.reset();

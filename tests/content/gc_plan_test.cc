@@ -45,6 +45,22 @@ TEST(GcPlan, TheKeepDurationKeepsOnlyWhileNoCapIsPassed) {
   EXPECT_EQ(capped.remove, (std::vector<std::size_t>{2, 0}));
 }
 
+TEST(GcPlan, AFirmKeepDurationOutweighsACap) {
+  const GcPlan plan = plan_gc({used_at(90, 10), used_at(10, 10)},
+                              {.max_used = 5, .keep_seconds = 50, .keep_is_firm = true, .now = 100});
+  EXPECT_EQ(plan.remove, (std::vector<std::size_t>{1}));
+  EXPECT_EQ(why(plan, 0), KeepReason::Young);
+}
+
+TEST(GcPlan, AMatchedCapCountsOnlyWhatTheFiltersMatch) {
+  std::vector<GcRecord> records{used_at(3, 10), used_at(1, 10), used_at(2, 10), used_at(0, 100)};
+  records[3].fixed = KeepReason::NotMatched;
+  const GcPlan plan = plan_gc(records, {.max_matched = 20});
+  EXPECT_EQ(plan.remove, (std::vector<std::size_t>{1}));
+  EXPECT_EQ(plan.matched_after, 20u);
+  EXPECT_EQ(plan.after, 120u);
+}
+
 TEST(GcPlan, TheKeepDurationDoesNotPinWhatIsOldAboveAYoungParent) {
   const GcPlan plan = plan_gc({used_at(90, 10), used_at(10, 10, {0})}, {.keep_seconds = 50, .now = 100});
   EXPECT_EQ(plan.remove, (std::vector<std::size_t>{1}));
