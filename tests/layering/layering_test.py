@@ -42,6 +42,7 @@ THIRD_PARTY = [
     (r"boost/", ["base"], "Boost"),
     (r"openssl/", ["base"], "OpenSSL"),
     (r"CLI/", ["tools"], "CLI11"),
+    (r"toml\+\+/", ["tools"], "toml++"),
     (r"nlohmann/", None, "nlohmann/json"),
 ]
 FORWARD_DECLARATIONS = {"nlohmann/json_fwd.hpp"}  # fit for headers

@@ -167,6 +167,20 @@ BuildResult BuildSession::build(const BuildRequest& request) {
   }
 }
 
+void BuildSession::collect_garbage(const std::vector<GcPolicy>& policies) noexcept {
+  if (policies.empty()) return;
+  try {
+    const GcResult result = slipway::collect_garbage(*impl_->store, policies, impl_->context.stop);
+    if (result.removed > 0)
+      impl_->context.logger.log(LogLevel::Info, concat("collected garbage: ", result.removed, " records, ",
+                                                       human_bytes(result.freed)));
+  } catch (const Cancelled&) {
+    // the next build goes on with it
+  } catch (const std::exception& e) {
+    impl_->context.logger.log(LogLevel::Warning, concat("collecting garbage: ", std::string_view(e.what())));
+  }
+}
+
 void BuildSession::close() { impl_->renderer.close(); }
 Store& BuildSession::store() { return *impl_->store; }
 RegistryClient& BuildSession::registry() { return impl_->registry; }

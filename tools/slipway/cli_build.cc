@@ -17,7 +17,9 @@
 #include "slipway/cli_call.h"
 #include "slipway/cli_llb.h"
 #include "slipway/command.h"
+#include "slipway/config_file.h"
 #include "slipway/emulator_flags.h"
+#include "slipway/gc_policies.h"
 #include "slipway/progress_choice.h"
 #include "slipway/summary.h"
 
@@ -61,6 +63,32 @@ void check_alone(const BuildFlags& flags) {
   if (flags.check || flags.call != "build") refuse("--call");
 }
 
+/// Read before the build, so that what is wrong in it is told at once.
+std::vector<GcPolicy> configured_policies(const CommandContext& context) {
+  const auto file = find_config(context.config);
+  if (!file) return {};
+  const Config config = read_config(*file);
+  if (!config.gc) return {};
+  // A store that is not there yet will be on the file system of what is there above it.
+  std::filesystem::path place = context.store_root;
+  while (!std::filesystem::exists(place) && place.has_relative_path()) place = place.parent_path();
+  return gc_policies(*config.gc, std::filesystem::space(place).capacity);
+}
+
+/// Whatever becomes of the build.
+class CollectAtEnd {
+ public:
+  CollectAtEnd(BuildSession& session, const std::vector<GcPolicy>& policies)
+      : session_(session), policies_(policies) {}
+  ~CollectAtEnd() { session_.collect_garbage(policies_); }
+  CollectAtEnd(const CollectAtEnd&) = delete;
+  CollectAtEnd& operator=(const CollectAtEnd&) = delete;
+
+ private:
+  BuildSession& session_;
+  const std::vector<GcPolicy>& policies_;
+};
+
 int run(const BuildFlags& flags, CommandContext& context) {
   check_alone(flags);
   const CallSpec call = parse_call(flags.check ? "check" : flags.call);
@@ -74,6 +102,7 @@ int run(const BuildFlags& flags, CommandContext& context) {
   }
   check_writable(flags.metadata_file, "--metadata-file");
   check_writable(flags.iidfile, "--iidfile");
+  const std::vector<GcPolicy> policies = configured_policies(context);
   try {
     BuildRequest request = request_of(flags);
     if (definition) request.definition = &*definition;
@@ -81,6 +110,7 @@ int run(const BuildFlags& flags, CommandContext& context) {
     const ProgressMode mode = flags.quiet ? ProgressMode::Quiet : choose_progress(flags.progress);
     BuildSession session(context, mode, emulator_options(flags.qemu_dirs, flags.qemu_image),
                          flags.oci_runtime);
+    const CollectAtEnd collector(session, policies);
     BuildResult result = session.build(request);
     result.isolation = name_of(context.confinement.isolation);
     session.close();

@@ -36,7 +36,7 @@ struct ShownFlags {
 struct PruneFlags {
   ShownFlags shown;
   bool all = false, force = false, dry_run = false;
-  std::string max_used, min_free, reserved, keep;
+  std::string max_used, min_free, reserved, max_matched, keep;
 };
 
 void add_shown_flags(CLI::App& command, ShownFlags& flags) {
@@ -109,7 +109,9 @@ GcLimits limits_of(const PruneFlags& flags, const RecordFilter& filter, const St
   GcLimits limits{.max_used = size(flags.max_used, "--max-used-space"),
                   .min_free = size(flags.min_free, "--min-free-space"),
                   .reserved = size(flags.reserved, "--reserved-space"),
-                  .keep_seconds = filter.keep_seconds};
+                  .max_matched = size(flags.max_matched, "--max-matched-space"),
+                  .keep_seconds = filter.keep_seconds,
+                  .keep_is_firm = static_cast<bool>(filter.matches)};
   if (!flags.keep.empty()) limits.keep_seconds = parse_keep_duration(flags.keep, "--keep-duration");
   return limits;
 }
@@ -185,6 +187,8 @@ void add_prune_command(CLI::App& app, Chosen& chosen) {
                     "Remove the least recently used until so much is free on the file system");
   prune->add_option("--reserved-space", flags->reserved,
                     "Remove nothing once the store takes no more than this");
+  prune->add_option("--max-matched-space", flags->max_matched,
+                    "Remove the least recently used of what the filters match until those take no more");
   prune->add_option(
       "--keep-duration", flags->keep,
       "Keep what was used within this time (48h), unless the store is above --max-used-space or "

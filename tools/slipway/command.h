@@ -21,11 +21,13 @@ struct CommandContext {
   Logger& logger;
   std::stop_token stop;  ///< Ctrl-C
   std::filesystem::path store_root;
+  std::string config;       ///< --config
   Confinement confinement;  ///< how this process runs, and how steps can
 };
 
 struct Chosen {
   std::function<int(CommandContext&)> run;  ///< returns the exit code; throws Error
+  std::string config;                       ///< --config
   bool confined = false;          ///< needs mounts or other users' files: run in namespaces of its own
   bool tells_of_refusal = false;  ///< runs also where that is refused, and says so: Confinement::refusal
 };

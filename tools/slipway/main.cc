@@ -76,6 +76,7 @@ int run_command(const Chosen& chosen, const std::string& root, const Confinement
     CommandContext context{.logger = logger,
                            .stop = signals.token(),
                            .store_root = checked_root(root),
+                           .config = chosen.config,
                            .confinement = confinement};
     if (!confinement.many_ids)
       logger.log(LogLevel::Info, "one user id is mapped: files of other owners become the step's root's");
@@ -129,9 +130,13 @@ int run_main(int argc, char** argv) {
                  "How steps are kept apart: auto (the best that is allowed here), oci, chroot or proot")
       ->type_name("TIER")
       ->envname("SLIPWAY_ISOLATION");
+  Chosen chosen;
+  app.add_option("--config", chosen.config,
+                 "Settings (default: $SLIPWAY_CONFIG, ~/.config/slipway/slipway.toml or "
+                 "/etc/slipway/slipway.toml)")
+      ->type_name("FILE");
   app.set_version_flag("--version", concat("slipway ", kVersion));
   app.fallthrough();  // these may stand behind the subcommand too
-  Chosen chosen;
   add_build_command(app, chosen);
   add_bootstrap_command(app, chosen);
   add_import_command(app, chosen);

@@ -148,4 +148,15 @@ RecordFilter parse_record_filters(const std::vector<std::string>& filters) {
   return result;
 }
 
+Match parse_any_filter(const std::vector<std::string>& filters) {
+  std::vector<Match> any;
+  for (const std::string& filter : filters)
+    if (Match match = parse_record_filters({filter}).matches) any.push_back(std::move(match));
+  return [any](const StoreUsage& usage, const StoreRecord& record) {
+    for (const Match& match : any)
+      if (match(usage, record)) return true;
+    return false;
+  };
+}
+
 }  // namespace slipway

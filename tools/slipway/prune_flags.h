@@ -28,4 +28,8 @@ struct RecordFilter {
 /// them too. Throws UsageError.
 RecordFilter parse_record_filters(const std::vector<std::string>& filters);
 
+/// Matches what one of these matches. Throws UsageError.
+std::function<bool(const StoreUsage&, const StoreRecord&)> parse_any_filter(
+    const std::vector<std::string>& filters);
+
 }  // namespace slipway
