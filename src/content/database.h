@@ -200,6 +200,18 @@ class Database {
   /// What SQLite itself finds wrong (integrity_check, foreign_key_check); empty if nothing.
   std::vector<std::string> integrity_problems();
 
+  // --- Repairs (database_repair.cc), each durable
+  // --------------------------------------------------------------------------------
+  bool is_well_formed();
+  /// Of snapshots that are not there. Returns how many.
+  std::uint64_t remove_dangling_rows();
+  /// And those that stand on them. `is_there` must not use the database.
+  std::vector<SnapshotId> remove_snapshots_without(const std::function<bool(SnapshotId)>& is_there);
+  /// `is_there` must not use the database. Returns what they are called.
+  std::vector<std::string> remove_layers_without(
+      const std::function<bool(const Digest&, std::uint64_t size)>& is_there);
+  void remove_images(const std::vector<std::string>& names, const ImageMirror& mirror);
+
  private:
   /// In a transaction of the caller's.
   void lease_snapshot(SqliteConnection& connection, SnapshotId id);

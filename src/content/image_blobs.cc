@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "base/error.h"
 #include "manifest/media_types.h"
 #include "manifest/oci.h"
 
@@ -35,7 +36,39 @@ class Collector {
   std::set<Digest> visited_;  // documents; one may be called a layer elsewhere
 };
 
+bool is_there(const BlobStore& blobs, const Descriptor& descriptor) {
+  return blobs.size(descriptor.digest) == descriptor.size;
+}
+
+bool is_whole(const BlobStore& blobs, const Descriptor& descriptor, int depth) {
+  constexpr int kDeepest = 8;
+  if (depth > kDeepest || !is_there(blobs, descriptor)) return false;
+  if (media_type::is_index(descriptor.media_type)) {
+    for (const Descriptor& entry : parse_index(blobs.read(descriptor.digest)).value.manifests)
+      if (!is_whole(blobs, entry, depth + 1)) return false;
+  } else if (media_type::is_manifest(descriptor.media_type)) {
+    const Manifest manifest = parse_manifest(blobs.read(descriptor.digest)).value;
+    if (manifest.config && !is_there(blobs, *manifest.config)) return false;
+    for (const Descriptor& layer : manifest.layers)
+      if (!may_be_absent(layer) && !is_there(blobs, layer)) return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+bool may_be_absent(const Descriptor& layer) {
+  return layer.media_type.find("nondistributable") != std::string::npos ||
+         layer.media_type.find("foreign") != std::string::npos;
+}
+
+bool is_whole_image(const BlobStore& blobs, const Database::ImageRow& image) {
+  try {
+    return is_whole(blobs, parse_descriptor(image.descriptor), 0);
+  } catch (const Error&) {
+    return false;
+  }
+}
 
 std::map<Digest, std::string> image_blobs(const BlobStore& blobs,
                                           const std::vector<Database::ImageRow>& images) {

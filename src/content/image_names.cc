@@ -16,8 +16,6 @@ namespace slipway {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kRefName = "org.opencontainers.image.ref.name";
-
 StoredImage image_from(const Database::ImageRow& row) {
   return {.name = ImageRef::parse(row.name),
           .descriptor = parse_descriptor(row.descriptor),
@@ -46,7 +44,7 @@ std::string index_json(const std::vector<Database::ImageRow>& images) {
   Index index{.media_type = std::string(media_type::kOciIndex), .manifests = {}, .annotations = {}};
   for (const Database::ImageRow& row : images) {
     Descriptor descriptor = parse_descriptor(row.descriptor);
-    descriptor.annotations[kRefName] = row.name;
+    descriptor.annotations[kImageRefName] = row.name;
     index.manifests.push_back(std::move(descriptor));
   }
   return to_json(index);
@@ -75,6 +73,10 @@ std::vector<StoredImage> ImageNames::list() {
   std::vector<StoredImage> images;
   for (const Database::ImageRow& row : database_.images()) images.push_back(image_from(row));
   return images;
+}
+
+void ImageNames::remove_rows(const std::vector<std::string>& names) {
+  database_.remove_images(names, [this](const auto& all) { write_index(root_, all); });
 }
 
 void ImageNames::rewrite_index() {

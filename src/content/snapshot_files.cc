@@ -23,9 +23,9 @@ std::vector<fs::path> snapshot_leftovers(const fs::path& directory, const std::v
   std::vector<fs::path> found;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
     const auto number = parse_unsigned(entry.path().filename().native());
-    const bool has_row = number && std::binary_search(known.begin(), known.end(),
-                                                      SnapshotId{static_cast<std::int64_t>(*number)});
-    if (!has_row) found.push_back(entry.path());
+    if (!number) continue;  // not ours
+    if (!std::binary_search(known.begin(), known.end(), SnapshotId{static_cast<std::int64_t>(*number)}))
+      found.push_back(entry.path());
   }
   return found;
 }

@@ -132,7 +132,10 @@ void SqliteConnection::fail(std::string_view doing, int result) const {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: {
       IntegrityError error(concat(where, ": ", what));
-      error.set_hint("`slipway store check` tells what is damaged.");
+      error.set_hint(
+          "`slipway store check` tells what is damaged, `slipway store check --repair` sets a damaged "
+          "database "
+          "aside and makes a new one.");
       throw error;
     }
     case SQLITE_CONSTRAINT:

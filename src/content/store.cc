@@ -15,6 +15,7 @@
 #include "content/database.h"
 #include "content/overlay_marks.h"
 #include "content/snapshot_files.h"
+#include "content/store_names.h"
 #include "content/store_session.h"
 
 namespace slipway {
@@ -48,26 +49,22 @@ fs::path ensure_root(const fs::path& root) {
   return canonical;
 }
 
-/// Somebody else's layout is not taken over: our index.json would replace theirs.
-/// slipway removes what it finds in its store and does not know, so it takes only an empty directory for a
-/// new one.
+/// Somebody else's layout is not taken over: our index.json would replace theirs. Slipway removes what it
+/// finds in places of its own, so it takes only an empty directory for a new store.
 void refuse_foreign_directory(const fs::path& root) {
   if (::access((root / "slipway.db").c_str(), F_OK) == 0) return;
   // A store that was being made when its process died has the lock, made first, and nothing but our own
-  // names.
-  static const std::set<std::string> kOurs = {"blobs", "cache-mounts", "index.json",         "lock",
-                                              "logs",  "oci-layout",   "overlay-attributes", "snapshots",
-                                              "tmp"};
-  bool empty = true, foreign = false;
+  // names; one whose database was set aside has that, and maybe what others put there.
+  bool empty = true, foreign = false, aside = false;
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().native();
     empty = false;
-    foreign =
-        foreign || !(kOurs.contains(name.substr(0, name.find(".tmp-"))) || name.starts_with("slipway.db"));
+    foreign = foreign || !is_store_name(name);
+    aside = aside || name.starts_with("slipway.db.damaged-");
   }
   // Asked for by name: the list need not have it if another process makes this store just now.
   const bool locked = ::access((root / "lock").c_str(), F_OK) == 0;
-  if (empty || (locked && !foreign)) return;
+  if (empty || (locked && (!foreign || aside))) return;
   HostError error(concat(root.native(), " is neither empty nor a store of slipway"));
   error.set_hint("Choose another directory with --root or SLIPWAY_ROOT.");
   throw error;
@@ -102,6 +99,14 @@ void check_overlay_attributes(const fs::path& root) {
 }
 
 }  // namespace
+
+bool is_store_name(std::string_view name) {
+  static const std::set<std::string, std::less<>> kNames = {
+      "blobs",      "cache-mounts",       "emulators",      "git",   "history",
+      "http",       "index.json",         "index.json.new", "lock",  "logs",
+      "oci-layout", "overlay-attributes", "snapshots",      "tmp"};
+  return name.starts_with("slipway.db") || kNames.contains(name.substr(0, name.find(".tmp-")));
+}
 
 Store::Store(fs::path root, Logger& logger, TreeMode trees, std::unique_ptr<StoreSession> session,
              std::unique_ptr<Database> database)

@@ -1,43 +1,24 @@
 // Store::check. Looks at everything, changes nothing. What is fatal: a row whose bytes are missing or wrong.
 // What is not: bytes without a row, and what a killed process left; the next start clears that.
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <set>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/blob_digest.h"
 #include "content/database.h"
+#include "content/image_blobs.h"
 #include "content/image_index.h"
 #include "content/overlay_mount.h"
 #include "content/snapshot_files.h"
 #include "content/store.h"
+#include "content/store_names.h"
 #include "content/store_session.h"
 #include "manifest/media_types.h"
 
 namespace slipway {
 namespace fs = std::filesystem;
 namespace {
-
-Digest digest_of_file(int fd, const std::string& shown) {
-  Sha256 hash;
-  std::string buffer(std::size_t{1} << 20, '\0');
-  while (true) {
-    const ssize_t n = ::read(fd, buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw SystemError(errno, "read", shown);
-    if (n == 0) return hash.finish();
-    hash.update(buffer.data(), static_cast<std::size_t>(n));
-  }
-}
-
-/// Registries need not serve these (image-spec layer.md, non-distributable layers), so we need not have them.
-bool may_be_absent(const Descriptor& layer) {
-  return layer.media_type.find("nondistributable") != std::string::npos ||
-         layer.media_type.find("foreign") != std::string::npos;
-}
 
 class StoreCheck {
  public:
@@ -54,11 +35,20 @@ class StoreCheck {
         leftover(concat(entry.path().native(), " is no blob"));
     if (!read) return;
     for (const Digest& digest : blobs_.list()) {
-      const UniqueFd fd{::open(blobs_.path_of(digest).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
-      if (!fd && errno == ENOENT) continue;  // pruned since
-      if (!fd || digest_of_file(fd.get(), digest.str()) != digest)
+      if (!is_blob(blobs_.path_of(digest), digest) && blobs_.has(digest))  // else it was pruned since
         fatal(concat("blob ", digest.str(), " is damaged: its bytes have another digest"));
     }
+  }
+
+  /// What slipway did not make it does not remove, so it may be there for long.
+  void check_foreign() {
+    const auto note = [&](const fs::path& path) { leftover(concat(path.native(), " is not slipway's")); };
+    for (const fs::directory_entry& entry : fs::directory_iterator(root_))
+      if (!is_store_name(entry.path().filename().native())) note(entry.path());
+    for (const fs::directory_entry& entry : fs::directory_iterator(root_ / "snapshots"))
+      if (!parse_unsigned(entry.path().filename().native())) note(entry.path());
+    for (const fs::directory_entry& entry : fs::directory_iterator(root_ / "blobs"))
+      if (entry.path().filename() != "sha256") note(entry.path());
   }
 
   void check_images() {
@@ -171,6 +161,7 @@ std::vector<StoreProblem> Store::check(bool read_blobs) {
   check.guarded("images", [&] { check.check_images(); });
   check.guarded("layers", [&] { check.check_layers(); });
   check.guarded("snapshots", [&] { check.check_snapshots(); });
+  check.guarded("foreign files", [&] { check.check_foreign(); });
   check.guarded("tmp", [&] { check.check_temporary(); });
   return check.take();
 }

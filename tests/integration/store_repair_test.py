@@ -1,0 +1,99 @@
+"""`slipway store check` finds what is wrong, `--repair` makes the store whole, and builds go on."""
+import glob
+import os
+import shutil
+
+from harness import AMD64, SlipwayCase, main
+
+DOCKERFILE = "FROM busybox\nRUN echo text > /file\nRUN echo more > /more\n"
+
+
+class StoreRepair(SlipwayCase):
+    def setUp(self):
+        super().setUp()
+        self.import_busybox(platforms=AMD64)
+        self.context(DOCKERFILE)
+        self.image()
+
+    def image(self, **options):
+        return self.build(self.path("context"), "-t", "app", platforms=AMD64, **options)
+
+    def repaired(self):
+        """What was repaired, of a store that is damaged before and clean afterwards."""
+        found = self.slipway("store", "check", expect=3)
+        self.assertIn("broken: ", found.out)
+        self.assertIn("the store is damaged", found.out)
+        self.assertIn("store check --repair", found.out)
+        result = self.slipway("store", "check", "--repair")
+        self.assertIn("repaired: ", result.out)
+        self.check_store()
+        return result.out
+
+    def blobs(self):
+        return glob.glob(os.path.join(self.root, "blobs/sha256/*"))
+
+    def test_missing_snapshots(self):
+        for snapshot in glob.glob(os.path.join(self.root, "snapshots/*")):
+            shutil.rmtree(snapshot)
+        self.assertIn("forgot snapshot", self.repaired())
+        self.image()
+        self.check_store()
+
+    def test_damaged_blobs(self):
+        largest = max(self.blobs(), key=os.path.getsize)
+        with open(largest, "r+b") as file:
+            file.write(b"?")
+        out = self.repaired()
+        self.assertIn("its bytes had another digest", out)
+        self.assertIn("forgot the image docker.io/library/busybox:latest", out)
+        self.import_busybox(platforms=AMD64)
+        self.image()
+        self.check_store()
+
+    def test_missing_blobs(self):
+        for path in self.blobs():
+            os.unlink(path)
+        self.assertIn("forgot the image docker.io/library/app:latest", self.repaired())
+        self.import_busybox(platforms=AMD64)
+        self.image()
+        self.check_store()
+
+    def test_foreign_files_are_named_and_stay(self):
+        with open(os.path.join(self.root, "notes.txt"), "w") as file:
+            file.write("mine")
+        self.assertIn("notes.txt is not slipway's", self.slipway("store", "check").out)
+        self.slipway("store", "check", "--repair")
+        self.assertEqual("mine", self.read(self.root, "notes.txt"))
+
+    def damage_database(self, data):
+        for path in glob.glob(os.path.join(self.root, "slipway.db-*")):
+            os.unlink(path)
+        with open(os.path.join(self.root, "slipway.db"), "r+b") as file:
+            file.write(data)
+
+    def replaced(self):
+        message = self.slipway("build", "--platform", AMD64, self.path("context"), expect=3).err
+        self.assertEqual(1, message.count("ERROR: "), message)
+        self.assertIn("store check --repair", message)
+        out = self.repaired()
+        self.assertIn("set the damaged database aside as", out)
+        self.assertIn("named the image docker.io/library/app:latest again", out)
+        self.assertIn("app", self.slipway("images").out)
+        self.image()
+        self.check_store()
+
+    def test_a_database_that_is_none(self):
+        self.damage_database(b"?" * 100)
+        self.replaced()
+
+    def test_a_database_with_damaged_pages(self):
+        self.damage_database(b"SQLite format 3\0")
+        size = os.path.getsize(os.path.join(self.root, "slipway.db"))
+        with open(os.path.join(self.root, "slipway.db"), "r+b") as file:
+            file.seek(4096)
+            file.write(b"\xa5" * (size - 4096))
+        self.replaced()
+
+
+if __name__ == "__main__":
+    main()
