@@ -15,6 +15,7 @@
 #include "content/database.h"
 #include "content/overlay_marks.h"
 #include "content/snapshot_files.h"
+#include "content/spare_space.h"
 #include "content/store_names.h"
 #include "content/store_session.h"
 
@@ -104,7 +105,7 @@ bool is_store_name(std::string_view name) {
   static const std::set<std::string, std::less<>> kNames = {
       "blobs",      "cache-mounts",       "emulators",      "git",   "history",
       "http",       "index.json",         "index.json.new", "lock",  "logs",
-      "oci-layout", "overlay-attributes", "snapshots",      "tmp"};
+      "oci-layout", "overlay-attributes", "snapshots",      "spare", "tmp"};
   return name.starts_with("slipway.db") || kNames.contains(name.substr(0, name.find(".tmp-")));
 }
 
@@ -132,6 +133,7 @@ std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger, TreeMod
       refuse_foreign_directory(canonical);
       const StoreLock lock(canonical);
       ensure_layout(canonical);
+      keep_spare_space(canonical);
       check_overlay_attributes(canonical);
       session = std::make_unique<StoreSession>(canonical, logger);
       database = std::make_unique<Database>(canonical / "slipway.db", session->name());

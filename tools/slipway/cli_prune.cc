@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/spare_space.h"
 #include "content/store.h"
 #include "content/store_prune.h"
 #include "slipway/command.h"
@@ -132,6 +133,7 @@ void warn_above_cap(const PruneResult& result) {
 int run_prune(CommandContext& context, const PruneFlags& flags) {
   const RecordFilter filter = parse_record_filters(flags.shown.filters);
   if (!is_confirmed(flags)) return 0;
+  use_spare_space(context.store_root);
   const auto store = open_store(context);
   const PruneResult result = prune_store(*store,
                                          {.limits = limits_of(flags, filter, *store),
