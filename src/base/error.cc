@@ -16,7 +16,10 @@ void Error::render() {
 SystemError::SystemError(int error_number, std::string_view call, std::string_view object)
     : Error(object.empty() ? concat(call, ": ", std::strerror(error_number))
                            : concat(call, " ", object, ": ", std::strerror(error_number))),
-      error_number_(error_number) {}
+      error_number_(error_number) {
+  if (error_number == ENOSPC || error_number == EDQUOT)
+    set_hint("Free some space there; `slipway prune` removes what the store need not keep.");
+}
 
 int exit_code_for(const Error& error) noexcept {
   if (dynamic_cast<const UsageError*>(&error)) return 2;

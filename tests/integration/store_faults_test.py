@@ -11,9 +11,9 @@ ARG NUMBER
 COPY file /file
 RUN dd if=/dev/urandom of=/data bs=64k count=4 2>/dev/null; echo $NUMBER > /number
 """
-BIG = """FROM busybox
+LARGE = """FROM busybox
 ARG NUMBER
-RUN dd if=/dev/urandom of=/data bs=1M count=6 2>/dev/null; echo $NUMBER > /number
+RUN dd if=/dev/urandom of=/data bs=1M count=3 2>/dev/null; echo $NUMBER > /number
 """
 
 
@@ -38,8 +38,10 @@ class StoreFaults(SlipwayCase):
     def test_a_full_disk_is_said_once_and_pruning_makes_room(self):
         self.mount_small(20)
         self.import_busybox(platforms=AMD64)
-        self.context(BIG)
+        self.context("FROM busybox\nCOPY large /large\n")
         for number in range(6):
+            with open(self.path("context/large"), "wb") as file:
+                file.write(os.urandom(6 << 20))
             result = self.image(number, expect=None)
             if result.code != 0:
                 break
@@ -55,7 +57,7 @@ class StoreFaults(SlipwayCase):
     def test_pruning_works_where_not_a_byte_is_free(self):
         self.mount_small(20)
         self.import_busybox(platforms=AMD64)
-        self.context(BIG.replace("count=6", "count=3"))
+        self.context(LARGE)
         self.image(1)
         self.image(2)
         with open(os.path.join(self.root, "tmp", "filler"), "wb") as file:
