@@ -8,8 +8,8 @@
 //   ROOT/slipway.db                                 names, layers, snapshots, results, file digests
 //   ROOT/snapshots/ID/fs                            what one snapshot changed (snapshots.h)
 //   ROOT/tmp/session-XXXXXX/                          one directory a process, with a lock file that it holds
-//   ROOT/overlay-attributes                         "trusted" or "user": where snapshots keep overlayfs's
-//   marks ROOT/lock                                       held while one of those is made or judged
+//   ROOT/overlay-attributes                         where snapshots keep overlayfs's marks: trusted or user
+//   ROOT/lock, spare                                held while a session is made; room (spare_space.h)
 //   ROOT/cache-mounts/                              directories that steps keep (cache_mounts.h)
 //   ROOT/locks/                                     steps that run now (step_locks.h)
 //   ROOT/logs/, ROOT/git/, ROOT/http/               steps' output; what remote sources came from (nodes)
@@ -81,6 +81,8 @@ class ImageNames {
   void set(const std::vector<ImageRef>& names, const Descriptor& descriptor);
   bool remove(const ImageRef& name);
   std::vector<StoredImage> list();
+  /// For names that may be none.
+  void remove_rows(const std::vector<std::string>& names);
   /// Writes index.json anew from the names.
   void rewrite_index();
 
