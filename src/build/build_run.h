@@ -104,6 +104,7 @@ class BuildRun final : public StepRunner {
   void tell_execution(std::size_t lane, LaneEnd& end);
   // build_run_caches.cc:
   VertexResult at_hand(const Digest& vertex, const std::stop_token& stop);
+  ItemProgress progress_of(const std::string& id) const;
   std::optional<SnapshotId> unpack_remote(const Vertex& vertex, const RemoteResult& remote,
                                           const std::stop_token& stop);
   VertexResult run_after_all(const Vertex& vertex, const std::stop_token& stop);

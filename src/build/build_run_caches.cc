@@ -69,17 +69,17 @@ VertexResult BuildRun::at_hand(const Digest& digest, const std::stop_token& stop
   }
 }
 
+ItemProgress BuildRun::progress_of(const std::string& id) const {
+  return [this, id](const std::string& item, std::uint64_t current, std::uint64_t total) {
+    progress_.emit(
+        BytesMoved{.id = id, .item = item, .current = current, .total = total, .done = current == total});
+  };
+}
+
 std::optional<SnapshotId> BuildRun::unpack_remote(const Vertex& vertex, const RemoteResult& remote,
                                                   const std::stop_token& stop) {
-  const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
-    progress_.emit(BytesMoved{.id = vertex.digest.str(),
-                              .item = item,
-                              .current = current,
-                              .total = total,
-                              .done = current == total});
-  };
   try {
-    const SnapshotId snapshot = imports_->unpack(remote, progress, stop);
+    const SnapshotId snapshot = imports_->unpack(remote, progress_of(vertex.digest.str()), stop);
     store_.results().put(remote.result.key, snapshot, vertex.info.name);
     return snapshot;
   } catch (const CacheLost& lost) {
@@ -123,7 +123,8 @@ AssembledImage BuildRun::assemble_lane(const Step& step, const dockerfile::Lower
       if (result.remote) {
         if (result.remote->result.layers.size() != layer_count(lane))
           throw CacheLost(result.remote->cache, concat("has other layers than those of ", step.name));
-        if (hooks_.needs == RunHooks::Needs::Blobs) imports_->fetch(*result.remote, {}, stop);
+        if (hooks_.needs == RunHooks::Needs::Blobs)
+          imports_->fetch(*result.remote, progress_of(step.id), stop);
         image = assemble_image(store_, lane, dated(*result.remote), options);
       } else {
         image = assemble_image(store_, lane, result.snapshot, options, stop);
