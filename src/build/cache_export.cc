@@ -49,7 +49,7 @@ CacheExports::CacheExports(const std::vector<CacheTarget>& targets, Parts parts)
     exports_.push_back({.id = concat("cache ", exports_.size()),
                         .target = target,
                         .layers = layers,
-                        .place = place_of(target, parts_.registry)});
+                        .place = place_of(target, parts_.registry, parts_.store.logger())});
   }
 }
 

@@ -21,7 +21,8 @@ struct CacheImports::Import {
 namespace {
 
 std::unique_ptr<CachePlace> place_of(const CacheSource& source, const std::vector<Platform>& platforms,
-                                     RegistryClient& registry) {
+                                     RegistryClient& registry, Logger& logger) {
+  if (source.type == CacheSource::Type::S3) return std::make_unique<S3Cache>(source.s3, logger);
   if (source.type == CacheSource::Type::Local)
     return std::make_unique<DirectoryCache>(DirectoryCache::Options{.directory = source.directory,
                                                                     .tag = source.tag,
@@ -50,7 +51,8 @@ std::string problem_of(const FoundCache& found) {
 
 }  // namespace
 
-std::unique_ptr<CachePlace> place_of(const CacheTarget& target, RegistryClient& registry) {
+std::unique_ptr<CachePlace> place_of(const CacheTarget& target, RegistryClient& registry, Logger& logger) {
+  if (target.type == CacheTarget::Type::S3) return std::make_unique<S3Cache>(target.s3, logger);
   if (target.type == CacheTarget::Type::Local)
     return std::make_unique<DirectoryCache>(DirectoryCache::Options{.directory = target.directory,
                                                                     .tag = target.tag,
@@ -67,7 +69,7 @@ CacheImports::CacheImports(const std::vector<CacheSource>& sources, const std::v
   for (const CacheSource& source : sources) {
     auto import = std::make_unique<Import>();
     import->index = imports_.size();
-    import->place = place_of(source, platforms, registry);
+    import->place = place_of(source, platforms, registry, store.logger());
     import->required = source.required;
     imports_.push_back(std::move(import));
   }

@@ -72,6 +72,6 @@ class CacheImports {
 };
 
 /// The same for cache writers: a place that a source or target names.
-std::unique_ptr<CachePlace> place_of(const CacheTarget& target, RegistryClient& registry);
+std::unique_ptr<CachePlace> place_of(const CacheTarget& target, RegistryClient& registry, Logger& logger);
 
 }  // namespace slipway

@@ -1,5 +1,8 @@
 #include "build/cache_specs.h"
 
+#include <cstdlib>
+#include <initializer_list>
+
 #include "base/error.h"
 #include "base/strings.h"
 
@@ -27,7 +30,7 @@ bool is_bare(std::string_view text) {
 [[noreturn]] void refuse_type(const char* flag, const std::string& type,
                               const std::vector<std::string>& known) {
   if (type.empty()) throw UsageError(concat(flag, ": type= is missing (", join(known, ", "), ")"));
-  if (type == "gha" || type == "s3" || type == "azblob" || type == "gcs")
+  if (type == "gha" || type == "azblob" || type == "gcs")
     throw UsageError(concat(flag, ": type=", type, " is not supported; use ", join(known, ", ")));
   const auto near = closest_match(type, known);
   throw UsageError(
@@ -43,6 +46,43 @@ std::filesystem::path take_directory(Attributes& attributes, const char* flag, c
   if (directory.empty())
     throw UsageError(concat(flag, ": ", key, "= is missing: type=local,", key, "=DIRECTORY"));
   return directory;
+}
+
+/// The attribute, or else what the environment says.
+std::string take_or_variable(Attributes& attributes, const char* key,
+                             std::initializer_list<const char*> variables) {
+  std::string value = attributes.take(key);
+  for (const char* variable : variables)
+    if (const char* set = std::getenv(variable); value.empty() && set) value = set;
+  return value;
+}
+
+S3Cache::Options take_s3(Attributes& attributes, const char* flag) {
+  S3Cache::Options s3;
+  s3.bucket = take_or_variable(attributes, "bucket", {"AWS_BUCKET"});
+  s3.region = take_or_variable(attributes, "region", {"AWS_REGION", "AWS_DEFAULT_REGION"});
+  if (s3.bucket.empty() || s3.region.empty())
+    throw UsageError(concat(flag, ": ", s3.bucket.empty() ? "bucket" : "region",
+                            "= is missing: type=s3,bucket=BUCKET,region=REGION,name=NAME"));
+  s3.endpoint = take_or_variable(attributes, "endpoint_url", {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
+  if (!s3.endpoint.empty() && !s3.endpoint.starts_with("http://") && !s3.endpoint.starts_with("https://"))
+    throw UsageError(concat(flag, ": endpoint_url=", s3.endpoint, " is no http or https address"));
+  // With an address of its own the bucket is always in the path; Amazon's has it in the host's name.
+  if (!attributes.take_bool("use_path_style", true) && !s3.endpoint.empty())
+    throw UsageError(concat(flag, ": use_path_style=false goes without endpoint_url= only"));
+  if (std::string name = attributes.take("name"); !name.empty()) s3.cache_name = std::move(name);
+  if (s3.cache_name.find(';') != std::string::npos)
+    throw UsageError(concat(flag, ": name=", s3.cache_name, " names several; one holds all platforms"));
+  s3.prefix = attributes.take("prefix");
+  if (std::string prefix = attributes.take("blobs_prefix"); !prefix.empty())
+    s3.blobs_prefix = std::move(prefix);
+  if (std::string prefix = attributes.take("manifests_prefix"); !prefix.empty())
+    s3.manifests_prefix = std::move(prefix);
+  s3.credentials = {
+      .access_key = take_or_variable(attributes, "access_key_id", {"AWS_ACCESS_KEY_ID"}),
+      .secret_key = Secret(take_or_variable(attributes, "secret_access_key", {"AWS_SECRET_ACCESS_KEY"})),
+      .session_token = Secret(take_or_variable(attributes, "session_token", {"AWS_SESSION_TOKEN"}))};
+  return s3;
 }
 
 std::string take_tag(Attributes& attributes) {
@@ -68,7 +108,8 @@ void take_form(Attributes& attributes, CacheForm& form) {
 
 CacheSource parse_cache_source(std::string_view text) {
   if (text.empty()) throw UsageError(concat(kFrom, ": empty value"));
-  if (is_bare(text)) return {.ref = parse_ref(kFrom, std::string(text)), .directory = {}, .digest = {}};
+  if (is_bare(text))
+    return {.ref = parse_ref(kFrom, std::string(text)), .directory = {}, .digest = {}, .s3 = {}};
   Attributes attributes(kFrom, text);
   CacheSource source;
   const std::string type = attributes.take("type");
@@ -83,21 +124,26 @@ CacheSource parse_cache_source(std::string_view text) {
         throw UsageError(concat(kFrom, ": digest=", digest, " is no digest (sha256: and 64 hex digits)"));
       source.digest = Digest::parse(digest);
     }
+  } else if (type == "s3") {
+    source.type = CacheSource::Type::S3;
+    source.s3 = take_s3(attributes, kFrom);
   } else if (type == "inline") {
     throw UsageError(
         concat(kFrom, ": type=inline is written with ", kTo, "; read it with type=registry,ref=IMAGE"));
   } else {
-    refuse_type(kFrom, type, {"registry", "local"});
+    refuse_type(kFrom, type, {"registry", "local", "s3"});
   }
   source.required = attributes.take_bool("required", false);
-  attributes.refuse_rest({"type", "ref", "src", "tag", "digest", "required"});
+  attributes.refuse_rest(
+      {"type", "ref", "src", "tag", "digest", "required", "bucket", "region", "endpoint_url", "name"});
   return source;
 }
 
 CacheTarget parse_cache_target(std::string_view text) {
   if (text.empty()) throw UsageError(concat(kTo, ": empty value"));
   if (is_bare(text) && text != "inline")
-    return {.ref = parse_ref(kTo, std::string(text)), .directory = {}, .compression = {}, .form = {}};
+    return {
+        .ref = parse_ref(kTo, std::string(text)), .directory = {}, .s3 = {}, .compression = {}, .form = {}};
   Attributes attributes(kTo, text == "inline" ? "type=inline" : text);
   CacheTarget target;
   const std::string type = attributes.take("type");
@@ -111,6 +157,9 @@ CacheTarget parse_cache_target(std::string_view text) {
     target.directory = take_directory(attributes, kTo, "dest", "src", kFrom);
     target.tag = take_tag(attributes);
     target.reset = attributes.take_bool("reset", false);
+  } else if (type == "s3") {
+    target.type = CacheTarget::Type::S3;
+    target.s3 = take_s3(attributes, kTo);
   } else if (type == "inline") {
     target.type = CacheTarget::Type::Inline;
     if (target.all_steps)
@@ -118,15 +167,16 @@ CacheTarget parse_cache_target(std::string_view text) {
           concat(kTo, ": type=inline saves the steps of the image's own layers only; for all steps use ",
                  "type=registry,ref=REF,mode=max"));
   } else {
-    refuse_type(kTo, type, {"registry", "local", "inline"});
+    refuse_type(kTo, type, {"registry", "local", "inline", "s3"});
   }
   if (target.type != CacheTarget::Type::Inline) {
     target.compression = attributes.take_compression();
-    take_form(attributes, target.form);
+    if (target.type != CacheTarget::Type::S3) take_form(attributes, target.form);
   }
   target.ignore_error = attributes.take_bool("ignore-error", false);
   attributes.refuse_rest({"type", "ref", "dest", "tag", "mode", "compression", "compression-level",
-                          "oci-mediatypes", "image-manifest", "ignore-error", "reset"});
+                          "oci-mediatypes", "image-manifest", "ignore-error", "reset", "bucket", "region",
+                          "endpoint_url", "name"});
   return target;
 }
 

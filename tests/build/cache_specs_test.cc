@@ -49,6 +49,20 @@ TEST(CacheSpecs, TargetsAttributes) {
   EXPECT_EQ(parse_cache_target("type=inline").type, CacheTarget::Type::Inline);
 }
 
+TEST(CacheSpecs, BucketsAttributes) {
+  const CacheTarget target = parse_cache_target(
+      "type=s3,bucket=b,region=r,name=n,prefix=p/,endpoint_url=http://"
+      "localhost:1,access_key_id=k,secret_access_key=s,mode=max");
+  EXPECT_EQ(target.type, CacheTarget::Type::S3);
+  EXPECT_EQ(target.s3.cache_name, "n");
+  EXPECT_EQ(target.s3.credentials.secret_key.reveal(), "s");
+  EXPECT_TRUE(target.all_steps);
+  EXPECT_THAT(refusal_of(parse_cache_source, "type=s3,bucket=b,region=r,name=a;b"),
+              HasSubstr("names several"));
+  EXPECT_THAT(refusal_of(parse_cache_source, "type=s3,bucket=b,region=r,endpoint_url=x"),
+              HasSubstr("no http"));
+}
+
 TEST(CacheSpecs, MistakesOfSourcesAreTold) {
   const auto refusal = [](const char* text) { return refusal_of(parse_cache_source, text); };
   EXPECT_THAT(refusal("type=local"), HasSubstr("src= is missing: type=local,src=DIRECTORY"));

@@ -5,10 +5,15 @@ import os
 import re
 import shutil
 import signal
+import sys
 import tempfile
 
 from harness import AMD64, ARM64, BOTH, Registry, SlipwayCase, main, need_program, run
+from loopback import LoopbackServer
 from registry_proxy import Proxy
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import s3_server  # noqa: E402
 
 # How often the two writers of one cache are run at once; the claim is about 50.
 ROUNDS = int(os.environ.get("SLIPWAY_CACHE_ROUNDS", "3"))
@@ -260,6 +265,42 @@ class CacheRemote(SlipwayCase):
         result = self.run_build(self.steps(), "--cache-from", ref % proxy.host, "-o", out, root=self.machine())
         self.assertEqual(1, result.err.count("going on without it"), result)
         self.assertEqual("last\n", self.read(out, "last"))
+
+    def s3(self):
+        """What an S3 server holds, how it is named, and the environment that opens it."""
+        objects = s3_server.S3Objects()
+        server = LoopbackServer(objects.handler())
+        self.addCleanup(server.close)
+        spec = "type=s3,bucket=%s,region=%s,endpoint_url=%s,prefix=a b/,name=app" % (s3_server.BUCKET, s3_server.REGION, server.url)
+        return objects, spec, {"AWS_ACCESS_KEY_ID": s3_server.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": s3_server.SECRET_KEY}
+
+    def test_s3(self):
+        objects, spec, keys = self.s3()
+        self.run_build(self.steps(), "--cache-to", spec + ",mode=max", env=keys, root=self.machine())
+        self.assertEqual([], objects.refusals)
+        self.assertIn("/bucket/a b/manifests/app", objects.objects)
+        objects.requests.clear()
+        result = self.run_build(self.steps(), "--cache-from", spec, "-t", self.backend.host + "/app-s3:1", env=keys,
+                                root=self.machine())
+        self.assertEqual([], self.ran(result), result)
+        out = self.path("out")
+        self.run_build(self.steps(), "--cache-from", spec, "-o", out, env=keys, root=self.machine())
+        self.assertEqual("built\nhello\n", self.read(out, "built"))
+        refused = self.run_build(self.steps(), "--cache-from", spec, env={**keys, "AWS_SECRET_ACCESS_KEY": "wrong"},
+                                 root=self.machine())
+        self.assertEqual(1, refused.err.count("going on without it"), refused)
+        self.assertNotIn("wrong", refused.err)
+
+    def test_two_writers_of_one_s3_cache(self):
+        _, spec, keys = self.s3()
+        context = self.context("FROM %s\nCOPY input /\n" % self.base, {"input": "x"})
+        writers = [self.start("build", "--platform", platform, "--cache-to", spec, context, env=keys, root=self.machine())
+                   for platform in (AMD64, ARM64)]
+        for writer in writers:
+            _, err = writer.communicate(timeout=300)
+            self.assertEqual(0, writer.returncode, err)
+        result = self.run_build(context, "--cache-from", spec, platforms=BOTH, env=keys, root=self.machine())
+        self.assertEqual([], self.ran(result), result)
 
     def test_own_image_is_not_overwritten(self):
         name = self.backend.host + "/app-kept:1"
