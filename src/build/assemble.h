@@ -34,7 +34,8 @@ struct DatedLayer {
   std::int64_t created = 0;
 };
 
-/// How many layers the lane's image has: those of its base and one for each instruction that makes one.
+/// How many layers the lane's image has: those of its base and one for each instruction that makes one. Of a
+/// lane with history_of_layers the layers decide.
 std::size_t layer_count(const dockerfile::LoweredLane& lane);
 
 /// Deterministic in the lane, the snapshots and the options. Packs what was not packed before.
@@ -42,7 +43,8 @@ AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
                               const std::optional<SnapshotId>& snapshot, const AssembleOptions& options,
                               std::stop_token stop);
 
-/// The same from layers, whose blobs need not be in the store; as many as layer_count() says.
+/// The same from layers, whose blobs need not be in the store; as many as layer_count()
+/// says.
 AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
                               const std::vector<DatedLayer>& layers, const AssembleOptions& options);
 

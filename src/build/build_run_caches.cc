@@ -121,7 +121,7 @@ AssembledImage BuildRun::assemble_lane(const Step& step, const dockerfile::Lower
                            .layers = {},
                            .tree = {}};
       if (result.remote) {
-        if (result.remote->result.layers.size() != layer_count(lane))
+        if (!lane.history_of_layers && result.remote->result.layers.size() != layer_count(lane))
           throw CacheLost(result.remote->cache, concat("has other layers than those of ", step.name));
         if (hooks_.needs == RunHooks::Needs::Blobs)
           imports_->fetch(*result.remote, progress_of(step.id), stop);
