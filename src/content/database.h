@@ -192,8 +192,9 @@ class Database {
     std::int64_t mtime_ns = 0, ctime_ns = 0;
     Digest digest;
   };
-  std::optional<Digest> find_file_digest(std::uint64_t device, std::uint64_t inode, std::uint64_t size,
-                                         std::int64_t mtime_ns, std::int64_t ctime_ns);
+  /// Of a device, those whose inode numbers are between the two, both included.
+  std::vector<FileDigestRow> file_digests(std::uint64_t device, std::uint64_t first_inode,
+                                          std::uint64_t last_inode);
   /// One transaction; afterwards the oldest rows beyond `capacity` are gone.
   void put_file_digests(const std::vector<FileDigestRow>& rows, std::uint64_t capacity);
 

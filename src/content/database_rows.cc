@@ -176,17 +176,23 @@ bool Database::remove_image(const std::string& name, const ImageMirror& mirror) 
   return true;
 }
 
-std::optional<Digest> Database::find_file_digest(std::uint64_t device, std::uint64_t inode,
-                                                 std::uint64_t size, std::int64_t mtime_ns,
-                                                 std::int64_t ctime_ns) {
+std::vector<Database::FileDigestRow> Database::file_digests(std::uint64_t device, std::uint64_t first_inode,
+                                                            std::uint64_t last_inode) {
   auto connection = connection_->lock();
   SqliteStatement statement =
-      connection->prepare("looking up a file's digest",
-                          "SELECT digest FROM file_digests WHERE device = ? AND inode = ? AND size = ? "
-                          "AND mtime_ns = ? AND ctime_ns = ?");
-  if (!statement.bind(device).bind(inode).bind(size).bind(mtime_ns).bind(ctime_ns).step())
-    return std::nullopt;
-  return Digest::parse(statement.text(0));
+      connection->prepare("looking up files' digests",
+                          "SELECT inode, size, mtime_ns, ctime_ns, digest FROM file_digests "
+                          "WHERE device = ? AND inode BETWEEN ? AND ?");
+  statement.bind(device).bind(first_inode).bind(last_inode);
+  std::vector<FileDigestRow> rows;
+  while (statement.step())
+    rows.push_back({.device = device,
+                    .inode = static_cast<std::uint64_t>(statement.integer(0)),
+                    .size = static_cast<std::uint64_t>(statement.integer(1)),
+                    .mtime_ns = statement.integer(2),
+                    .ctime_ns = statement.integer(3),
+                    .digest = Digest::parse(statement.text(4))});
+  return rows;
 }
 
 void Database::put_file_digests(const std::vector<FileDigestRow>& rows, std::uint64_t capacity) {

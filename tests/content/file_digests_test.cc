@@ -68,7 +68,7 @@ TEST_F(FileDigestsTest, TheOldestGoWhenThereAreTooMany) {
         .device = 1, .inode = inode, .size = 0, .mtime_ns = 0, .ctime_ns = 0, .digest = digest_};
   };
   const auto known = [&](std::uint64_t inode) {
-    return store->database().find_file_digest(1, inode, 0, 0, 0).has_value();
+    return !store->database().file_digests(1, inode, inode).empty();
   };
   store->database().put_file_digests({row(1), row(2), row(3)}, 3);
   store->database().put_file_digests({row(1)}, 3);  // young again
