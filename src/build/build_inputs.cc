@@ -14,7 +14,7 @@ std::string ssh_agent_of(const BuildRequest& request) {
 }  // namespace
 
 BuildInputs::BuildInputs(const BuildRequest& request, Store& store, RegistryClient& registry,
-                         ProgressSink& progress)
+                         ProgressSink& progress, KeepDocuments keep)
     : request_(request),
       downloader_({}, store.logger()),
       http_(store, downloader_, request.secrets),
@@ -22,7 +22,7 @@ BuildInputs::BuildInputs(const BuildRequest& request, Store& store, RegistryClie
                    .ssh_auth_sock = ssh_agent_of(request),
                    .known_hosts = request.known_hosts}),
       remote_(store, git_, http_, progress),
-      images_(store, registry),
+      images_(store, registry, keep),
       contexts_(store, remote_, images_) {}
 
 void BuildInputs::load(std::stop_token stop) {

@@ -18,7 +18,8 @@ namespace slipway {
 /// then thread-safe.
 class BuildInputs {
  public:
-  BuildInputs(const BuildRequest& request, Store& store, RegistryClient& registry, ProgressSink& progress);
+  BuildInputs(const BuildRequest& request, Store& store, RegistryClient& registry, ProgressSink& progress,
+              KeepDocuments keep = KeepDocuments::InStore);
 
   /// Finds and fetches the contexts and the Dockerfile, if it is not a definition that is built. Throws as
   /// BuildContexts::load() does.

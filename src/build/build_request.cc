@@ -18,6 +18,7 @@
 #include "build/recorded_keys.h"
 #include "build/source_date_epoch.h"
 #include "graph/root_image.h"
+#include "history/recorder.h"
 #include "nodes/image_source.h"
 #include "nodes/local_contexts.h"
 #include "nodes/local_node.h"

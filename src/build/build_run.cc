@@ -76,6 +76,13 @@ std::optional<VertexResult> BuildRun::find_result(const Vertex& vertex) {
   return std::nullopt;
 }
 
+std::set<Digest> BuildRun::steps_to_run() {
+  std::vector<Digest> roots;
+  for (const dockerfile::LoweredLane& lane : lowered_.lanes)
+    if (lane.result) roots.push_back(*lane.result);
+  return find_cached(lowered_.graph.reachable_from(roots));
+}
+
 StepId BuildRun::plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Digest, StepId>& planned) {
   std::vector<StepId> after;
   for (const Input& input : vertex.op.inputs)

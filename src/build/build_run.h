@@ -46,6 +46,8 @@ class BuildRun final : public StepRunner {
   /// Looks up which steps have results, announces every step, and returns the plan of what must run. Throws
   /// HostError if a step that must run needs an emulator that is not there.
   Plan make_plan();
+  /// Only the looking up: the vertices that have no result and that something needs.
+  std::set<Digest> steps_to_run();
 
   StepRun run(StepId step, std::stop_token stop) override;
   void wait(StepId step, std::stop_token stop) override;

@@ -23,18 +23,17 @@ class RememberedContent final : public RemoteContent {
 }  // namespace
 
 std::map<Digest, Digest> keys_on_record(const dockerfile::Lowered& lowered, LocalContexts& contexts,
-                                        RemoteContent& remote, BuildRecorder* recorder,
-                                        std::stop_token stop) {
-  if (!recorder) return cache_keys(lowered.graph, contexts, remote, stop);
+                                        RemoteContent& remote, KeyListener* listener, std::stop_token stop) {
+  if (!listener) return cache_keys(lowered.graph, contexts, remote, stop);
   contexts.set_listener(
-      [recorder](const Vertex& vertex, const std::string& name, const CopyAction& copy,
-                 const SelectionSeen& seen) { recorder->on_context_read(vertex, name, copy, seen); });
+      [listener](const Vertex& vertex, const std::string& name, const CopyAction& copy,
+                 const SelectionSeen& seen) { listener->on_context_read(vertex, name, copy, seen); });
   RememberedContent remembered(remote);
   std::map<Digest, Digest> keys = cache_keys(lowered.graph, contexts, remembered, stop);
   std::map<std::string, std::string> args;
   for (const dockerfile::StageArgUse& arg : lowered.args)
     args.insert_or_assign(arg.name, arg.value.value_or(""));
-  recorder->on_keys({.graph = lowered.graph,
+  listener->on_keys({.graph = lowered.graph,
                      .keys = keys,
                      .identities = std::move(remembered.seen),
                      .args = std::move(args)});

@@ -168,7 +168,7 @@ std::string manifest_line(const std::string& path, unsigned mode, const std::str
   return line + "\n";
 }
 
-FileList parse_manifest(const std::string& text) {
+FileList parse_file_list(const std::string& text) {
   FileList files;
   for (const std::string& line : split(text, '\n')) {
     const std::size_t content = line.find(' ');

@@ -80,6 +80,6 @@ using FileList = std::map<std::string, std::string>;
 /// "100644 0123456789abcdef PATH\n"; line feeds and backslashes of the path are escaped.
 std::string manifest_line(const std::string& path, unsigned mode, const std::string& content);
 /// Lines that are none are left out.
-FileList parse_manifest(const std::string& text);
+FileList parse_file_list(const std::string& text);
 
 }  // namespace slipway

@@ -13,8 +13,6 @@ namespace slipway {
 
 namespace {
 
-constexpr std::size_t kDigitsKept = 16;
-
 const char* text_of(StepEnd end) {
   switch (end) {
     case StepEnd::Done:
@@ -29,27 +27,6 @@ const char* text_of(StepEnd end) {
       break;
   }
   return "cancelled";
-}
-
-/// Selections of equal content are different lists if they are in different places.
-std::string manifest_name(const SelectionSeen& seen) {
-  std::string text = seen.digest.str();
-  for (const std::string& source : seen.sources) text += concat("\n", source.size(), ":", source);
-  return std::string(Digest::of(text).hex());
-}
-
-std::string manifest_text(const std::vector<SelectedEntry>& entries) {
-  constexpr std::string_view kSha256 = "sha256:";
-  std::string text;
-  for (const SelectedEntry& entry : entries) {
-    // Enough digits to tell files apart. A link's target is digested: it may hold blanks.
-    const std::string digest = entry.content.empty()                ? ""
-                               : entry.content.starts_with(kSha256) ? entry.content
-                                                                    : Digest::of(entry.content).str();
-    text += manifest_line(entry.path.empty() ? "." : entry.path, entry.mode,
-                          digest.empty() ? "" : digest.substr(kSha256.size(), kDigitsKept));
-  }
-  return text;
 }
 
 }  // namespace
@@ -72,7 +49,7 @@ struct BuildRecorder::Impl {
   struct State {
     BuildRecord record;
     std::unordered_map<std::string, std::size_t> index_of;  ///< of steps, by id
-    std::map<std::string, std::vector<ContextRead>> reads;  ///< by the step's id
+    ContextReads reads;
     std::unordered_map<std::string, EventTime> started;
     bool failed = false;
   };
@@ -90,43 +67,11 @@ struct BuildRecorder::Impl {
     }
   }
 
-  StepRecord step_of(const KeyedGraph& keyed, const Vertex& vertex, const std::set<std::string>& args) const {
-    StepRecord step{
-        .id = vertex.digest.str(), .name = hider.apply(vertex.info.name), .kind = kind_of(vertex.op)};
-    for (const Platform& platform : vertex.lanes) step.platforms.push_back(platform.str());
-    step.key = keyed.keys.at(vertex.digest).str();
-    if (const auto identity = keyed.identities.find(vertex.digest); identity != keyed.identities.end()) {
-      step.parts.push_back({.name = "content", .value = hider.apply(identity->second), .hidden = false});
-    } else {
-      step.parts = step_parts(vertex.op, args, hider);
-      step.no_cache = vertex.info.ignore_cache && !std::holds_alternative<SourceOp>(vertex.op.what);
-    }
-    return step;
-  }
-
   void on_keys(const KeyedGraph& keyed) {
-    std::set<std::string> args;
-    for (const auto& [name, value] : keyed.args) {
-      args.insert(name);
-      hider.add_variable(name, value);
-    }
-    for (const Vertex& vertex : keyed.graph.vertices())
-      if (const ExecOp* exec = std::get_if<ExecOp>(&vertex.op.what))
-        for (const std::string& variable : exec->env)
-          if (const std::size_t equals = variable.find('='); equals != std::string::npos)
-            hider.add_variable(std::string_view(variable).substr(0, equals), variable.substr(equals + 1));
-
     auto locked = state.lock();
-    for (const Vertex& vertex : keyed.graph.vertices()) {
-      StepRecord step = step_of(keyed, vertex, args);
-      for (const Input& input : vertex.op.inputs) {
-        const std::size_t index = locked->index_of.at(input.vertex.str());
-        if (locked->record.steps[index].kind != "context") step.inputs.push_back(index);
-      }
-      if (auto reads = locked->reads.extract(step.id)) step.reads = std::move(reads.mapped());
-      locked->index_of.emplace(step.id, locked->record.steps.size());
-      locked->record.steps.push_back(std::move(step));
-    }
+    locked->record.steps = step_records(keyed, std::move(locked->reads), hider);
+    for (std::size_t i = 0; i < locked->record.steps.size(); ++i)
+      locked->index_of.emplace(locked->record.steps[i].id, i);
   }
 
   void on_event(const Event& event) {
@@ -189,10 +134,7 @@ BuildRecorder::~BuildRecorder() = default;
 void BuildRecorder::on_context_read(const Vertex& vertex, const std::string& context, const CopyAction& copy,
                                     const SelectionSeen& seen) noexcept {
   impl_->guarded([&] {
-    ContextRead read{.context = context,
-                     .source = impl_->hider.apply(copy.src),
-                     .digest = seen.digest.str(),
-                     .manifest = manifest_name(seen)};
+    ContextRead read = context_read(context, copy, seen, impl_->hider);
     impl_->directory.keep_manifest(read.manifest, [&] { return manifest_text(seen.entries()); });
     impl_->state.lock()->reads[vertex.digest.str()].push_back(std::move(read));
   });

@@ -61,7 +61,7 @@ dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platfo
   } else {
     FetchedManifest fetched = registry_.fetch_manifest(ref, stop);
     descriptor = {.media_type = fetched.media_type, .digest = fetched.digest, .size = fetched.bytes.size()};
-    store_.blobs().put(fetched.bytes);
+    keep(fetched.bytes);
     bytes = std::move(fetched.bytes);
   }
   if (media_type::is_index(descriptor.media_type)) {
@@ -89,16 +89,59 @@ dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platfo
 }
 
 std::string ImageSource::document(const ImageRef& ref, const Descriptor& descriptor, std::stop_token stop) {
-  if (const LayoutImage* layout = find_layout(ref)) layout->layout.copy_blob(descriptor.digest, store_, stop);
-  if (store_.blobs().has(descriptor.digest)) return store_.blobs().read(descriptor.digest);
+  if (auto known = kept(descriptor.digest)) return *std::move(known);
+  if (const LayoutImage* layout = find_layout(ref)) return layout_document(*layout, descriptor.digest, stop);
   FetchedManifest fetched = registry_.fetch_manifest(ref.with_digest(descriptor.digest), stop);
-  store_.blobs().put(fetched.bytes);
+  keep(fetched.bytes);
   return std::move(fetched.bytes);
 }
 
 std::string ImageSource::config_bytes(const ImageRef& ref, const Descriptor& config, std::stop_token stop) {
-  if (!store_.blobs().has(config.digest)) fetch_blob(ref, config, {}, stop);
-  return store_.blobs().read(config.digest);
+  if (auto known = kept(config.digest)) return *std::move(known);
+  if (const LayoutImage* layout = find_layout(ref)) return layout_document(*layout, config.digest, stop);
+  if (keep_ == KeepDocuments::InStore) {
+    fetch_blob(ref, config, {}, stop);
+    return store_.blobs().read(config.digest);
+  }
+  std::string bytes;
+  constexpr std::size_t kMost = std::size_t{4} << 20;  // what is parsed as a document at most
+  const BlobSink sink{.write =
+                          [&](std::string_view more) {
+                            if (bytes.size() + more.size() > kMost)
+                              throw InvalidInput(concat("the config of ", ref.familiar(), " is too large"));
+                            bytes += more;
+                          },
+                      .restart = [&] { bytes.clear(); }};
+  registry_.fetch_blob(
+      ref, config, sink, [](std::uint64_t, std::uint64_t) {}, stop);
+  check_digest(bytes, config.digest, "image config");
+  keep(bytes);
+  return bytes;
+}
+
+std::string ImageSource::layout_document(const LayoutImage& layout, const Digest& digest,
+                                         std::stop_token stop) {
+  if (keep_ == KeepDocuments::InStore) {
+    layout.layout.copy_blob(digest, store_, std::move(stop));
+    return store_.blobs().read(digest);
+  }
+  std::string bytes = layout.layout.read_document(digest);
+  keep(bytes);
+  return bytes;
+}
+
+void ImageSource::keep(const std::string& bytes) {
+  if (keep_ == KeepDocuments::InStore) {
+    store_.blobs().put(bytes);
+  } else {
+    in_memory_.lock()->emplace(Digest::of(bytes), bytes);
+  }
+}
+
+std::optional<std::string> ImageSource::kept(const Digest& digest) {
+  if (auto held = in_memory_.lock(); held->contains(digest)) return held->at(digest);
+  if (!store_.blobs().has(digest)) return std::nullopt;
+  return store_.blobs().read(digest);
 }
 
 void ImageSource::fetch_blob(const ImageRef& ref, const Descriptor& blob, const ItemProgress& progress,
@@ -161,13 +204,13 @@ std::optional<SourceOp> ImageSource::sibling(const SourceOp& source, const Platf
 
 std::optional<std::optional<SnapshotId>> ImageSource::find_unpacked_root(const SourceOp& source) {
   const ImageRef ref = ImageRef::parse(std::string_view(source.identifier).substr(kImageScheme.size()));
-  if (!store_.blobs().has(*ref.digest())) return std::nullopt;
-  const Manifest manifest = parse_manifest(store_.blobs().read(*ref.digest())).value;
-  if (!manifest.config || !store_.blobs().has(manifest.config->digest)) return std::nullopt;
+  const auto document = kept(*ref.digest());
+  if (!document) return std::nullopt;
+  const Manifest manifest = parse_manifest(*document).value;
+  const auto config = manifest.config ? kept(manifest.config->digest) : std::nullopt;
+  if (!config) return std::nullopt;
   std::optional<Digest> chain;
-  for (const Digest& diff_id :
-       parse_image_config(store_.blobs().read(manifest.config->digest)).value.diff_ids)
-    chain = chain_id(chain, diff_id);
+  for (const Digest& diff_id : parse_image_config(*config).value.diff_ids) chain = chain_id(chain, diff_id);
   if (!chain) return std::optional<SnapshotId>{};
   const auto known = find_unpacked(store_, *chain);
   if (!known) return std::nullopt;

@@ -20,10 +20,16 @@ namespace slipway {
 /// (item such as "sha256:0123… pulling", bytes so far, bytes in all)
 using ItemProgress = std::function<void(const std::string& item, std::uint64_t current, std::uint64_t total)>;
 
+/// Where the manifests and configs of images go that the store lacks.
+enum class KeepDocuments { InStore, InMemory };
+
 /// Thread-safe.
 class ImageSource final : public dockerfile::ImageResolver {
  public:
-  ImageSource(Store& store, RegistryClient& registry) : store_(store), registry_(registry) {}
+  /// With InMemory nothing is written to the store, and only looking (resolve, find_unpacked_root) is
+  /// possible.
+  ImageSource(Store& store, RegistryClient& registry, KeepDocuments keep = KeepDocuments::InStore)
+      : store_(store), registry_(registry), keep_(keep) {}
 
   /// The store's own image of that name wins over the registry. Manifests and configs are kept in the store.
   /// Throws as the interface says; an image without the platform is InvalidInput that lists those it has.
@@ -60,11 +66,18 @@ class ImageSource final : public dockerfile::ImageResolver {
     OciLayout layout;
     Descriptor image;
   };
+  std::string layout_document(const LayoutImage& layout, const Digest& digest, std::stop_token stop);
   /// Null if the name is of no layout.
   const LayoutImage* find_layout(const ImageRef& ref) const;
 
+  void keep(const std::string& bytes);
+  /// Nothing if it is neither in the store nor in memory.
+  std::optional<std::string> kept(const Digest& digest);
+
   Store& store_;
   RegistryClient& registry_;
+  const KeepDocuments keep_;
+  Synchronized<std::map<Digest, std::string>> in_memory_;
   std::map<std::string, LayoutImage> layouts_;  ///< by name without tag; fixed once resolving begins
   Synchronized<std::map<std::pair<ImageRef, Platform>, dockerfile::BaseImage>> resolved_;
   Synchronized<std::multimap<Digest, ImageRef>> homes_;

@@ -84,4 +84,15 @@ void OciLayout::copy_blob(const Digest& digest, Store& store, std::stop_token st
   }
 }
 
+std::string OciLayout::read_document(const Digest& digest) const {
+  try {
+    std::string bytes = read_file(directory_ / "blobs/sha256" / digest.hex(), kMostIndex);
+    check_digest(bytes, digest, concat("a blob of the OCI layout ", directory_.native()));
+    return bytes;
+  } catch (const SystemError& e) {
+    throw InvalidInput(
+        concat("the OCI layout ", directory_.native(), " lacks the blob ", digest.str(), ": ", e.what()));
+  }
+}
+
 }  // namespace slipway

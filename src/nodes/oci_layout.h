@@ -25,6 +25,9 @@ class OciLayout {
   /// bytes are others.
   void copy_blob(const Digest& digest, Store& store, std::stop_token stop) const;
 
+  /// The bytes of a manifest or config, and of nothing larger. Throws the same.
+  std::string read_document(const Digest& digest) const;
+
   const std::filesystem::path& directory() const { return directory_; }
 
  private:

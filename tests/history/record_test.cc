@@ -57,7 +57,7 @@ TEST(BuildRecord, RefusesWhatIsNone) {
 
 TEST(Manifest, KeepsAnyName) {
   const FileList expected = {{"a b", "100644 0123"}, {"new\nline\\", "120777 -"}};
-  EXPECT_EQ(parse_manifest(manifest_line("a b", 0100644, "0123") + manifest_line("new\nline\\", 0120777, "")),
+  EXPECT_EQ(parse_file_list(manifest_line("a b", 0100644, "0123") + manifest_line("new\nline\\", 0120777, "")),
             expected);
 }
 

@@ -81,6 +81,43 @@ class Explain(SlipwayCase):
             self.assertEqual({(("parent", "[1/4] FROM docker.io/library/busybox:latest"),)},
                              {tuple(causes) for causes in told.values()})
 
+    def test_a_plan_tells_before_anything_runs(self):
+        def planned(*args):
+            told = json.loads(self.slipway("explain", "--plan", "--format", "json", "--platform", AMD64, *args,
+                                           self.built).out)
+            self.assertEqual([None, "planned"], [told["build"], told["outcome"]])
+            return {step["step"].split("] ", 1)[1].split("@")[0]: [cause["kind"] for cause in step.get("causes", [])]
+                    for step in told["steps"]}
+
+        def kept():
+            """What is in the store, but for what SQLite and each process come and go with; times are of the last use."""
+            found = {}
+            for directory, _, names in os.walk(self.root):
+                for name in names:
+                    path = os.path.join(directory, name)
+                    if "slipway.db" not in name and not os.path.islink(path):
+                        found[path] = os.lstat(path).st_size
+            return found
+
+        before = kept()
+        with self.subTest("nothing would run"):
+            self.assertEqual([[]] * 4, list(planned().values()))
+        with self.subTest("an argument and a file"):
+            self.write("context/src/b", "changed\n")
+            told = planned("--build-arg", "V=2")
+            self.assertEqual(["field"], told["RUN echo 2 > /v"])
+            self.assertEqual(["file-changed", "parent"], told["COPY src /src"])
+            self.assertIn("RUN cat /src/a > /b", told)
+            self.assertIn("planned: nothing was run\n", self.slipway("explain", "--plan", self.built).out)
+        with self.subTest("nothing was written, nor run"):
+            self.assertEqual(before, kept())
+            self.assertEqual("succeeded", json.loads(self.slipway("explain", "--format", "json").out)["outcome"])
+        with self.subTest("without a store there is none afterwards"):
+            scratch = self.context("FROM scratch\nCOPY a /\n", {"a": "a"}, name="scratch")
+            told = self.slipway("explain", "--plan", scratch, root=self.path("none")).out
+            self.assertRegex(told, r"(?s)^planned.*\nmiss  .*COPY a /.*never built before")
+            self.assertFalse(os.path.exists(self.path("none")))
+
     def test_history(self):
         self.make("--build-arg", "V=3")
         failing = self.context("FROM busybox\nRUN echo said; exit 3\n", name="failing")

@@ -16,21 +16,26 @@ std::string shown_context(const std::filesystem::path& context) {
 
 }  // namespace
 
-std::unique_ptr<BuildRecorder> start_record(const HistoryDirectory& history, const BuildRequest& request,
-                                            const std::string& logs, Logger& logger) {
+BuildRecord described_build(const BuildRequest& request, Hider& hider) {
   BuildRecord record = new_build_record();
   record.context = shown_context(request.context);
   record.dockerfile = request.definition           ? "LLB"
                       : request.dockerfile.empty() ? "Dockerfile"
                                                    : request.dockerfile.string();
   record.target = request.target;
-  record.logs = logs;
   if (request.platforms.empty()) record.platforms.push_back(Platform::host().str());
   for (const Platform& platform : request.platforms) record.platforms.push_back(platform.str());
   for (const ImageRef& tag : request.tags) record.tags.push_back(tag.familiar());
-  Hider hider;
   for (const auto& [id, secret] : request.secrets) hider.add(secret);
   for (const auto& [name, value] : request.build_args) hider.add_variable(name, value);
+  return record;
+}
+
+std::unique_ptr<BuildRecorder> start_record(const HistoryDirectory& history, const BuildRequest& request,
+                                            const std::string& logs, Logger& logger) {
+  Hider hider;
+  BuildRecord record = described_build(request, hider);
+  record.logs = logs;
   return std::make_unique<BuildRecorder>(history, std::move(record), std::move(hider), logger);
 }
 

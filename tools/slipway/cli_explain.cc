@@ -2,12 +2,20 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "base/files.h"
+#include "build/build_plan.h"
 #include "history/history_directory.h"
+#include "registry/client.h"
+#include "slipway/build_flags.h"
+#include "slipway/build_record.h"
+#include "slipway/cli_llb.h"
 #include "slipway/command.h"
 #include "slipway/explain_text.h"
+#include "slipway/open_store.h"
 
 namespace slipway {
 
@@ -15,7 +23,47 @@ namespace {
 
 struct ExplainFlags {
   std::string build, format = "text";
+  bool plan = false;
+  BuildFlags build_flags;
 };
+
+void print(const ExplainFlags& flags, const BuildRecord& build, const std::vector<StepExplanation>& told) {
+  write_all(STDOUT_FILENO,
+            flags.format == "json" ? explanation_json(build, told) : explanation_text(build, told), "stdout");
+}
+
+/// The build that the flags ask for, as it would be now.
+int run_plan(const ExplainFlags& flags, CommandContext& context) {
+  BuildFlags build_flags = flags.build_flags;
+  build_flags.context = flags.build;
+  std::optional<Definition> definition;
+  if (!build_flags.llb.empty()) definition = read_definition(build_flags.llb);
+  BuildRequest request = request_of(build_flags);
+  if (definition) request.definition = &*definition;
+
+  // Where no store is, none is made for a look.
+  std::optional<TempDir> nothing;
+  const HistoryDirectory history(context.store_root);
+  if (!std::filesystem::exists(context.store_root / "slipway.db")) {
+    nothing.emplace(std::filesystem::temp_directory_path(), "slipway-plan");
+    context.store_root = nothing->path();
+  }
+  const std::unique_ptr<Store> store = open_store(context);
+  RegistryClient registry({}, docker_config_credentials(), context.logger);
+  Hider hider;
+  BuildRecord start = described_build(request, hider);
+  start.id.clear();
+  const PlannedBuild planned =
+      plan_build(request, std::move(start), std::move(hider), *store, registry, context.stop);
+  const ManifestReader manifests = [&](const std::string& name) -> std::optional<FileList> {
+    if (const auto known = planned.manifests.find(name); known != planned.manifests.end())
+      return known->second;
+    const auto text = history.manifest(name);
+    return text ? std::optional(parse_file_list(*text)) : std::nullopt;
+  };
+  print(flags, planned.record, explain(planned.record, history.read_all(), manifests));
+  return 0;
+}
 
 int run(const ExplainFlags& flags, const CommandContext& context) {
   const HistoryDirectory history(context.store_root);
@@ -23,11 +71,10 @@ int run(const ExplainFlags& flags, const CommandContext& context) {
   const BuildRecord build = history.read(entry);
   const ManifestReader manifests = [&](const std::string& name) -> std::optional<FileList> {
     const auto text = history.manifest(name);
-    return text ? std::optional(parse_manifest(*text)) : std::nullopt;
+    return text ? std::optional(parse_file_list(*text)) : std::nullopt;
   };
   const auto told = explain(build, history.read_all(&entry), manifests);
-  write_all(STDOUT_FILENO,
-            flags.format == "json" ? explanation_json(build, told) : explanation_text(build, told), "stdout");
+  print(flags, build, told);
   return 0;
 }
 
@@ -36,11 +83,21 @@ int run(const ExplainFlags& flags, const CommandContext& context) {
 void add_explain_command(CLI::App& app, Chosen& chosen) {
   auto flags = std::make_shared<ExplainFlags>();
   CLI::App* explain = app.add_subcommand("explain", "Tell why the steps of a build ran");
-  explain->add_option("build", flags->build, "Its id, or ^N for the Nth before the last (default: the last)")
-      ->type_name("BUILD");
+  explain
+      ->add_option("build", flags->build,
+                   "Its id, or ^N for the Nth before the last (default: the last); with --plan, the context")
+      ->type_name("BUILD|PATH");
+  explain->add_flag("--plan", flags->plan,
+                    "Tell of the build that `slipway build` with these flags would be now; run nothing");
   explain->add_option("--format", flags->format, "text or json")->check(CLI::IsMember({"text", "json"}));
-  explain->callback(
-      [flags, &chosen] { chosen.run = [flags](CommandContext& context) { return run(*flags, context); }; });
+  explain->option_defaults()->group("Flags of the build, with --plan");
+  add_build_flags(*explain, flags->build_flags);
+  explain->callback([flags, &chosen] {
+    chosen.confined = flags->plan;  // else a file of the history is read, and that is all
+    chosen.run = [flags](CommandContext& context) {
+      return flags->plan ? run_plan(*flags, context) : run(*flags, context);
+    };
+  });
 }
 
 }  // namespace slipway

@@ -92,7 +92,8 @@ std::string describe(const Cause& cause) {
 }
 
 std::string explanation_text(const BuildRecord& build, const std::vector<StepExplanation>& told) {
-  std::string text = concat("build ", build.id, " (", build.outcome, ")\n");
+  std::string text = build.id.empty() ? std::string("planned: nothing was run\n")
+                                      : concat("build ", build.id, " (", build.outcome, ")\n");
   for (const StepExplanation& one : told) {
     const StepRecord& step = build.steps[one.step];
     text +=
@@ -119,7 +120,8 @@ std::string explanation_json(const BuildRecord& build, const std::vector<StepExp
     for (const Cause& cause : one.causes) entry["causes"].push_back(cause_json(cause));
     steps.push_back(std::move(entry));
   }
-  const Json json{{"build", build.id}, {"outcome", build.outcome}, {"steps", std::move(steps)}};
+  const Json id = build.id.empty() ? Json() : Json(build.id);
+  const Json json{{"build", id}, {"outcome", build.outcome}, {"steps", std::move(steps)}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
