@@ -1,13 +1,15 @@
 #pragma once
 // What the parts of the codec share. Private to this module.
-#include <google/protobuf/message_lite.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "graph/ops.h"
+
+namespace google::protobuf {
+class MessageLite;
+}
 
 namespace slipway {
 
