@@ -95,7 +95,7 @@ VertexResult BuildRun::run_after_all(const Vertex& vertex, const std::stop_token
   progress_.emit(StepStarted{.id = id, .how = {}, .isolation = {}});
   try {
     VertexResult result = node_.run(vertex, inputs, stop);
-    if (result.snapshot && !is_plain_source(vertex.op))
+    if (result.snapshot && result.lasting && !is_plain_source(vertex.op))
       store_.results().put(keys_.at(vertex.digest), *result.snapshot, vertex.info.name);
     progress_.emit(StepFinished{.id = id, .end = StepEnd::Done, .error = {}});
     return result;
