@@ -41,7 +41,7 @@ class StoreFaults(SlipwayCase):
         self.context("FROM busybox\nCOPY large /large\n")
         for number in range(6):
             with open(self.path("context/large"), "wb") as file:
-                file.write(os.urandom(6 << 20))
+                file.write(os.urandom(4 << 20))
             result = self.image(number, expect=None)
             if result.code != 0:
                 break
