@@ -103,9 +103,10 @@ void check_overlay_attributes(const fs::path& root) {
 
 bool is_store_name(std::string_view name) {
   static const std::set<std::string, std::less<>> kNames = {
-      "blobs",      "cache-mounts",       "emulators",      "git",   "history",
-      "http",       "index.json",         "index.json.new", "lock",  "logs",
-      "oci-layout", "overlay-attributes", "snapshots",      "spare", "tmp"};
+      "blobs", "cache-mounts", "emulators",          "git",       "history",
+      "http",  "index.json",   "index.json.new",     "lock",      "locks",
+      "logs",  "oci-layout",   "overlay-attributes", "snapshots", "spare",
+      "tmp"};
   return name.starts_with("slipway.db") || kNames.contains(name.substr(0, name.find(".tmp-")));
 }
 

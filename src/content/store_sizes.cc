@@ -34,7 +34,8 @@ bool never_changes(LeaseKind kind) { return kind == LeaseKind::Snapshot || kind 
 
 std::uint64_t size_of_rest(const fs::path& root, DiskUsage& disk) {
   std::uint64_t size = disk.of_entries(root) + disk.of_entries(root / "git") +
-                       disk.of_entries(root / "emulators") + disk.of_tree(root / "history");
+                       disk.of_entries(root / "emulators") + disk.of_tree(root / "history") +
+                       disk.of_tree(root / "locks");
   // Those of blobs and snapshots grow to megabytes, and do not shrink.
   for (const char* name : {"blobs", "blobs/sha256", "snapshots", "cache-mounts", "http", "logs"})
     size += disk.of_itself(root / name);
