@@ -31,7 +31,7 @@ struct LayerUpload {
 class CachePlace {
  public:
   virtual ~CachePlace() = default;
-  /// For people: "the cache in ci-cache", "the cache ghcr.io/x/app:cache".
+  /// For people: "the cache in ci-cache", "the cache registry.example.com/app:cache".
   virtual std::string name() const = 0;
 
   virtual FoundCache read(std::stop_token stop) = 0;
