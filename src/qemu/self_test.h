@@ -26,6 +26,7 @@ class SelfTest {
   const std::filesystem::path& directory() const { return directory_.path(); }
 
   /// The following return what is wrong, as the end of a sentence about the emulator; empty: nothing.
+  /// What fails is tried again, twice; an emulator that has to be stopped is not.
 
   /// The emulator as a plain program.
   std::string run_by(const std::filesystem::path& emulator) const;

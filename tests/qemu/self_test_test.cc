@@ -67,6 +67,9 @@ TEST_F(SelfTestVerdicts, NameTheCheckThatFailed) {
 TEST_F(SelfTestVerdicts, NameTheSignal) {
   EXPECT_EQ(test_.run_by(script("kill -SEGV $$")), "crashes with a small program (Segmentation fault)");
 }
+TEST_F(SelfTestVerdicts, AreNotOfOneCrashAlone) {
+  EXPECT_EQ(test_.run_by(script("[ -e \"$0.ran\" ] && exit 0; touch \"$0.ran\"; kill -SEGV $$")), "");
+}
 TEST_F(SelfTestVerdicts, QuoteWhatTheEmulatorSays) {
   EXPECT_EQ(test_.run_by(script("echo 'no such CPU' >&2; exit 1")),
             "does not run a small program (exit code 1: no such CPU)");
