@@ -14,9 +14,9 @@
 #include "build/frontend.h"
 #include "build/layout_export.h"
 #include "build/local_export.h"
+#include "build/prepared_request.h"
 #include "build/publish.h"
 #include "build/recorded_keys.h"
-#include "build/source_date_epoch.h"
 #include "graph/root_image.h"
 #include "history/recorder.h"
 #include "nodes/image_source.h"
@@ -26,115 +26,6 @@
 namespace slipway {
 
 namespace {
-
-namespace fs = std::filesystem;
-constexpr const char* kEpochArg = "SOURCE_DATE_EPOCH";
-constexpr const char* kInlineCacheArg = "BUILDKIT_INLINE_CACHE";
-
-/// The request with every default decided.
-struct PreparedRequest {
-  std::vector<Platform> platforms;
-  std::vector<OutputSpec> outputs;
-  AssembleOptions assemble;
-};
-
-std::optional<std::int64_t> source_date_epoch(const std::map<std::string, std::string>& build_args) {
-  const auto found = build_args.find(kEpochArg);
-  return found == build_args.end() ? std::nullopt : parse_source_date_epoch(found->second);
-}
-
-/// All outputs of a build share their layers.
-LayerOptions layer_options(const std::vector<OutputSpec>& outputs, const std::optional<std::int64_t>& epoch) {
-  const auto of = [&](const OutputSpec& output) {
-    LayerOptions options{.compression = output.compression, .level = output.compression_level};
-    if (output.rewrite_timestamp) options.clamp_mtime = epoch;
-    return options;
-  };
-  const LayerOptions first = of(outputs.front());
-  for (const OutputSpec& output : outputs)
-    if (of(output).key() != first.key())
-      throw UsageError("--output: all outputs of one build must agree on compression and rewrite-timestamp");
-  return first;
-}
-
-bool wants_inline_cache(const BuildRequest& request) {
-  const auto arg = request.build_args.find(kInlineCacheArg);
-  if (arg != request.build_args.end() && (arg->second == "1" || arg->second == "true")) return true;
-  return std::ranges::any_of(
-      request.cache_to, [](const CacheTarget& target) { return target.type == CacheTarget::Type::Inline; });
-}
-
-/// What can be known of a destination is told before the build, not after it.
-void check_destination(const OutputSpec& output) {
-  if (output.type == OutputSpec::Type::Image || output.dest == "-") return;
-  std::error_code ignored;
-  const bool is_directory = fs::is_directory(output.dest, ignored);
-  const bool wants_directory = output.type == OutputSpec::Type::Local || !output.tar;
-  if (wants_directory && !is_directory && fs::exists(output.dest, ignored))
-    throw UsageError(concat("--output: ", output.dest.native(), " is not a directory"));
-  if (!wants_directory && is_directory)
-    throw UsageError(
-        concat("--output: ", output.dest.native(), " is a directory; for a layout in it add tar=false"));
-  const fs::path parent = output.dest.has_parent_path() ? output.dest.parent_path() : fs::path(".");
-  if (!wants_directory && !fs::is_directory(parent, ignored))
-    throw UsageError(concat("--output: there is no directory ", parent.native()));
-}
-
-PreparedRequest prepare(const BuildRequest& request) {
-  PreparedRequest prepared;
-  prepared.platforms = request.platforms.empty() ? std::vector{Platform::host()} : request.platforms;
-  prepared.outputs = request.outputs.empty() ? std::vector{OutputSpec{}} : request.outputs;
-  for (OutputSpec& output : prepared.outputs) {
-    output.names.insert(output.names.begin(), request.tags.begin(), request.tags.end());
-    if (output.push && output.names.empty()) throw UsageError("--push needs a name to push to: give -t NAME");
-    for (const ImageRef& name : output.names)
-      if (name.digest()) throw UsageError(concat("the name ", name.str(), " has a digest; a tag is needed"));
-    check_destination(output);
-  }
-  const bool has_image = std::ranges::any_of(
-      prepared.outputs, [](const OutputSpec& output) { return output.type != OutputSpec::Type::Local; });
-  if (wants_inline_cache(request) && !has_image)
-    throw UsageError("--cache-to: type=inline needs an image to be in: add --push or -o type=oci,dest=FILE");
-  prepared.assemble.epoch = source_date_epoch(request.build_args);
-  prepared.assemble.layers = layer_options(prepared.outputs, prepared.assemble.epoch);
-  return prepared;
-}
-
-void use_epoch_of_dockerfile(PreparedRequest& prepared, const std::optional<std::int64_t>& epoch) {
-  prepared.assemble.epoch = epoch;
-  prepared.assemble.layers = layer_options(prepared.outputs, epoch);
-  if (!epoch && std::ranges::any_of(prepared.outputs, &OutputSpec::rewrite_timestamp))
-    throw UsageError(
-        "--output: rewrite-timestamp=true needs SOURCE_DATE_EPOCH (environment, --build-arg, or an ARG "
-        "before the "
-        "first FROM)");
-}
-
-/// The names of all image outputs (of those that are pushed), each once.
-std::vector<ImageRef> image_names(const PreparedRequest& prepared, bool OutputSpec::*only = nullptr) {
-  std::vector<ImageRef> names;
-  for (const OutputSpec& output : prepared.outputs) {
-    if (output.type != OutputSpec::Type::Image || (only && !(output.*only))) continue;
-    for (const ImageRef& name : output.names)
-      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
-  }
-  return names;
-}
-
-std::vector<ImageRef> pushed_names(const PreparedRequest& prepared) {
-  return image_names(prepared, &OutputSpec::push);
-}
-
-/// What the outputs need of results that are known in caches only. A push needs none: what the registry has
-/// or can mount is not fetched.
-RunHooks::Needs needs_of(const PreparedRequest& prepared) {
-  auto needs = RunHooks::Needs::Nothing;
-  for (const OutputSpec& output : prepared.outputs) {
-    if (output.type == OutputSpec::Type::Local) return RunHooks::Needs::Trees;
-    if (output.type == OutputSpec::Type::Oci || !output.push) needs = RunHooks::Needs::Blobs;
-  }
-  return needs;
-}
 
 /// False after a push of layers that were in caches only: such an image is in the registry alone.
 bool has_all_layers(Store& store, const std::vector<AssembledImage>& images) {
@@ -161,20 +52,14 @@ Descriptor publish(const PreparedRequest& prepared, Store& store, Publisher& pub
         export_trees(store, images, output.dest, stop);
         break;
       case OutputSpec::Type::Image:
-        break;  // below, once all files are written
+      case OutputSpec::Type::CacheOnly:
+        break;  // images below, once all files are written
     }
   }
   if (const auto names = pushed_names(prepared); !names.empty()) publisher.move_tags(image, names, stop);
   if (const auto names = image_names(prepared); !names.empty() && has_all_layers(store, images))
     store.images().set(names, image);
   return image;
-}
-
-std::string publish_name(const PreparedRequest& prepared) {
-  const auto pushed = pushed_names(prepared);
-  return !pushed.empty() ? concat("publishing ", pushed.front().familiar())
-         : prepared.outputs.front().type == OutputSpec::Type::Image ? "naming the image in the store"
-                                                                    : "exporting";
 }
 
 /// After a cancellation, too: what ends that is a second signal.
@@ -192,21 +77,27 @@ void save_to_caches(CacheExports& exports, BuildRun& run, bool succeeded, Progre
 
 /// What came of it, for people and programs.
 BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepared,
-                      const Descriptor& published, const dockerfile::Lowered& lowered, BuildRun& run) {
+                      const std::optional<Descriptor>& published, const dockerfile::Lowered& lowered,
+                      BuildRun& run) {
   BuildResult result{.image = published, .names = request.tags};
   for (const OutputSpec& output : prepared.outputs)
     for (const ImageRef& name : output.names)
       if (std::ranges::find(result.names, name) == result.names.end()) result.names.push_back(name);
   const std::vector<BuildRun::LaneEnd> ends = run.lane_ends();
-  for (std::size_t i = 0; i < ends.size(); ++i)
-    result.platforms.push_back({.platform = lowered.lanes[i].platform,
-                                .manifest = ends[i].image.manifest,
-                                .size = ends[i].image.size(),
-                                .mode = ends[i].mode,
-                                .isolation = ends[i].isolation,
-                                .twins = ends[i].twins,
-                                .seconds = ends[i].seconds});
-  if (ends.size() == 1) result.config = ends.front().image.config.digest;
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    PlatformSummary& summary = result.platforms.emplace_back(PlatformSummary{
+        .platform = lowered.lanes[i].platform,
+        .manifest = {},
+        .mode = ends[i].mode,
+        .isolation = ends[i].isolation,
+        .twins = ends[i].twins,
+        .seconds = ends[i].seconds,
+    });
+    if (!ends[i].image) continue;
+    summary.manifest = ends[i].image->manifest;
+    summary.size = ends[i].image->size();
+  }
+  if (ends.size() == 1 && ends.front().image) result.config = ends.front().image->config.digest;
   return result;
 }
 
@@ -215,6 +106,51 @@ SchedulerOptions scheduler_options(const BuildRequest& request) {
   SchedulerOptions options{.keep_going = request.keep_going, .memory = available_memory};
   if (request.max_parallel > 0) options.pool_slots = {request.max_parallel};
   return options;
+}
+
+LocalNodeOptions node_options(const BuildRequest& request, const BuildEnvironment& env, BuildInputs& inputs,
+                              const Graph& graph) {
+  return {.host = Platform::host(),
+          .emulation = request.emulation,
+          .emulators = env.emulators,
+          .secrets = request.secrets,
+          .ssh = request.ssh,
+          .limits = request.limits,
+          .timeouts = request.timeouts,
+          .no_new_privileges = request.no_new_privileges,
+          .twins = {.packs = request.accel_packs,
+                    .directory = env.store.root() / "emulators" / "accelerated",
+                    .base_image =
+                        [&graph](const Digest& vertex) {
+                          const Vertex* image = root_image(graph, vertex);
+                          return image ? &std::get<SourceOp>(image->op.what) : nullptr;
+                        }},
+          .remote = &inputs.remote()};
+}
+
+/// `published` is set once everything is out.
+RunHooks run_hooks(const BuildRequest& request, const PreparedRequest& prepared, BuildEnvironment& env,
+                   Publisher& publisher, std::optional<Descriptor>& published) {
+  RunHooks hooks{.on_image = {},
+                 .publish =
+                     [&](const std::vector<AssembledImage>& assembled, std::stop_token stopping) {
+                       published = publish(prepared, env.store, publisher, assembled, stopping);
+                     },
+                 .publish_name = publish_name(prepared),
+                 .needs = needs_of(prepared),
+                 .has_image = has_output(prepared),
+                 .inline_cache = wants_inline_cache(request)};
+  if (const auto names = pushed_names(prepared); !names.empty()) {
+    hooks.on_image = [&, names](const AssembledImage& image, const std::string& step,
+                                std::stop_token stopping) {
+      const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
+        env.progress.emit(BytesMoved{
+            .id = step, .item = item, .current = current, .total = total, .done = current == total});
+      };
+      publisher.upload_image(image.manifest, names, progress, stopping);
+    };
+  }
+  return hooks;
 }
 
 }  // namespace
@@ -246,45 +182,11 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   // Solve: steps with results are left out; the rest run where they can, then each platform is assembled and,
   // if it is to be pushed, uploaded while others still build; publishing comes last and at once.
   LocalNode node(env.store, env.sandbox, inputs.images(), contexts,
-                 {.host = Platform::host(),
-                  .emulation = request.emulation,
-                  .emulators = env.emulators,
-                  .secrets = request.secrets,
-                  .ssh = request.ssh,
-                  .limits = request.limits,
-                  .timeouts = request.timeouts,
-                  .no_new_privileges = request.no_new_privileges,
-                  .twins = {.packs = request.accel_packs,
-                            .directory = env.store.root() / "emulators" / "accelerated",
-                            .base_image =
-                                [&](const Digest& vertex) {
-                                  const Vertex* image = root_image(lowered.graph, vertex);
-                                  return image ? &std::get<SourceOp>(image->op.what) : nullptr;
-                                }},
-                  .remote = &inputs.remote()},
-                 env.progress);
+                 node_options(request, env, inputs, lowered.graph), env.progress);
   Publisher publisher(env.store, env.registry, inputs.images(), &imports);
   std::optional<Descriptor> published;
-  RunHooks hooks{.on_image = {},
-                 .publish =
-                     [&](const std::vector<AssembledImage>& assembled, std::stop_token stopping) {
-                       published = publish(prepared, env.store, publisher, assembled, stopping);
-                     },
-                 .publish_name = publish_name(prepared),
-                 .needs = needs_of(prepared),
-                 .inline_cache = wants_inline_cache(request)};
-  if (const auto names = pushed_names(prepared); !names.empty()) {
-    hooks.on_image = [&, names](const AssembledImage& image, const std::string& step,
-                                std::stop_token stopping) {
-      const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
-        env.progress.emit(BytesMoved{
-            .id = step, .item = item, .current = current, .total = total, .done = current == total});
-      };
-      publisher.upload_image(image.manifest, names, progress, stopping);
-    };
-  }
-  BuildRun run(lowered, std::move(keys), env.store, node, env.progress, prepared.assemble, std::move(hooks),
-               &imports);
+  BuildRun run(lowered, std::move(keys), env.store, node, env.progress, prepared.assemble,
+               run_hooks(request, prepared, env, publisher, published), &imports);
   CacheExports exports(request.cache_to, {.store = env.store,
                                           .registry = env.registry,
                                           .images = inputs.images(),
@@ -299,11 +201,12 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   env.store.file_digests().flush();
 
   // What is finished is saved for the next build, whatever became of this one.
-  save_to_caches(exports, run, published.has_value(), env.progress, stop);
+  const bool succeeded = has_output(prepared) ? published.has_value() : run.has_all_results();
+  save_to_caches(exports, run, succeeded, env.progress, stop);
   run.throw_first_failure(env.log_tail);
-  if (!published) throw Cancelled{};
+  if (!succeeded) throw Cancelled{};
 
-  return summarise(request, prepared, *published, lowered, run);
+  return summarise(request, prepared, published, lowered, run);
 }
 
 }  // namespace slipway

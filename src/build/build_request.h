@@ -85,7 +85,7 @@ struct BuildEnvironment {
 
 struct PlatformSummary {
   Platform platform;
-  Descriptor manifest;
+  std::optional<Descriptor> manifest;  ///< absent where no output has an image (type=cacheonly)
   std::uint64_t size = 0;      ///< of config and compressed layers
   std::string mode;            ///< "native", "emulated by qemu-aarch64 7.2", "cached"
   std::string isolation;       ///< of the steps that ran so: "oci", "chroot", "proot"; empty: none ran
@@ -94,7 +94,7 @@ struct PlatformSummary {
 };
 
 struct BuildResult {
-  Descriptor image;  ///< the index, or the manifest of a single platform
+  std::optional<Descriptor> image;  ///< the index, or the manifest of a single platform; or as above
   std::vector<PlatformSummary> platforms;
   std::vector<ImageRef> names;
   std::optional<Digest> config;  ///< of a single platform

@@ -118,6 +118,14 @@ Plan BuildRun::make_plan() {
     announce(digest.str(), vertex.info.name, vertex.lanes, vertex.op.inputs);
     if (to_run.contains(digest)) planned.emplace(digest, plan_vertex(plan, vertex, planned));
   }
+  if (hooks_.has_image) plan_images(plan, planned);
+  for (const Digest& digest : wanted)
+    if (!to_run.contains(digest)) progress_.emit(StepFinished{.id = digest.str(), .end = StepEnd::Cached});
+  return plan;
+}
+
+/// Each lane's image, and what comes when all are there.
+void BuildRun::plan_images(Plan& plan, const std::map<Digest, StepId>& planned) {
   std::vector<StepId> exports;
   for (std::size_t i = 0; i < lowered_.lanes.size(); ++i) {
     const dockerfile::LoweredLane& lane = lowered_.lanes[i];
@@ -133,9 +141,6 @@ Plan BuildRun::make_plan() {
   announce(kPublishId, hooks_.publish_name, {}, {});
   steps_.push_back({.id = kPublishId, .name = hooks_.publish_name, .vertex = nullptr, .lane = {}});
   plan.add({.name = hooks_.publish_name, .after = exports, .pool = kResultPool});
-  for (const Digest& digest : wanted)
-    if (!to_run.contains(digest)) progress_.emit(StepFinished{.id = digest.str(), .end = StepEnd::Cached});
-  return plan;
 }
 
 StepRun BuildRun::run(StepId id, std::stop_token stop) {
@@ -199,17 +204,20 @@ void BuildRun::tell_start(const Step& step) {
 void BuildRun::run_export(const Step& step, std::stop_token stop) {
   progress_.emit(StepStarted{.id = step.id});
   const dockerfile::LoweredLane& lane = lowered_.lanes.at(*step.lane);
-  AssembledImage image = assemble_lane(step, lane, stop);
+  end_lane(*step.lane, assemble_lane(step, lane, stop));
+}
+
+void BuildRun::end_lane(std::size_t lane, std::optional<AssembledImage> image) {
   LaneEnd end{.image = std::move(image), .mode = {}, .isolation = {}, .twins = {}};
-  tell_execution(*step.lane, end);
+  tell_execution(lane, end);
   end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  state_.lock()->lanes.at(*step.lane) = std::move(end);
+  state_.lock()->lanes.at(lane) = std::move(end);
 }
 
 void BuildRun::run_publish(std::stop_token stop) {
   progress_.emit(StepStarted{.id = kPublishId});
   std::vector<AssembledImage> images;
-  for (const LaneEnd& lane : lane_ends()) images.push_back(lane.image);
+  for (const LaneEnd& lane : lane_ends()) images.push_back(*lane.image);
   hooks_.publish(images, stop);
 }
 
@@ -275,7 +283,16 @@ void BuildRun::on_finished(StepId id, const StepOutcome& outcome) noexcept {
   progress_.emit(std::move(event));
 }
 
+bool BuildRun::has_all_results() {
+  auto state = state_.lock();
+  return std::ranges::all_of(lowered_.lanes, [&](const dockerfile::LoweredLane& lane) {
+    return !lane.result || state->results.contains(*lane.result);
+  });
+}
+
 std::vector<BuildRun::LaneEnd> BuildRun::lane_ends() {
+  if (!hooks_.has_image)
+    for (std::size_t i = 0; i < lowered_.lanes.size(); ++i) end_lane(i, {});
   std::vector<LaneEnd> ends;
   auto state = state_.lock();
   for (const std::optional<LaneEnd>& lane : state->lanes) {

@@ -35,6 +35,7 @@ struct RunHooks {
   std::string publish_name = "exporting to image";
   /// What results must be before on_image(): those known in caches only are fetched for it.
   enum class Needs { Nothing, Blobs, Trees } needs = Needs::Nothing;
+  bool has_image = true;      ///< false: no platform is assembled, nothing is published
   bool inline_cache = false;  ///< each image's config gets the keys of its own layers
 };
 
@@ -60,13 +61,15 @@ class BuildRun final : public StepRunner {
   void throw_first_failure(const std::function<std::vector<std::string>(const std::string&)>& log_tail);
 
   struct LaneEnd {
-    AssembledImage image;
+    std::optional<AssembledImage> image;  ///< absent without RunHooks::has_image
     std::string mode, isolation;
     std::vector<TwinUse> twins;  ///< of all its steps that ran, by program
     double seconds = 0;
   };
   /// One a lane, in order; only after a run without failure.
   std::vector<LaneEnd> lane_ends();
+  /// Every lane's result is known; after the plan ended.
+  bool has_all_results();
 
   /// The steps whose results are known, whatever became of the others; after the plan ended.
   std::vector<FinishedStep> finished_steps();
@@ -98,11 +101,13 @@ class BuildRun final : public StepRunner {
   std::set<Digest> find_cached(const std::vector<Digest>& wanted);
   void announce(const std::string& id, const std::string& name, const std::vector<Platform>& lanes,
                 const std::vector<Input>& inputs);
+  void plan_images(Plan& plan, const std::map<Digest, StepId>& planned);
   StepId plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Digest, StepId>& planned);
   StepRun run_vertex(const Step& step, std::stop_token stop);
   void tell_start(const Step& step);
   void run_export(const Step& step, std::stop_token stop);
   void run_publish(std::stop_token stop);
+  void end_lane(std::size_t lane, std::optional<AssembledImage> image);
   void tell_execution(std::size_t lane, LaneEnd& end);
   // build_run_caches.cc:
   VertexResult at_hand(const Digest& vertex, const std::stop_token& stop);

@@ -29,26 +29,30 @@ Json twins_json(const std::vector<TwinUse>& twins) {
 }  // namespace
 
 std::string image_id(const BuildResult& result) {
-  return result.config ? result.config->str() : result.image.digest.str();
+  return result.config ? result.config->str() : result.image ? result.image->digest.str() : "";
 }
 
 std::string metadata_json(const BuildResult& result) {
   Json json;
-  json["containerimage.digest"] = result.image.digest.str();
-  json["containerimage.descriptor"] = descriptor_json(result.image);
+  if (result.image) {
+    json["containerimage.digest"] = result.image->digest.str();
+    json["containerimage.descriptor"] = descriptor_json(*result.image);
+  }
   if (result.config) json["containerimage.config.digest"] = result.config->str();
   std::vector<std::string> names;
   for (const ImageRef& name : result.names) names.push_back(name.str());
   if (!names.empty()) json["image.name"] = join(names, ",");
   Json platforms = Json::array();
   for (const PlatformSummary& platform : result.platforms) {
-    platforms.push_back({{"platform", platform.platform.str()},
-                         {"digest", platform.manifest.digest.str()},
-                         {"size", platform.size},
-                         {"mode", platform.mode},
-                         {"seconds", platform.seconds}});
-    if (!platform.isolation.empty()) platforms.back()["isolation"] = platform.isolation;
-    if (!platform.twins.empty()) platforms.back()["twins"] = twins_json(platform.twins);
+    Json& shown = platforms.emplace_back(Json{{"platform", platform.platform.str()}});
+    if (platform.manifest) {
+      shown["digest"] = platform.manifest->digest.str();
+      shown["size"] = platform.size;
+    }
+    shown["mode"] = platform.mode;
+    shown["seconds"] = platform.seconds;
+    if (!platform.isolation.empty()) shown["isolation"] = platform.isolation;
+    if (!platform.twins.empty()) shown["twins"] = twins_json(platform.twins);
   }
   json["slipway"] = {{"platforms", platforms}};
   if (!result.isolation.empty()) json["slipway"]["isolation"] = result.isolation;

@@ -18,13 +18,15 @@ void take_type(OutputSpec& output, Attributes& attributes) {
     output.tar = attributes.take_bool("tar", true);
   } else if (type == "local") {
     output.type = OutputSpec::Type::Local;
+  } else if (type == "cacheonly") {
+    output.type = OutputSpec::Type::CacheOnly;
   } else if (type.empty()) {
     throw UsageError("--output: type= is missing");
-  } else if (type == "tar" || type == "docker" || type == "cacheonly") {
-    throw UsageError(
-        concat("--output: type=", type, " is not supported yet; use oci, image, registry or local"));
+  } else if (type == "tar" || type == "docker") {
+    throw UsageError(concat("--output: type=", type,
+                            " is not supported yet; use oci, image, registry, local or cacheonly"));
   } else {
-    const auto near = closest_match(type, {"image", "registry", "oci", "local"});
+    const auto near = closest_match(type, {"image", "registry", "oci", "local", "cacheonly"});
     throw UsageError(
         concat("--output: unknown type \"", type, "\"", near ? concat(", did you mean ", *near, "?") : ""));
   }
@@ -62,10 +64,10 @@ OutputSpec parse_output(std::string_view text) {
   if (!names.empty())
     for (const std::string& name : split(names, ',')) output.names.push_back(parse_name(name));
   output.dest = attributes.take("dest");
-  if (output.type == OutputSpec::Type::Image && !output.dest.empty())
+  const bool has_dest = output.type == OutputSpec::Type::Oci || output.type == OutputSpec::Type::Local;
+  if (!has_dest && !output.dest.empty())
     throw UsageError("--output: dest= goes with type=oci and type=local");
-  if (output.type != OutputSpec::Type::Image && output.dest.empty())
-    throw UsageError("--output: dest= is missing");
+  if (has_dest && output.dest.empty()) throw UsageError("--output: dest= is missing");
   if (output.dest == "-" && !output.tar) throw UsageError("--output: dest=- takes a tar, not a directory");
   attributes.refuse_rest({"type", "dest", "name", "push", "tar", "compression", "compression-level",
                           "oci-mediatypes", "rewrite-timestamp"});

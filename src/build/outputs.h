@@ -12,7 +12,12 @@
 namespace slipway {
 
 struct OutputSpec {
-  enum class Type { Image, Oci, Local };
+  enum class Type {
+    Image,
+    Oci,
+    Local,
+    CacheOnly,  ///< nothing beyond the steps' results in the store
+  };
   Type type = Type::Image;
   bool push = false;            ///< Image
   std::vector<ImageRef> names;  ///< of name=; --tag's are added by the caller

@@ -88,8 +88,8 @@ TEST_F(RunBuild, TagsNameTheIndexInTheStore) {
   tag("app:1");
   tag("app:2");
   const BuildResult result = build();
-  EXPECT_EQ(named("app:1"), result.image.digest);
-  EXPECT_EQ(named("app:2"), result.image.digest);
+  EXPECT_EQ(named("app:1"), result.image.value().digest);
+  EXPECT_EQ(named("app:2"), result.image.value().digest);
   EXPECT_THAT(result.platforms, SizeIs(2));
   EXPECT_EQ(result.config, std::nullopt);
   EXPECT_EQ(registry_.connections(), 0U);
@@ -103,22 +103,31 @@ TEST_F(RunBuild, OnePlatformIsNamedByItsManifest) {
   EXPECT_TRUE(result.config);
 }
 
+TEST_F(RunBuild, CacheOnlyMakesNoImage) {
+  tag("app:1");
+  output("type=cacheonly");
+  const BuildResult result = build();
+  EXPECT_EQ(result.image, std::nullopt);
+  EXPECT_THAT(result.platforms, SizeIs(2));
+  EXPECT_EQ(named("app:1"), std::nullopt);
+}
+
 TEST_F(RunBuild, PushMovesTheTagsOfTheRegistryAndTheStore) {
   tag(remote("team/app:1"));
   output("type=image,push=true");
   const BuildResult result = build();
-  EXPECT_EQ(Digest::of(registry_.manifest("team/app", "1").value()), result.image.digest);
+  EXPECT_EQ(Digest::of(registry_.manifest("team/app", "1").value()), result.image.value().digest);
   for (const PlatformSummary& platform : result.platforms)
-    EXPECT_TRUE(registry_.manifest("team/app", platform.manifest.digest.str()));
-  EXPECT_EQ(named(remote("team/app:1")), result.image.digest);
+    EXPECT_TRUE(registry_.manifest("team/app", platform.manifest.value().digest.str()));
+  EXPECT_EQ(named(remote("team/app:1")), result.image.value().digest);
 }
 
 TEST_F(RunBuild, OnePlatformThatCannotBeUploadedTagsNothingAnywhere) {
   const BuildResult once = build();  // to learn a digest
   tag(remote("team/app:1"));
   output("type=image,push=true");
-  registry_.script("PUT", concat("/manifests/", once.platforms.at(1).manifest.digest.str()), {.status = 400},
-                   100);
+  registry_.script("PUT", concat("/manifests/", once.platforms.at(1).manifest.value().digest.str()),
+                   {.status = 400}, 100);
   refusal<TransportError>();
   EXPECT_EQ(registry_.manifest("team/app", "1"), std::nullopt);
   EXPECT_EQ(named(remote("team/app:1")), std::nullopt);

@@ -37,7 +37,7 @@ TEST_F(BuildRunTest, StepsMakeTheImagesFiles) {
   EXPECT_THAT(files_of(copied.published.at(0)), ElementsAre(Pair("greetings/hello", "from the context")));
   const Ended made = build(kTwoStages);
   EXPECT_THAT(files_of(made.published.at(0)), ElementsAre(Pair("app", "make")));
-  EXPECT_EQ(made.lanes.at(0).image.manifest, made.published.at(0).manifest);
+  EXPECT_EQ(made.lanes.at(0).image.value().manifest, made.published.at(0).manifest);
 }
 
 TEST_F(BuildRunTest, LaterStepsSeeTheFilesOfEarlierOnes) {

@@ -8,16 +8,26 @@ namespace slipway {
 namespace {
 
 BuildResult two_platforms() {
-  BuildResult result{.image = {.media_type = "application/vnd.oci.image.index.v1+json",
-                               .digest = Digest::of("i"),
-                               .size = 7}};
+  BuildResult result{.image = Descriptor{.media_type = "application/vnd.oci.image.index.v1+json",
+                                         .digest = Digest::of("i"),
+                                         .size = 7}};
   result.names = {ImageRef::parse("a:1"), ImageRef::parse("a:2")};
   for (const char* platform : {"linux/amd64", "linux/arm64"})
     result.platforms.push_back({.platform = Platform::parse(platform),
-                                .manifest = {.digest = Digest::of(platform)},
+                                .manifest = Descriptor{.digest = Digest::of(platform)},
                                 .size = 3,
                                 .mode = "native"});
   return result;
+}
+
+TEST(Metadata, SaysNothingOfAnImageThatThereIsNot) {
+  BuildResult result = two_platforms();
+  result.image.reset();
+  for (PlatformSummary& platform : result.platforms) platform.manifest.reset();
+  const auto json = nlohmann::json::parse(metadata_json(result));
+  EXPECT_FALSE(json.contains("containerimage.digest"));
+  EXPECT_FALSE(json["slipway"]["platforms"][0].contains("digest"));
+  EXPECT_EQ(json["slipway"]["platforms"][0]["mode"], "native");
 }
 
 TEST(Metadata, HasTheKeysThatBuildxWrites) {

@@ -31,6 +31,13 @@ class Outputs(SlipwayCase):
             self.build(context, "-o", self.path("files"))
             self.assertEqual("text\n", self.read(self.path("files"), "linux_arm64", "a"))
 
+        with self.subTest("type=cacheonly leaves no image, only what the next build need not run"):
+            args = ["-o", "type=cacheonly", "-t", "app:none", "--metadata-file", self.path("metadata"), "--iidfile", self.path("no-iid")]
+            self.assertIn("no image", self.build(context, *args, "--build-arg", "X=1").err)
+            self.assertNotIn("containerimage.digest", self.read(self.path("metadata")))
+            self.assertFalse(os.path.exists(self.path("no-iid")))
+            self.assertNotIn("app:none", self.slipway("images").out)
+
         with self.subTest("--quiet prints the image ID alone"):
             quiet = self.build(context, "-q", platforms=AMD64)
             self.assertRegex(quiet.out, r"^sha256:[0-9a-f]{64}\n$")

@@ -153,7 +153,7 @@ BuildResult BuildSession::build(const BuildRequest& request) {
   try {
     BuildResult result = run_build(request, environment, impl_->context.stop);
     end.outcome = "succeeded";
-    end.image = result.image.digest.str();
+    if (result.image) end.image = result.image->digest.str();
     recorder->finish(end);
     return result;
   } catch (const Cancelled&) {

@@ -114,9 +114,10 @@ int run(const BuildFlags& flags, CommandContext& context) {
     BuildResult result = session.build(request);
     result.isolation = name_of(context.confinement.isolation);
     session.close();
-    write_result_file(flags.iidfile, image_id(result));
+    if (result.image) write_result_file(flags.iidfile, image_id(result));
     write_result_file(flags.metadata_file, metadata_json(result));
     if (mode == ProgressMode::Quiet) {
+      if (!result.image) return 0;
       const std::string line = image_id(result) + "\n";
       write_all(STDOUT_FILENO, line, "stdout");
     } else if (mode == ProgressMode::Plain || mode == ProgressMode::Tty) {

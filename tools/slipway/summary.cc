@@ -11,12 +11,15 @@ namespace slipway {
 std::string summary_text(const BuildResult& result) {
   Table table({"PLATFORM", "DIGEST", "SIZE", "MODE", "TIME"});
   for (const PlatformSummary& platform : result.platforms)
-    table.add({platform.platform.str(), concat("sha256:", platform.manifest.digest.short_hex()),
-               human_bytes(platform.size), platform.mode, human_seconds(platform.seconds)});
+    table.add({platform.platform.str(),
+               platform.manifest ? concat("sha256:", platform.manifest->digest.short_hex()) : "-",
+               platform.manifest ? human_bytes(platform.size) : "-", platform.mode,
+               human_seconds(platform.seconds)});
   std::string text = "\n" + table.text();
   std::vector<std::string> names;
   for (const ImageRef& name : result.names) names.push_back(name.familiar());
-  text += concat("\n", result.platforms.size() > 1 ? "index " : "image ", result.image.digest.str());
+  if (!result.image) return text + "\nno image: the results are in the store's cache only\n";
+  text += concat("\n", result.platforms.size() > 1 ? "index " : "image ", result.image->digest.str());
   if (!names.empty()) text += concat("  ", join(names, ", "));
   return text + "\n";
 }
