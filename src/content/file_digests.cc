@@ -1,8 +1,9 @@
 // Files of one tree have inode numbers near one another, so what is known of a file is looked up together
 // with what is known of its neighbours: a query for each of 50,000 files takes longer than all else about
 // them.
-#include <map>
+#include <algorithm>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "base/synchronized.h"
@@ -19,14 +20,29 @@ constexpr std::uint64_t kNeighbours = 512;
 /// A device and the number of a run of inodes.
 using Neighbourhood = std::pair<std::uint64_t, std::uint64_t>;
 
+struct IdentityHash {
+  std::size_t operator()(const FileDigests::Identity& identity) const noexcept {
+    return std::hash<std::uint64_t>{}(identity.inode ^ (identity.device << 48));
+  }
+};
+using DigestMap = std::unordered_map<FileDigests::Identity, Digest, IdentityHash>;
+
+FileDigests::Identity identity_of(const Database::FileDigestRow& row) {
+  return {.device = row.device,
+          .inode = row.inode,
+          .size = row.size,
+          .mtime_ns = row.mtime_ns,
+          .ctime_ns = row.ctime_ns};
+}
+
 }  // namespace
 
 struct FileDigests::Pending {
   struct Known {
-    std::set<Neighbourhood> read;
-    std::map<Identity, Digest> digests;  ///< what the database said when they were read
+    DigestMap fresh;               ///< remembered, and not yet in the database
+    DigestMap stored;              ///< what the database said, or was told
+    std::set<Neighbourhood> read;  ///< what `stored` has all of
   };
-  Synchronized<std::map<Identity, Digest>> digests;
   Synchronized<Known> known;
 };
 
@@ -34,40 +50,30 @@ FileDigests::FileDigests(Database& database) : database_(database), pending_(std
 FileDigests::~FileDigests() = default;
 
 std::optional<Digest> FileDigests::find(const Identity& identity) {
-  {
-    auto digests = pending_->digests.lock();
-    if (const auto known = digests->find(identity); known != digests->end()) return known->second;
-  }
-  const auto find_known = [&]() -> std::optional<Digest> {
-    auto known = pending_->known.lock();
-    const auto found = known->digests.find(identity);
-    return found == known->digests.end() ? std::nullopt : std::optional(found->second);
-  };
   const Neighbourhood neighbourhood{identity.device, identity.inode / kNeighbours};
-  if (pending_->known.lock()->read.contains(neighbourhood)) return find_known();
-  const std::uint64_t first = neighbourhood.second * kNeighbours;
-  const auto rows = database_.file_digests(identity.device, first, first + kNeighbours - 1);
-  {
+  for (bool asked = false;; asked = true) {
+    {
+      auto known = pending_->known.lock();
+      for (const DigestMap* digests : {&known->fresh, &known->stored})
+        if (const auto found = digests->find(identity); found != digests->end()) return found->second;
+      if (asked || known->read.contains(neighbourhood)) return std::nullopt;
+    }
+    const std::uint64_t first = neighbourhood.second * kNeighbours;
+    const auto rows = database_.file_digests(identity.device, first, first + kNeighbours - 1);
     auto known = pending_->known.lock();
     known->read.insert(neighbourhood);
     for (const Database::FileDigestRow& row : rows)
-      known->digests.insert_or_assign({.device = row.device,
-                                       .inode = row.inode,
-                                       .size = row.size,
-                                       .mtime_ns = row.mtime_ns,
-                                       .ctime_ns = row.ctime_ns},
-                                      row.digest);
+      known->stored.insert_or_assign(identity_of(row), row.digest);
   }
-  return find_known();
 }
 
 void FileDigests::remember(const Identity& identity, const Digest& digest) {
-  pending_->digests.lock()->insert_or_assign(identity, digest);
+  pending_->known.lock()->fresh.insert_or_assign(identity, digest);
 }
 
 void FileDigests::flush() {
-  std::map<Identity, Digest> digests;
-  digests.swap(*pending_->digests.lock());
+  DigestMap digests;
+  digests.swap(pending_->known.lock()->fresh);
   if (digests.empty()) return;
   std::vector<Database::FileDigestRow> rows;
   rows.reserve(digests.size());
@@ -78,9 +84,10 @@ void FileDigests::flush() {
                     .mtime_ns = identity.mtime_ns,
                     .ctime_ns = identity.ctime_ns,
                     .digest = digest});
+  std::ranges::sort(rows, {}, [](const auto& row) { return std::pair(row.device, row.inode); });
   database_.put_file_digests(rows, kCapacity);
   auto known = pending_->known.lock();
-  for (auto& [identity, digest] : digests) known->digests.insert_or_assign(identity, std::move(digest));
+  for (auto& [identity, digest] : digests) known->stored.insert_or_assign(identity, std::move(digest));
 }
 
 }  // namespace slipway

@@ -1,18 +1,20 @@
-// The digest of a selection: a walk lists what there is, the files' bytes are digested in parallel, and then
-// the list is hashed in order. Every field has its length in front, so that no two different lists have the
-// same bytes.
+// The digest of a selection: a walk lists what there is, the files' bytes are digested in parallel to it, and
+// then the list is hashed in order. Every field has its length in front, so that no two different lists have
+// the same bytes.
 #include <sys/sysmacros.h>
-#include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
+#include <tbb/task_group.h>
 
-#include <atomic>
-#include <ctime>
+#include <deque>
 #include <map>
+#include <utility>
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "base/synchronized.h"
 #include "content/content_digest.h"
 #include "content/file_bytes.h"
+#include "content/file_identity.h"
 #include "content/kept_xattrs.h"
 #include "content/owner_view.h"
 #include "content/store.h"
@@ -34,25 +36,6 @@ struct ListedFile {
 
 using Inode = std::pair<dev_t, ino_t>;
 
-std::int64_t nanoseconds(const struct timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
-
-FileDigests::Identity identity_of(const struct stat& status) {
-  return {.device = status.st_dev,
-          .inode = status.st_ino,
-          .size = static_cast<std::uint64_t>(status.st_size),
-          .mtime_ns = nanoseconds(status.st_mtim),
-          .ctime_ns = nanoseconds(status.st_ctim)};
-}
-
-/// A file that was written a moment ago could be written again without its times changing: clocks of file
-/// systems are coarse.
-bool is_settled(const FileDigests::Identity& identity) {
-  struct timespec now {};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  const std::int64_t limit = nanoseconds(now) - 2'000'000'000;
-  return identity.mtime_ns < limit && identity.ctime_ns < limit;
-}
-
 Digest digest_of_file(const Selection& selection, const ListedFile& file, FileDigests* cache,
                       const std::stop_token& stop) {
   const FileDigests::Identity identity = identity_of(file.entry.status);
@@ -68,54 +51,86 @@ Digest digest_of_file(const Selection& selection, const ListedFile& file, FileDi
   return digest;
 }
 
-std::vector<ListedFile> list_selection(const Selection& selection, const std::vector<SelectedSource>& sources,
-                                       bool of_context, const std::stop_token& stop) {
-  std::vector<ListedFile> list;
+/// Files as they are listed, digested in batches while the walk goes on. One thread adds; nothing may be
+/// thrown out of a task, so the first error waits here until all have ended.
+class FileDigester {
+ public:
+  FileDigester(const Selection& selection, FileDigests* cache, const std::stop_token& stop)
+      : selection_(selection), cache_(cache), stop_(stop) {}
+  ~FileDigester() { group_.wait(); }
+
+  /// `file` stays where it is until finish() has returned.
+  void add(ListedFile& file) {
+    batch_.push_back(&file);
+    if (batch_.size() == kBatch) start_batch();
+  }
+  void finish() {
+    start_batch();
+    group_.wait();
+    if (auto error = *first_error_.lock()) std::rethrow_exception(error);
+  }
+
+ private:
+  static constexpr std::size_t kBatch = 256;
+
+  void start_batch() {
+    group_.run([this, files = std::exchange(batch_, {})] {
+      try {
+        for (ListedFile* file : files) {
+          if (*first_error_.lock()) return;
+          file->bytes = digest_of_file(selection_, *file, cache_, stop_);
+        }
+      } catch (...) {
+        auto error = first_error_.lock();
+        if (!*error) *error = std::current_exception();
+      }
+    });
+  }
+
+  const Selection& selection_;
+  FileDigests* const cache_;
+  const std::stop_token& stop_;
+  std::vector<ListedFile*> batch_;
+  Synchronized<std::exception_ptr> first_error_;
+  tbb::task_group group_;
+};
+
+/// What the walk finds, in its order, each file's bytes digested.
+std::deque<ListedFile> list_selection(const Selection& selection, const std::vector<SelectedSource>& sources,
+                                      bool of_context, FileDigests* cache, const std::stop_token& stop) {
+  std::deque<ListedFile> list;
+  FileDigester digester(selection, cache, stop);
   for (std::size_t i = 0; i < sources.size(); ++i) {
     std::map<Inode, std::string> linked;  // of one source: copies of two are never links of one another
     const auto add = [&](const TreeEntry& entry) {
-      ListedFile file{.source = i, .entry = entry, .target = {}, .xattrs = {}, .same_as = {}, .bytes = {}};
+      ListedFile& file = list.emplace_back();
+      file.source = i;
+      file.entry = entry;
+      file.entry.directory = -1;
       if (entry.is_link()) file.target = link_target(entry.directory, entry.name, entry.shown);
       if (!of_context && (entry.is_directory() || entry.is_file()))
         file.xattrs = read_kept_xattrs(entry.open().get(), entry.shown);
-      if (entry.is_file() && entry.status.st_nlink > 1) {
+      if (!entry.is_file()) return true;
+      if (entry.status.st_nlink > 1) {
         const auto [at, first] =
             linked.try_emplace({entry.status.st_dev, entry.status.st_ino}, concat(i, "/", entry.relative));
         if (!first) file.same_as = at->second;
       }
-      file.entry.directory = -1;
-      list.push_back(std::move(file));
+      if (!file.same_as) digester.add(file);
       return true;
     };
     walk_source(selection, sources[i], {.enter = add, .leave = {}}, stop);
   }
+  digester.finish();
   return list;
 }
 
-/// Nothing may be thrown out of a task: the first error waits here until all have ended.
-void digest_files(const Selection& selection, std::vector<ListedFile>& list, FileDigests* cache,
-                  const std::stop_token& stop) {
-  std::atomic<bool> failed{false};
-  std::exception_ptr first;
-  const auto digest_one = [&](std::size_t i) {
-    ListedFile& file = list[i];
-    if (failed || !file.entry.is_file() || file.same_as) return;
-    try {
-      file.bytes = digest_of_file(selection, file, cache, stop);
-    } catch (...) {
-      if (!failed.exchange(true)) first = std::current_exception();
-    }
-  };
-  // Isolated: while it waits, this thread must not start another step of the build on top of this one.
-  tbb::this_task_arena::isolate([&] { tbb::parallel_for(std::size_t{0}, list.size(), digest_one); });
-  if (first) std::rethrow_exception(first);
-}
-
+/// Gathers its many small fields: each update of the hash has a price of its own.
 class FieldHash {
  public:
   void text(std::string_view field) {
     number(field.size());
-    hash_.update(field);
+    add(field);
   }
   void number(std::uint64_t value) {
     char bytes[8];
@@ -123,17 +138,29 @@ class FieldHash {
       byte = static_cast<char>(value & 0xFF);
       value >>= 8;
     }
-    hash_.update(bytes, sizeof bytes);
+    add({bytes, sizeof bytes});
   }
-  Digest finish() { return hash_.finish(); }
+  Digest finish() {
+    hash_.update(pending_);
+    return hash_.finish();
+  }
 
  private:
+  void add(std::string_view bytes) {
+    pending_ += bytes;
+    if (pending_.size() < kEnough) return;
+    hash_.update(pending_);
+    pending_.clear();
+  }
+
+  static constexpr std::size_t kEnough = 64 << 10;
+  std::string pending_;
   Sha256 hash_;
 };
 
-void hash_entry(FieldHash& hash, const ListedFile& file, bool of_context) {
+void hash_entry(FieldHash& hash, const ListedFile& file, const OwnerView& owners, bool of_context) {
   struct stat status = file.entry.status;
-  OwnerView().show(status);
+  owners.show(status);
   hash.number(file.source);
   hash.text(file.entry.relative);
   // Links have no mode of their own; what stat says of it differs between file systems.
@@ -155,7 +182,7 @@ void hash_entry(FieldHash& hash, const ListedFile& file, bool of_context) {
 }
 
 std::vector<SelectedEntry> entries_of(const std::vector<SelectedSource>& sources,
-                                      const std::vector<ListedFile>& list) {
+                                      const std::deque<ListedFile>& list) {
   std::vector<SelectedEntry> entries;
   for (const ListedFile& file : list) {
     const std::string& source = sources[file.source].named;
@@ -174,14 +201,16 @@ std::vector<SelectedEntry> entries_of(const std::vector<SelectedSource>& sources
 Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache, std::stop_token stop,
                         const SelectionListener& listener) {
   const std::vector<SelectedSource> sources = selected_sources(selection);
-  std::vector<ListedFile> list = list_selection(selection, sources, of_context, stop);
-  digest_files(selection, list, cache, stop);
+  // Isolated: while it waits, this thread must not start another step of the build on top of this one.
+  const std::deque<ListedFile> list = tbb::this_task_arena::isolate(
+      [&] { return list_selection(selection, sources, of_context, cache, stop); });
+  const OwnerView owners;
   FieldHash hash;
   hash.text("slipway tree v1");
   hash.number(sources.size());
   for (const SelectedSource& source : sources) hash.text(base_name(source.named));
   hash.number(list.size());
-  for (const ListedFile& file : list) hash_entry(hash, file, of_context);
+  for (const ListedFile& file : list) hash_entry(hash, file, owners, of_context);
   const Digest digest = hash.finish();
   if (listener) {
     SelectionSeen seen{.digest = digest, .sources = {}, .entries = [&] { return entries_of(sources, list); }};

@@ -1,0 +1,15 @@
+#pragma once
+// What stat(2) says of a file, as a sign of whether its bytes are those that were read before.
+#include <sys/stat.h>
+
+#include "content/store.h"
+
+namespace slipway {
+
+FileDigests::Identity identity_of(const struct stat& status);
+
+/// False of a file that was written a moment ago: it could be written again without its times changing, as
+/// clocks of file systems are coarse.
+bool is_settled(const FileDigests::Identity& identity);
+
+}  // namespace slipway
