@@ -45,13 +45,17 @@ Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::update(const void* data, std::size_t size) { EVP_DigestUpdate(state_->context, data, size); }
 
-Digest Sha256::finish() {
+std::array<unsigned char, 32> Sha256::finish_raw() {
   std::array<unsigned char, 32> raw{};
   EVP_DigestFinal_ex(state_->context, raw.data(), nullptr);
+  return raw;
+}
+
+Digest Sha256::finish() {
   static constexpr std::string_view kHex = "0123456789abcdef";
   std::string text = "sha256:";
   text.reserve(71);
-  for (unsigned char byte : raw) {
+  for (const unsigned char byte : finish_raw()) {
     text += kHex[byte >> 4];
     text += kHex[byte & 15];
   }

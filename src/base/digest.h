@@ -1,5 +1,6 @@
 #pragma once
 // Content digests (OCI image-spec, descriptor.md "Digests"). Only sha256 is accepted.
+#include <array>
 #include <compare>
 #include <cstddef>
 #include <functional>
@@ -40,6 +41,8 @@ class Sha256 {
   void update(std::string_view bytes) { update(bytes.data(), bytes.size()); }
   /// Ends the computation; the object may not be used again.
   Digest finish();
+  /// The same, as bytes.
+  std::array<unsigned char, 32> finish_raw();
 
  private:
   struct State;

@@ -10,11 +10,18 @@
 
 namespace slipway {
 
-void CopyMetadata::own(const CopyPlace& place, struct stat from) const {
+CopyReuse::Made CopyMetadata::made_of(const struct stat& source) const {
+  struct stat from = source;
   owners_.show(from);
-  const uid_t uid = options_.uid.value_or(options_.source_is_roots ? 0 : from.st_uid);
-  const gid_t gid = options_.gid.value_or(options_.source_is_roots ? 0 : from.st_gid);
-  if (owners_.give(place.directory, place.name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) == 0) return;
+  return {.mode = mode_for(source),
+          .uid = options_.uid.value_or(options_.source_is_roots ? 0 : from.st_uid),
+          .gid = options_.gid.value_or(options_.source_is_roots ? 0 : from.st_gid),
+          .mtime = options_.mtime.value_or(source.st_mtim)};
+}
+
+void CopyMetadata::own(const CopyPlace& place, const struct stat& from) const {
+  const CopyReuse::Made made = made_of(from);
+  if (owners_.give(place.directory, place.name.c_str(), made.uid, made.gid, AT_SYMLINK_NOFOLLOW) == 0) return;
   // The source's owner may have no meaning here (no mapping in our user namespace, or we are nobody special);
   // an owner that was asked for must be had.
   const bool asked = options_.uid || options_.gid || options_.source_is_roots;

@@ -2,6 +2,7 @@
 // Owner, mode, attributes and times of what copying makes. Internal to the tree functions.
 #include <string>
 
+#include "content/copy_reuse.h"
 #include "content/kept_xattrs.h"
 #include "content/owner_view.h"
 #include "content/tree.h"
@@ -24,6 +25,8 @@ class CopyMetadata {
 
   /// All there is, for a regular file or a directory that is open.
   void finish(int fd, const CopyPlace& place, const TreeEntry& entry, const Xattrs& xattrs) const;
+  /// What finish() makes of a regular file.
+  CopyReuse::Made made_of(const struct stat& source) const;
   /// The same for anything else, by name.
   void finish_special(const CopyPlace& place, const TreeEntry& entry) const;
   /// Only the source's permissions, whatever --chmod says.
@@ -32,7 +35,7 @@ class CopyMetadata {
   void take_times(int fd, const CopyPlace& place, const TreeEntry& entry) const;
 
  private:
-  void own(const CopyPlace& place, struct stat from) const;
+  void own(const CopyPlace& place, const struct stat& from) const;
   mode_t mode_for(const struct stat& from) const;
   const CopyOptions& options_;
   const OwnerView owners_;

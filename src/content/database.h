@@ -95,7 +95,7 @@ class Database {
   /// Leased from now on.
   std::optional<SnapshotId> find_result(const Digest& key);
   /// One transaction; a snapshot that has an origin keeps it.
-  void put_result(const std::vector<Digest>& keys, SnapshotId snapshot, const Digest& origin,
+  void put_result(const std::vector<Digest>& keys, SnapshotId snapshot, const std::optional<Digest>& origin,
                   const std::string& description = {});
   /// The chain id of what was unpacked, the content key of what a step made; nothing for what is older than
   /// such records.

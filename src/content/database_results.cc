@@ -14,8 +14,8 @@ std::optional<Digest> digest_from(SqliteStatement& statement) {
 
 }  // namespace
 
-void Database::put_result(const std::vector<Digest>& keys, SnapshotId snapshot, const Digest& origin,
-                          const std::string& description) {
+void Database::put_result(const std::vector<Digest>& keys, SnapshotId snapshot,
+                          const std::optional<Digest>& origin, const std::string& description) {
   constexpr std::string_view kDoing = "recording a step's result";
   auto connection = connection_->lock();
   SqliteTransaction transaction(*connection, kDoing);
@@ -24,10 +24,11 @@ void Database::put_result(const std::vector<Digest>& keys, SnapshotId snapshot, 
         .bind(key.str())
         .bind(snapshot.value)
         .run();
-  connection->prepare(kDoing, "INSERT OR IGNORE INTO origins (snapshot, origin) VALUES (?, ?)")
-      .bind(snapshot.value)
-      .bind(origin.str())
-      .run();
+  if (origin)
+    connection->prepare(kDoing, "INSERT OR IGNORE INTO origins (snapshot, origin) VALUES (?, ?)")
+        .bind(snapshot.value)
+        .bind(origin->str())
+        .run();
   if (!description.empty())
     connection->prepare(kDoing, "UPDATE snapshot_uses SET description = ? WHERE snapshot = ?")
         .bind(description)
@@ -73,6 +74,10 @@ void ResultRecords::put(const Digest& key, SnapshotId snapshot, const std::strin
 void ResultRecords::put(const Digest& definition, const Digest& content, SnapshotId snapshot,
                         const std::string& description) {
   database_.put_result({definition, content}, snapshot, content, description);
+}
+
+void ResultRecords::put_latest(const Digest& name, SnapshotId snapshot) {
+  database_.put_result({name}, snapshot, {}, {});
 }
 
 std::optional<Digest> ResultRecords::origin(SnapshotId snapshot) { return database_.find_origin(snapshot); }

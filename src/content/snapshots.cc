@@ -17,11 +17,12 @@
 #include "content/overlay_mount.h"
 #include "content/owner_view.h"
 #include "content/snapshot_files.h"
+#include "content/snapshot_links.h"
 #include "content/space.h"
 
-// On disk: ROOT/snapshots/ID/fs holds what the snapshot changed. One in the making is TEMP/snap-XXXXXX with
-// fs (upper), work (overlayfs's own) and root (the mount point); commit leaves fs alone in it and renames it
-// into place.
+// On disk: ROOT/snapshots/ID/fs holds what the snapshot changed, beside it may be a list of what it copied.
+// One in the making is TEMP/snap-XXXXXX with fs (upper), work (overlayfs's own) and root (the mount point);
+// commit leaves fs alone in it and renames it into place.
 //
 // Invariant: a row's directory is there. A directory gets its name only inside the transaction that inserts
 // the row, so while that holds SQLite's write lock, nobody else can see the one without the other; a process
@@ -32,6 +33,8 @@
 namespace slipway {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr const char* kCopiedList = "copied";
 
 void make_directory(const fs::path& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0)
@@ -93,7 +96,8 @@ ActiveSnapshot::ActiveSnapshot(ActiveSnapshot&& other) noexcept
       upper_(std::move(other.upper_)),
       parent_(other.parent_),
       mount_(std::move(other.mount_)),
-      copies_(std::move(other.copies_)) {}
+      copies_(std::move(other.copies_)),
+      reused_(std::move(other.reused_)) {}
 
 ActiveSnapshot::~ActiveSnapshot() {
   mount_.reset();
@@ -108,6 +112,10 @@ ActiveSnapshot::~ActiveSnapshot() {
 fs::path ActiveSnapshot::root() const {
   if (copies_) return copies_->root();
   return mount_ ? mount_->path() : upper_;
+}
+
+void ActiveSnapshot::link_at_commit(ReusedFiles files) {
+  reused_ = std::make_unique<ReusedFiles>(std::move(files));
 }
 
 SnapshotStore::SnapshotStore(fs::path directory, fs::path temp_directory, Database& database, TreeMode mode)
@@ -168,6 +176,10 @@ SnapshotId SnapshotStore::commit(ActiveSnapshot&& active, std::int64_t created) 
     taken.mount_->unmount();
     taken.mount_.reset();
     remove_tree(taken.directory_ / "work");
+  }
+  if (taken.reused_) {
+    link_reused(*taken.reused_, taken.upper_);
+    write_file_atomic(taken.directory_ / kCopiedList, taken.reused_->copied.bytes());
   }
   if (taken.copies_) write_active_changes(taken);
   const SnapshotId id = record(taken, created);
@@ -232,6 +244,10 @@ std::vector<SnapshotId> SnapshotStore::chain(SnapshotId id) const {
 
 fs::path SnapshotStore::diff_directory(SnapshotId id) const {
   return directory_ / std::to_string(id.value) / "fs";
+}
+
+fs::path SnapshotStore::copied_list(SnapshotId id) const {
+  return directory_ / std::to_string(id.value) / kCopiedList;
 }
 
 void SnapshotStore::remove(SnapshotId id) {

@@ -22,6 +22,7 @@ namespace slipway {
 class Database;
 class KeptTrees;
 struct CopiedTree;
+struct ReusedFiles;
 
 struct SnapshotInfo {
   SnapshotId id;
@@ -62,6 +63,9 @@ class ActiveSnapshot {
   /// What has been written so far (overlayfs's upper directory; the root itself without a parent). Of a tree
   /// of copies it is empty until the commit.
   const std::filesystem::path& upper() const { return upper_; }
+  /// The commit links what an earlier copy had (copy_reuse.h) and keeps the list of what was copied with the
+  /// snapshot. Only of TreeMode::Overlay.
+  void link_at_commit(ReusedFiles files);
 
  private:
   friend class SnapshotStore;
@@ -70,6 +74,7 @@ class ActiveSnapshot {
   std::optional<SnapshotId> parent_;
   std::optional<MountedTree> mount_;
   std::shared_ptr<CopiedTree> copies_;
+  std::unique_ptr<ReusedFiles> reused_;
 };
 
 /// Thread-safe; safe with other processes on the same store. TreeMode::Overlay needs the right to mount
@@ -91,7 +96,7 @@ class SnapshotStore {
   ActiveSnapshot prepare_above(const std::filesystem::path& directory, const std::stop_token& stop = {});
   /// Unmounts, or compares, and records it. Nobody writes to the tree any more. `created` is seconds since
   /// the epoch. Its bytes outlive a kill, but not yet a power cut (store.h). Throws NotFound if the parent
-  /// was removed meanwhile; nothing remains then.
+  /// was removed meanwhile, ReuseLost; nothing remains then.
   SnapshotId commit(ActiveSnapshot&& active, std::int64_t created);
 
   /// A view of the whole tree for reading. Only a mount enforces that.
@@ -103,6 +108,8 @@ class SnapshotStore {
   std::vector<SnapshotId> chain(SnapshotId id) const;
   /// The directory of what this snapshot alone changed.
   std::filesystem::path diff_directory(SnapshotId id) const;
+  /// The list of what a copy put into it, if it was kept; a file.
+  std::filesystem::path copied_list(SnapshotId id) const;
   /// Removes it with all that depends on it being there (cache records, layer records). Throws NotFound, and
   /// InvalidInput if another snapshot stands on it.
   void remove(SnapshotId id);

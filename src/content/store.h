@@ -103,6 +103,9 @@ class ResultRecords {
   void put(const Digest& definition, const Digest& content, SnapshotId snapshot,
            const std::string& description = {});
 
+  /// The snapshot that was last put there: of a thing that is made again and again, never the same.
+  void put_latest(const Digest& name, SnapshotId snapshot);
+
   /// What names the tree of `snapshot` in any store: the chain id of unpacked layers, or the key of what made
   /// it first. Nothing for a snapshot that is older than such records.
   std::optional<Digest> origin(SnapshotId snapshot);

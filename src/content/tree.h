@@ -15,6 +15,7 @@
 
 namespace slipway {
 
+class CopyReuse;
 class FileDigests;
 
 /// Which part of a tree. Paths are within the tree's root.
@@ -83,6 +84,9 @@ struct CopyOptions {
   std::optional<std::int64_t> made_mtime;
   /// For all that is copied, in place of the source's time.
   std::optional<struct timespec> mtime;
+  /// Files of a directory that it takes are not copied; it must then be given to
+  /// ActiveSnapshot::link_at_commit(). Null, or if the selection has more than one source: none.
+  CopyReuse* reuse = nullptr;
 };
 
 /// Copies what is selected into `target`, whose existing links are followed within it only, those that `dest`

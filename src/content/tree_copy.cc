@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "content/archive_unpack.h"
 #include "content/copy_metadata.h"
+#include "content/copy_reuse.h"
 #include "content/file_bytes.h"
 #include "content/kept_xattrs.h"
 #include "content/tree.h"
@@ -45,6 +46,8 @@ class TreeCopy {
 
   void run() {
     const std::vector<SelectedSource> sources = selected_sources(selection_);
+    // Of two sources, one may have a file where the other has a directory.
+    reuse_ = sources.size() == 1 && options_.source_is_roots ? options_.reuse : nullptr;
     for (const SelectedSource& source : sources) copy_source(source);
     finish_made_directories();
   }
@@ -218,6 +221,9 @@ class TreeCopy {
   void copy_file(const TreeEntry& entry, const CopyPlace& place) {
     const Inode inode{entry.status.st_dev, entry.status.st_ino};
     if (entry.status.st_nlink > 1 && link_to_copy(inode, place)) return;
+    // What is in a directory that this copy has entered: only that is sure to be in the tree's own changes.
+    const bool may_reuse = reuse_ && entry.status.st_nlink == 1 && !entry.relative.empty();
+    if (may_reuse && reuse_->take(place.shown, entry.status, metadata_.made_of(entry.status))) return;
     const UniqueFd from = entry.open();
     struct stat status {};
     if (::fstat(from.get(), &status) != 0) throw SystemError(errno, "stat", entry.shown);
@@ -274,6 +280,7 @@ class TreeCopy {
   const CopyOptions& options_;
   const std::stop_token& stop_;
   CopyMetadata metadata_;
+  CopyReuse* reuse_ = nullptr;
   std::vector<Level> stack_;
   std::string top_name_;
   std::vector<Made> made_;

@@ -110,10 +110,16 @@ SourceTree ActionTrees::source(int from) {
   return {.tree = &*frozen.tree};
 }
 
-SnapshotId ActionTrees::commit() {
+std::list<ActionTrees::Line>::iterator ActionTrees::last_line() {
   const auto line = line_of(op_.actions.size() - 1);
   SLIPWAY_CHECK(line != lines_.end(), "the last action's tree is nobody's base");
-  result_ = commit_line(line);
+  return line;
+}
+
+void ActionTrees::link_at_commit(ReusedFiles files) { last_line()->active.link_at_commit(std::move(files)); }
+
+SnapshotId ActionTrees::commit() {
+  result_ = commit_line(last_line());
   return *result_;
 }
 

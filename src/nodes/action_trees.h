@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/rooted.h"
+#include "content/copy_reuse.h"
 #include "content/store.h"
 #include "graph/ops.h"
 #include "nodes/source_trees.h"
@@ -29,6 +30,8 @@ class ActionTrees {
   const RootedDir& target(std::size_t index);
   /// The tree that the action whose target() was asked for last reads.
   SourceTree source(int from);
+  /// For the last action's tree: ActiveSnapshot::link_at_commit().
+  void link_at_commit(ReusedFiles files);
   /// The result of the last action, which is committed. Nothing may be asked for afterwards.
   SnapshotId commit();
 
@@ -49,6 +52,7 @@ class ActionTrees {
   bool is_used_later(std::size_t action, std::size_t than) const;
   SnapshotId commit_line(std::list<Line>::iterator line);
   void freeze(std::size_t action);
+  std::list<Line>::iterator last_line();
 
   Store& store_;
   const FileOp& op_;

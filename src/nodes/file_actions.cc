@@ -85,6 +85,7 @@ void copy(const CopyAction& action, const RootedDir& target, const SourceTree& f
   const CopyPatterns patterns(action);
   CopyOptions options{.dest = action.dest, .mode = action.mode, .create_dest_path = action.create_dest_path};
   options.source_is_roots = from.is_roots;
+  options.reuse = from.reuse;
   options.attempt_unpack = action.attempt_unpack;
   ModeChange change;
   if (!action.mode_change.empty()) {

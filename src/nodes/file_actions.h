@@ -29,7 +29,8 @@ class CopyPatterns {
 struct SourceTree {
   const RootedDir* tree = nullptr;
   const PatternMatcher* ignored = nullptr;
-  bool is_roots = false;  ///< a context: whoever owns its files, they count as root's
+  bool is_roots = false;       ///< a context: whoever owns its files, they count as root's
+  CopyReuse* reuse = nullptr;  ///< what an earlier copy made of it; null: nothing
 };
 
 /// Does `action` to `target`. `source(from)` gives the tree that a copy reads, kNoInput's being an empty one.

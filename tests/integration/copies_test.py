@@ -1,10 +1,12 @@
 """COPY and ADD as whole builds: a link's layer outlives a change of the base; archives; what does not fit a layer."""
+import glob
 import gzip
 import io
 import os
 import tarfile
+import time
 
-from harness import AMD64, BOTH, SlipwayCase, main
+from harness import AMD64, BOTH, SlipwayCase, main, wait_until
 
 
 def archive(*names, **metadata):
@@ -26,6 +28,35 @@ class Copies(SlipwayCase):
         result = self.build(context, "--progress=plain", "-t", "x", "-o", "type=oci,tar=false,dest=" + layout, *args, platforms=AMD64)
         manifest, _ = self.layout_image(layout, AMD64)
         return [layer["digest"] for layer in manifest["layers"]], result, layout
+
+    def test_a_copy_takes_over_what_did_not_change(self):
+        self.import_busybox()
+        names = ["d%d/f%d" % (i // 50, i) for i in range(400)]
+        dockerfile, files = "FROM busybox AS last\nRUN mkdir -p /src/d1; touch /src/d1/f99\nCOPY . /src\n", {name: name for name in names}
+        context = self.context(dockerfile, files)
+        # What was written a moment ago is always read again.
+        newest = max(os.stat(os.path.join(context, name)).st_ctime for name in names)
+        wait_until(lambda: time.time() > newest + 2.1)
+        self.layers(dockerfile, {})
+        os.unlink(os.path.join(context, "d0/f9"))
+        os.chmod(os.path.join(context, "d0/f10"), 0o600)
+        os.utime(os.path.join(context, "d0/f11"), (7, 7))
+        changed = {"d0/f7": "new", "d2/new": "file"}
+        incremental, _, layout = self.layers(dockerfile, changed)
+        anew, _, _ = self.layers(dockerfile, {}, "--no-cache-filter=last")
+        self.assertEqual(incremental[-1], anew[-1])
+        tree = self.unpack(layout, AMD64)
+        self.assertEqual(sorted(set(names) - {"d0/f9"} | {"d2/new", "Dockerfile"}),
+                         sorted(os.path.relpath(os.path.join(where, name), os.path.join(tree, "src")) for where, _, found in os.walk(os.path.join(tree, "src")) for name in found))
+        self.assertEqual("new", self.read(tree, "src/d0/f7"))
+        with self.subTest("an unchanged file has one more name; --no-cache takes nothing over"):
+            kept = sorted(glob.glob(os.path.join(self.root, "snapshots/*/fs/src/d7/f399")), key=lambda path: int(path.split("/")[-5]))
+            self.assertEqual([2, 2, 1], [os.stat(path).st_nlink for path in kept])
+        with self.subTest("what the earlier copy has lost is copied"):
+            os.unlink(kept[-1])
+            self.build(self.context(dockerfile, {"d0/f7": "newer"}), "-o", self.path("files"), platforms=AMD64)
+            self.assertEqual("d7/f399", self.read(self.path("files"), "src/d7/f399"))
+        self.check_store()
 
     def test_layer_of_a_link_is_made_once_for_all_bases(self):
         self.import_busybox()
