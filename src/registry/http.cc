@@ -4,7 +4,6 @@
 // connections too, but is documented as unsafe between threads.)
 #include "registry/http.h"
 
-#include <curl/curl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "base/synchronized.h"
+#include "registry/curl_library.h"
 #include "registry/endpoint.h"
 #include "registry/sigpipe.h"
 #include "registry/url.h"
@@ -29,16 +29,16 @@ constexpr std::size_t kMaxIdlePerOrigin = 8;
 constexpr long kBufferBytes = 256 * 1024;
 
 struct CurlPair {
-  CURL* easy = curl_easy_init();
-  CURLM* multi = curl_multi_init();
+  CURL* easy = libcurl().easy_init();
+  CURLM* multi = libcurl().multi_init();
   CurlPair() {
     if (!easy || !multi) throw HostError("libcurl cannot be initialised");
   }
   CurlPair(const CurlPair&) = delete;
   CurlPair& operator=(const CurlPair&) = delete;
   ~CurlPair() {
-    curl_easy_cleanup(easy);
-    curl_multi_cleanup(multi);
+    libcurl().easy_cleanup(easy);
+    libcurl().multi_cleanup(multi);
   }
 };
 
@@ -47,11 +47,13 @@ struct HeaderList {
   HeaderList() = default;
   HeaderList(const HeaderList&) = delete;
   HeaderList& operator=(const HeaderList&) = delete;
-  ~HeaderList() { curl_slist_free_all(list); }
+  ~HeaderList() {
+    if (list) libcurl().slist_free_all(list);
+  }
   void add(const std::string& line) {
     // A line break would start another header.
     if (line.find_first_of("\r\n") != std::string::npos) throw InvalidInput("line break in an HTTP header");
-    curl_slist* longer = curl_slist_append(list, line.c_str());
+    curl_slist* longer = libcurl().slist_append(list, line.c_str());
     if (!longer) throw std::bad_alloc();
     list = longer;
   }
@@ -182,15 +184,15 @@ bool has_body(HttpMethod method) {
 void set_method(CURL* easy, const Transfer& transfer) {
   const HttpMethod method = transfer.request.method;
   if (method == HttpMethod::Head) {
-    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    libcurl().easy_setopt(easy, CURLOPT_NOBODY, 1L);
   } else if (has_body(method)) {
     if (transfer.body_size() > static_cast<std::uint64_t>(std::numeric_limits<curl_off_t>::max()))
       throw InvalidInput("a request body is too large");
-    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(transfer.body_size()));
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method_name(method).data());
+    libcurl().easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    libcurl().easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(transfer.body_size()));
+    libcurl().easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method_name(method).data());
   } else if (method == HttpMethod::Delete) {
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+    libcurl().easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
   }
 }
 
@@ -198,53 +200,54 @@ void set_headers(CURL* easy, const HttpRequest& request, HeaderList& headers) {
   for (const std::string& line : request.headers) headers.add(line);
   if (!request.authorization.empty()) headers.add(concat("Authorization: ", request.authorization.reveal()));
   headers.add("Expect:");  // no wait for "100 Continue", which many registries never send
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.list);
+  libcurl().easy_setopt(easy, CURLOPT_HTTPHEADER, headers.list);
 }
 
 void set_limits(CURL* easy, const HttpRequest& request, const Url& url, int connect_timeout) {
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, static_cast<long>(connect_timeout));
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_seconds));
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kBufferBytes);
-  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, "slipway");
+  libcurl().easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  libcurl().easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  libcurl().easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  libcurl().easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  libcurl().easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  libcurl().easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  libcurl().easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, static_cast<long>(connect_timeout));
+  libcurl().easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  libcurl().easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_seconds));
+  libcurl().easy_setopt(easy, CURLOPT_BUFFERSIZE, kBufferBytes);
+  libcurl().easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
+  libcurl().easy_setopt(easy, CURLOPT_USERAGENT, "slipway");
   // A proxy cannot reach this machine's loopback; Go's clients leave it out as well.
-  if (is_loopback(url.host)) curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  if (is_loopback(url.host)) libcurl().easy_setopt(easy, CURLOPT_PROXY, "");
 }
 
 void set_callbacks(CURL* easy, Transfer& transfer, char* error_text) {
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text);
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &slipway_http_header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &slipway_http_write);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_READFUNCTION, &slipway_http_read);
-  curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, &slipway_http_seek);
-  curl_easy_setopt(easy, CURLOPT_SEEKDATA, &transfer);
+  libcurl().easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text);
+  libcurl().easy_setopt(easy, CURLOPT_HEADERFUNCTION, &slipway_http_header);
+  libcurl().easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+  libcurl().easy_setopt(easy, CURLOPT_WRITEFUNCTION, &slipway_http_write);
+  libcurl().easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+  libcurl().easy_setopt(easy, CURLOPT_READFUNCTION, &slipway_http_read);
+  libcurl().easy_setopt(easy, CURLOPT_READDATA, &transfer);
+  libcurl().easy_setopt(easy, CURLOPT_SEEKFUNCTION, &slipway_http_seek);
+  libcurl().easy_setopt(easy, CURLOPT_SEEKDATA, &transfer);
 }
 
 // Runs the exchange to its end. CURLE_ABORTED_BY_CALLBACK stands for "stopped".
 CURLcode run(const CurlPair& pair, const std::stop_token& stop) {
-  if (curl_multi_add_handle(pair.multi, pair.easy) != CURLM_OK) throw HostError("libcurl refused a transfer");
-  const auto remove = [&pair](void*) { curl_multi_remove_handle(pair.multi, pair.easy); };
+  if (libcurl().multi_add_handle(pair.multi, pair.easy) != CURLM_OK)
+    throw HostError("libcurl refused a transfer");
+  const auto remove = [&pair](void*) { libcurl().multi_remove_handle(pair.multi, pair.easy); };
   const std::unique_ptr<CURL, decltype(remove)> attached(pair.easy, remove);
-  const std::stop_callback wake(stop, [&pair] { curl_multi_wakeup(pair.multi); });
+  const std::stop_callback wake(stop, [&pair] { libcurl().multi_wakeup(pair.multi); });
   int running = 1;
   while (true) {
     if (stop.stop_requested()) return CURLE_ABORTED_BY_CALLBACK;
-    if (curl_multi_perform(pair.multi, &running) != CURLM_OK) return CURLE_FAILED_INIT;
+    if (libcurl().multi_perform(pair.multi, &running) != CURLM_OK) return CURLE_FAILED_INIT;
     if (running == 0) break;
-    if (curl_multi_poll(pair.multi, nullptr, 0, 1000, nullptr) != CURLM_OK) return CURLE_FAILED_INIT;
+    if (libcurl().multi_poll(pair.multi, nullptr, 0, 1000, nullptr) != CURLM_OK) return CURLE_FAILED_INIT;
   }
   int queued = 0;
-  while (const CURLMsg* message = curl_multi_info_read(pair.multi, &queued))
+  while (const CURLMsg* message = libcurl().multi_info_read(pair.multi, &queued))
     if (message->msg == CURLMSG_DONE) return message->data.result;
   return CURLE_FAILED_INIT;
 }
@@ -270,7 +273,7 @@ bool may_pass(CURLcode code) {
 
 [[noreturn]] void throw_transport(CURLcode code, const Url& url, std::string_view peer,
                                   std::string_view curl_says) {
-  std::string_view what = curl_says.empty() ? curl_easy_strerror(code) : curl_says;
+  std::string_view what = curl_says.empty() ? libcurl().easy_strerror(code) : curl_says;
   if (code == CURLE_SEND_FAIL_REWIND) what = "the connection was cut during an upload";
   const bool unreachable = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
   const bool registry = peer == "registry";
@@ -293,11 +296,6 @@ bool may_pass(CURLcode code) {
         concat("plain HTTP was used for ", url.host_port(), ", as it is named as an insecure registry"));
   }
   throw error;
-}
-
-void init_curl_once() {
-  static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (result != CURLE_OK) throw HostError("libcurl cannot be initialised");
 }
 
 }  // namespace
@@ -344,7 +342,7 @@ struct HttpClient::Impl {
   }
 
   void give_back(const std::string& origin, std::unique_ptr<CurlPair> pair) {
-    curl_easy_reset(pair->easy);
+    libcurl().easy_reset(pair->easy);
     auto pools = idle.lock();
     auto& pool = (*pools)[origin];
     if (pool.size() < kMaxIdlePerOrigin) pool.push_back(std::move(pair));
@@ -352,7 +350,6 @@ struct HttpClient::Impl {
 };
 
 HttpClient::HttpClient(int connect_timeout_seconds) : impl_(std::make_unique<Impl>()) {
-  init_curl_once();
   impl_->connect_timeout = connect_timeout_seconds;
 }
 HttpClient::~HttpClient() = default;
@@ -366,7 +363,7 @@ HttpResponse HttpClient::perform(const HttpRequest& request, std::stop_token sto
   transfer.response.url = request.url;
   std::array<char, CURL_ERROR_SIZE> error_text{};
   HeaderList headers;
-  curl_easy_setopt(pair->easy, CURLOPT_URL, request.url.c_str());
+  libcurl().easy_setopt(pair->easy, CURLOPT_URL, request.url.c_str());
   set_limits(pair->easy, request, url, impl_->connect_timeout);
   set_callbacks(pair->easy, transfer, error_text.data());
   set_headers(pair->easy, request, headers);

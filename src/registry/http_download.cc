@@ -1,12 +1,11 @@
 #include "registry/http_download.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/strings.h"
 #include "registry/answers.h"
+#include "registry/curl_library.h"
 #include "registry/host_limits.h"
 #include "registry/http.h"
 #include "registry/retry.h"
@@ -210,7 +209,7 @@ HttpDownloaded HttpDownloader::download(const HttpDownload& what, const BlobSink
 }
 
 std::optional<std::int64_t> parse_http_date(const std::string& text) {
-  const std::time_t date = curl_getdate(text.c_str(), nullptr);
+  const std::time_t date = libcurl().getdate(text.c_str(), nullptr);
   if (text.empty() || date < 0) return std::nullopt;
   return date;
 }

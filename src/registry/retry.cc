@@ -1,7 +1,5 @@
 #include "registry/retry.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <cmath>
 #include <condition_variable>
@@ -9,6 +7,7 @@
 #include <random>
 
 #include "base/strings.h"
+#include "registry/curl_library.h"
 
 namespace slipway {
 namespace {
@@ -21,11 +20,12 @@ double random_between(double low, double high) {
 
 }  // namespace
 
-std::optional<Seconds> parse_retry_after(const std::string& value, std::chrono::system_clock::time_point now) {
+std::optional<Seconds> parse_retry_after(const std::string& value,
+                                         std::chrono::system_clock::time_point now) {
   const std::string text(trim(value));
   if (const auto seconds = parse_unsigned(text))
     return std::min(kMaxRetryAfter, Seconds(static_cast<double>(*seconds)));
-  const std::time_t date = curl_getdate(text.c_str(), nullptr);
+  const std::time_t date = libcurl().getdate(text.c_str(), nullptr);
   if (date < 0) return std::nullopt;
   const Seconds wait = std::chrono::system_clock::from_time_t(date) - now;
   return std::clamp(wait, Seconds(0), kMaxRetryAfter);
@@ -55,8 +55,9 @@ void RetryBudget::wait_or_rethrow(const TransportError& error, const std::stop_t
   if (!error.retryable() || failures_ >= attempts_) throw;
   const Seconds wait = delay(error);
   constexpr Seconds kWorthTelling{5};
-  logger_.log(wait < kWorthTelling ? LogLevel::Info : LogLevel::Warning, concat(what_, ": ", error.what(), "; try ", failures_ + 1, " of ", attempts_, " in ",
-                                     human_seconds(wait.count())));
+  logger_.log(wait < kWorthTelling ? LogLevel::Info : LogLevel::Warning,
+              concat(what_, ": ", error.what(), "; try ", failures_ + 1, " of ", attempts_, " in ",
+                     human_seconds(wait.count())));
   sleep_unless_stopped(wait, stop);
 }
 

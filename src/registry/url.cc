@@ -1,17 +1,16 @@
 #include "registry/url.h"
 
-#include <curl/curl.h>
-
 #include <memory>
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "registry/curl_library.h"
 
 namespace slipway {
 namespace {
 
 struct FreeUrl {
-  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
+  void operator()(CURLU* url) const noexcept { libcurl().url_cleanup(url); }
 };
 using UrlHandle = std::unique_ptr<CURLU, FreeUrl>;
 
@@ -21,20 +20,20 @@ using UrlHandle = std::unique_ptr<CURLU, FreeUrl>;
 }
 
 void set(const UrlHandle& handle, const std::string& url) {
-  const CURLUcode problem = curl_url_set(handle.get(), CURLUPART_URL, url.c_str(), CURLU_DISALLOW_USER);
-  if (problem != CURLUE_OK) refuse(url, curl_url_strerror(problem));
+  const CURLUcode problem = libcurl().url_set(handle.get(), CURLUPART_URL, url.c_str(), CURLU_DISALLOW_USER);
+  if (problem != CURLUE_OK) refuse(url, libcurl().url_strerror(problem));
 }
 
 std::string get(const UrlHandle& handle, CURLUPart part, const std::string& url) {
   char* text = nullptr;
-  const CURLUcode problem = curl_url_get(handle.get(), part, &text, CURLU_DEFAULT_PORT);
-  if (problem != CURLUE_OK) refuse(url, curl_url_strerror(problem));
-  const std::unique_ptr<char, decltype(&curl_free)> owner(text, &curl_free);
+  const CURLUcode problem = libcurl().url_get(handle.get(), part, &text, CURLU_DEFAULT_PORT);
+  if (problem != CURLUE_OK) refuse(url, libcurl().url_strerror(problem));
+  const std::unique_ptr<char, decltype(libcurl().free)> owner(text, libcurl().free);
   return text;
 }
 
 UrlHandle make_handle() {
-  UrlHandle handle(curl_url());
+  UrlHandle handle(libcurl().url());
   if (!handle) throw std::bad_alloc();
   return handle;
 }
@@ -61,8 +60,8 @@ std::string resolve_location(const std::string& base, const std::string& locatio
   set(handle, base);
   set(handle, location);
   char* text = nullptr;
-  if (curl_url_get(handle.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) refuse(location, "malformed");
-  const std::unique_ptr<char, decltype(&curl_free)> owner(text, &curl_free);
+  if (libcurl().url_get(handle.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) refuse(location, "malformed");
+  const std::unique_ptr<char, decltype(libcurl().free)> owner(text, libcurl().free);
   std::string out = text;
   if (parse_url(base).scheme == "https" && parse_url(out).scheme == "http") {
     TransportError error(concat("the server leads from https to plain http (", without_query(out), ")"),
