@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -112,14 +113,23 @@ BuildRequest request_of(const BuildFlags& flags) {
   return request;
 }
 
-void add_build_flags(CLI::App& command, BuildFlags& flags) {
-  const auto text = [&](const char* name, std::string& value, const char* help, const char* type) {
+namespace {
+
+/// Adds options that take one value, and such that take one each time they are given.
+auto adders_for(CLI::App& command) {
+  const auto text = [&command](const char* name, std::string& value, const char* help, const char* type) {
     command.add_option(name, value, help)->type_name(type);
   };
-  const auto list = [&](const char* name, std::vector<std::string>& value, const char* help,
-                        const char* type) {
+  const auto list = [&command](const char* name, std::vector<std::string>& value, const char* help,
+                               const char* type) {
     command.add_option(name, value, help)->type_name(type)->allow_extra_args(false);
   };
+  return std::pair(text, list);
+}
+
+/// What is built of what, and where it goes.
+void add_image_flags(CLI::App& command, BuildFlags& flags) {
+  const auto [text, list] = adders_for(command);
   list("--platform", flags.platforms,
        "Target platforms, e.g. linux/amd64,linux/arm64 (default: this machine's)", "LIST");
   list("-t,--tag", flags.tags, "Name of the image: [registry/]repository[:tag]; may be repeated", "NAME");
@@ -137,17 +147,23 @@ void add_build_flags(CLI::App& command, BuildFlags& flags) {
        "repeated",
        "SPEC");
   list("--cache-to", flags.cache_to,
-       "Save steps' results in a cache: type=registry|local|s3|inline[,ref=REF|,dest=DIR][,mode=max][,...]; may "
+       "Save steps' results in a cache: type=registry|local|s3|inline[,ref=REF|,dest=DIR][,mode=max][,...]; "
+       "may "
        "be "
        "repeated",
        "SPEC");
   command.add_flag("--no-cache", flags.no_cache, "Run every step, whatever is known");
   list("--no-cache-filter", flags.no_cache_filter, "Run every step of these stages, whatever is known",
        "STAGES");
-  list("-o,--output", flags.outputs, "Where the result goes: type=image|registry|oci|local[,dest=PATH][,...]",
-       "SPEC");
+  list("-o,--output", flags.outputs,
+       "Where the result goes: type=image|registry|oci|local|cacheonly[,dest=PATH][,...]", "SPEC");
   command.add_flag("--push", flags.push,
                    "Push to the registry that the tags name: short for --output=type=registry");
+}
+
+/// What steps get and may.
+void add_step_flags(CLI::App& command, BuildFlags& flags) {
+  const auto [text, list] = adders_for(command);
   list("--secret", flags.secrets, "Give a secret to RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]",
        "SPEC");
   list("--ssh", flags.ssh, "Give an ssh agent to RUN --mount=type=ssh: ID[=SOCKET|=KEYFILE[,KEYFILE]]",
@@ -175,6 +191,11 @@ void add_build_flags(CLI::App& command, BuildFlags& flags) {
       .add_option("--oci-runtime", flags.oci_runtime, "What runs steps: crun (default) or runc, or a path")
       ->type_name("PROGRAM")
       ->envname("SLIPWAY_OCI_RUNTIME");
+}
+
+/// How the build runs and what it tells.
+void add_run_flags(CLI::App& command, BuildFlags& flags) {
+  const auto [text, list] = adders_for(command);
   text("--progress", flags.progress, "auto, plain, tty, rawjson, quiet or none", "MODE");
   text("--metadata-file", flags.metadata_file, "Write the result (or the error) as JSON", "FILE");
   text("--iidfile", flags.iidfile, "Write the image ID", "FILE");
@@ -193,8 +214,9 @@ void add_build_flags(CLI::App& command, BuildFlags& flags) {
                   "Steps of the Dockerfile that run at once (default 0: as many as can)")
       ->type_name("NUMBER");
   command
-      .add_option("--jobs", flags.jobs,
-                  "Threads that compress layers and digest files (default 0: as many as there are processors)")
+      .add_option(
+          "--jobs", flags.jobs,
+          "Threads that compress layers and digest files (default 0: as many as there are processors)")
       ->type_name("NUMBER");
   command.add_flag("--keep-going", flags.keep_going,
                    "After a failure, go on with what does not depend on it");
@@ -211,6 +233,14 @@ void add_build_flags(CLI::App& command, BuildFlags& flags) {
   command.add_flag("--print-llb{-}", flags.print_llb,
                    "Build nothing; write the LLB definition to stdout, or to =FILE; =json for people");
   command.add_flag("-q,--quiet", flags.quiet, "Print only the image ID");
+}
+
+}  // namespace
+
+void add_build_flags(CLI::App& command, BuildFlags& flags) {
+  add_image_flags(command, flags);
+  add_step_flags(command, flags);
+  add_run_flags(command, flags);
 }
 
 }  // namespace slipway

@@ -48,31 +48,23 @@ class Section {
 
   /// A number of bytes or a text that says a size, as a text.
   std::string space(const toml::node& node, const char* key) const {
-    std::string text;
-    if (const auto number = node.value_exact<std::int64_t>()) {
-      text = std::to_string(*number);
-    } else if (const auto given = node.value_exact<std::string>()) {
-      text = *given;
-    } else {
-      fail(shown_, node.source(), concat(key, ": expected a size, such as \"20GB\", \"10%\" or a number"));
-    }
+    const std::string text = number_or_text(node, key, "a size, such as \"20GB\", \"10%\" or a number");
     constexpr std::uint64_t kAny = std::uint64_t{1} << 40;
     checked(node, [&] { parse_space(text, kAny, key); });
     return text;
   }
 
   std::optional<std::int64_t> duration(const toml::node& node, const char* key) const {
-    std::string text;
-    if (const auto number = node.value_exact<std::int64_t>()) {
-      text = std::to_string(*number);
-    } else if (const auto given = node.value_exact<std::string>()) {
-      text = *given;
-    } else {
-      fail(shown_, node.source(), concat(key, ": expected a duration, such as \"48h\", or seconds"));
-    }
+    const std::string text = number_or_text(node, key, "a duration, such as \"48h\", or seconds");
     std::optional<std::int64_t> seconds;
     checked(node, [&] { seconds = parse_keep_duration(text, key); });
     return seconds;
+  }
+
+  std::string number_or_text(const toml::node& node, const char* key, std::string_view expected) const {
+    if (const auto number = node.value_exact<std::int64_t>()) return std::to_string(*number);
+    if (const auto text = node.value_exact<std::string>()) return *text;
+    fail(shown_, node.source(), concat(key, ": expected ", expected));
   }
 
   std::vector<std::string> filters(const toml::node& node, const char* key) const {
