@@ -155,7 +155,8 @@ class TreeCopy {
       enter_directory(entry, place);
       return;
     }
-    if (const auto existing = status_at(place)) {
+    const Level& level = stack_.back();
+    if (const auto existing = level.is_new ? std::nullopt : status_at(place)) {
       if (S_ISDIR(existing->st_mode))
         throw InvalidInput(concat("cannot copy ", entry.shown, " over the directory ", place.shown));
       if (::unlinkat(place.directory, place.name.c_str(), 0) != 0)
@@ -178,7 +179,8 @@ class TreeCopy {
   void enter_directory(const TreeEntry& entry, const CopyPlace& place) {
     Level level{.fd = UniqueFd(), .path = stack_.back().path};
     if (place.name != ".") level.path += (level.path.empty() ? "" : "/") + place.name;
-    const auto existing = status_at(place);
+    const auto existing = stack_.back().is_new ? std::nullopt : status_at(place);
+    level.is_new = !existing;
     if (existing && !S_ISDIR(existing->st_mode)) {
       InvalidInput error(concat("cannot copy the directory ", entry.shown, " over the ",
                                 S_ISLNK(existing->st_mode) ? "link " : "file ", place.shown));
@@ -266,6 +268,7 @@ class TreeCopy {
     UniqueFd fd;
     std::string path;
     Takes takes = Takes::Times;
+    bool is_new = false;  ///< made just now: nothing is in it but what this copy puts there
   };
 
   /// A directory on the way that was not there, and the mode it is to have.
