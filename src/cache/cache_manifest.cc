@@ -64,8 +64,8 @@ void complete_layers(CacheConfig& config, const std::vector<Descriptor>& entries
     if (const auto id = entry.annotations.find(kDiffId);
         id != entry.annotations.end() && Digest::is_valid(id->second))
       layer.diff_id = Digest::parse(id->second);
-    if (const auto created = entry.annotations.find(kCreated); created != entry.annotations.end())
-      layer.created = created->second;
+    const auto created = entry.annotations.find(kCreated);
+    if (layer.created.empty() && created != entry.annotations.end()) layer.created = created->second;
   }
 }
 
@@ -151,7 +151,8 @@ CacheArtefact write_cache_artefact(const CacheConfig& config, const CacheForm& f
   CacheConfig bare = config;
   std::map<Digest, std::size_t> listed;
   for (CacheConfigLayer& layer : bare.layers) {
-    if (listed.emplace(layer.blob, entries.size()).second) {
+    const auto [place, is_new] = listed.emplace(layer.blob, entries.size());
+    if (is_new) {
       Descriptor entry{.media_type = form.oci_types ? layer.media_type : docker_type(layer.media_type),
                        .digest = layer.blob,
                        .size = layer.size};
@@ -159,8 +160,12 @@ CacheArtefact write_cache_artefact(const CacheConfig& config, const CacheForm& f
       if (!layer.created.empty()) entry.annotations[kCreated] = layer.created;
       entries.push_back(std::move(entry));
     }
-    // The entries say it; in the config it is for places that have no manifests.
-    layer = {.blob = layer.blob, .parent = layer.parent};
+    // The entries say it; in the config it is for places that have no manifests. But two steps may make the
+    // same blob, of which there is one entry, at different times.
+    const auto& told = entries[place->second].annotations;
+    const auto created = told.find(kCreated);
+    const bool is_told = created != told.end() && created->second == layer.created;
+    layer = {.blob = layer.blob, .parent = layer.parent, .created = is_told ? "" : layer.created};
   }
   CacheArtefact artefact{.media_type = {}, .bytes = {}, .config = to_json(bare)};
   const Descriptor described{.media_type = std::string(kCacheConfigType),

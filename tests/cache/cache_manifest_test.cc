@@ -73,6 +73,21 @@ TEST_F(CacheManifest, ArtefactIsReadAsItWasWritten) {
   }
 }
 
+TEST_F(CacheManifest, OneBlobThatTwoStepsMadeHasTwoTimes) {
+  CacheConfig twice = config;
+  std::vector<std::string> times;
+  for (CacheConfigLayer& layer : twice.layers) {
+    layer.created = rfc3339(kThen + static_cast<std::int64_t>(times.size()));
+    times.push_back(layer.created);
+  }
+  ASSERT_EQ(times.size(), 4U);  // "one" stands on "base" and on "other"
+  const CacheArtefact artefact = write_cache_artefact(twice, {});
+  put("config", artefact.config);
+  const FoundCache found = read(artefact.bytes);
+  ASSERT_EQ(found.config.layers.size(), times.size());
+  for (std::size_t i = 0; i < times.size(); ++i) EXPECT_EQ(found.config.layers[i].created, times[i]) << i;
+}
+
 TEST_F(CacheManifest, HasTheFormThatBuildKitReads) {
   const CacheArtefact artefact = write_cache_artefact(config, {});
   const Manifest manifest = parse_manifest(artefact.bytes).value;
