@@ -1,5 +1,7 @@
 #include "build/attributes.h"
 
+#include <cstdlib>
+
 #include "base/error.h"
 #include "base/strings.h"
 
@@ -19,6 +21,14 @@ std::string Attributes::take(const std::string& key) {
   if (found == values_.end()) return {};
   std::string value = std::move(found->second);
   values_.erase(found);
+  return value;
+}
+
+std::string Attributes::take_or_variable(const std::string& key,
+                                         std::initializer_list<const char*> variables) {
+  std::string value = take(key);
+  for (const char* variable : variables)
+    if (const char* set = std::getenv(variable); value.empty() && set) value = set;
   return value;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 // The value of a flag that is a list, as buildx writes them: "type=oci,dest=out.tar".
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -18,6 +19,8 @@ class Attributes {
 
   /// Empty if it is not there.
   std::string take(const std::string& key);
+  /// Else the first of the environment's variables that is set, and not to nothing.
+  std::string take_or_variable(const std::string& key, std::initializer_list<const char*> variables);
   bool take_bool(const std::string& key, bool fallback);
   /// compression= and compression-level=; nothing if neither is there.
   struct ChosenCompression {

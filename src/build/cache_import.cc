@@ -23,6 +23,8 @@ namespace {
 std::unique_ptr<CachePlace> place_of(const CacheSource& source, const std::vector<Platform>& platforms,
                                      RegistryClient& registry, Logger& logger) {
   if (source.type == CacheSource::Type::S3) return std::make_unique<S3Cache>(source.s3, logger);
+  if (source.type == CacheSource::Type::Gha)
+    return std::make_unique<GhaCache>(source.gha, GhaCache::Role::Reader, logger);
   if (source.type == CacheSource::Type::Local)
     return std::make_unique<DirectoryCache>(DirectoryCache::Options{.directory = source.directory,
                                                                     .tag = source.tag,
@@ -53,6 +55,8 @@ std::string problem_of(const FoundCache& found) {
 
 std::unique_ptr<CachePlace> place_of(const CacheTarget& target, RegistryClient& registry, Logger& logger) {
   if (target.type == CacheTarget::Type::S3) return std::make_unique<S3Cache>(target.s3, logger);
+  if (target.type == CacheTarget::Type::Gha)
+    return std::make_unique<GhaCache>(target.gha, GhaCache::Role::Writer, logger);
   if (target.type == CacheTarget::Type::Local)
     return std::make_unique<DirectoryCache>(DirectoryCache::Options{.directory = target.directory,
                                                                     .tag = target.tag,

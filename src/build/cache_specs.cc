@@ -1,10 +1,8 @@
 #include "build/cache_specs.h"
 
-#include <cstdlib>
-#include <initializer_list>
-
 #include "base/error.h"
 #include "base/strings.h"
+#include "build/gha_spec.h"
 
 namespace slipway {
 
@@ -30,7 +28,7 @@ bool is_bare(std::string_view text) {
 [[noreturn]] void refuse_type(const char* flag, const std::string& type,
                               const std::vector<std::string>& known) {
   if (type.empty()) throw UsageError(concat(flag, ": type= is missing (", join(known, ", "), ")"));
-  if (type == "gha" || type == "azblob" || type == "gcs")
+  if (type == "azblob" || type == "gcs")
     throw UsageError(concat(flag, ": type=", type, " is not supported; use ", join(known, ", ")));
   const auto near = closest_match(type, known);
   throw UsageError(
@@ -48,23 +46,14 @@ std::filesystem::path take_directory(Attributes& attributes, const char* flag, c
   return directory;
 }
 
-/// The attribute, or else what the environment says.
-std::string take_or_variable(Attributes& attributes, const char* key,
-                             std::initializer_list<const char*> variables) {
-  std::string value = attributes.take(key);
-  for (const char* variable : variables)
-    if (const char* set = std::getenv(variable); value.empty() && set) value = set;
-  return value;
-}
-
 S3Cache::Options take_s3(Attributes& attributes, const char* flag) {
   S3Cache::Options s3;
-  s3.bucket = take_or_variable(attributes, "bucket", {"AWS_BUCKET"});
-  s3.region = take_or_variable(attributes, "region", {"AWS_REGION", "AWS_DEFAULT_REGION"});
+  s3.bucket = attributes.take_or_variable("bucket", {"AWS_BUCKET"});
+  s3.region = attributes.take_or_variable("region", {"AWS_REGION", "AWS_DEFAULT_REGION"});
   if (s3.bucket.empty() || s3.region.empty())
     throw UsageError(concat(flag, ": ", s3.bucket.empty() ? "bucket" : "region",
                             "= is missing: type=s3,bucket=BUCKET,region=REGION,name=NAME"));
-  s3.endpoint = take_or_variable(attributes, "endpoint_url", {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
+  s3.endpoint = attributes.take_or_variable("endpoint_url", {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
   if (!s3.endpoint.empty() && !s3.endpoint.starts_with("http://") && !s3.endpoint.starts_with("https://"))
     throw UsageError(concat(flag, ": endpoint_url=", s3.endpoint, " is no http or https address"));
   // With an address of its own the bucket is always in the path; Amazon's has it in the host's name.
@@ -79,9 +68,9 @@ S3Cache::Options take_s3(Attributes& attributes, const char* flag) {
   if (std::string prefix = attributes.take("manifests_prefix"); !prefix.empty())
     s3.manifests_prefix = std::move(prefix);
   s3.credentials = {
-      .access_key = take_or_variable(attributes, "access_key_id", {"AWS_ACCESS_KEY_ID"}),
-      .secret_key = Secret(take_or_variable(attributes, "secret_access_key", {"AWS_SECRET_ACCESS_KEY"})),
-      .session_token = Secret(take_or_variable(attributes, "session_token", {"AWS_SESSION_TOKEN"}))};
+      .access_key = attributes.take_or_variable("access_key_id", {"AWS_ACCESS_KEY_ID"}),
+      .secret_key = Secret(attributes.take_or_variable("secret_access_key", {"AWS_SECRET_ACCESS_KEY"})),
+      .session_token = Secret(attributes.take_or_variable("session_token", {"AWS_SESSION_TOKEN"}))};
   return s3;
 }
 
@@ -109,7 +98,7 @@ void take_form(Attributes& attributes, CacheForm& form) {
 CacheSource parse_cache_source(std::string_view text) {
   if (text.empty()) throw UsageError(concat(kFrom, ": empty value"));
   if (is_bare(text))
-    return {.ref = parse_ref(kFrom, std::string(text)), .directory = {}, .digest = {}, .s3 = {}};
+    return {.ref = parse_ref(kFrom, std::string(text)), .directory = {}, .digest = {}, .s3 = {}, .gha = {}};
   Attributes attributes(kFrom, text);
   CacheSource source;
   const std::string type = attributes.take("type");
@@ -127,23 +116,30 @@ CacheSource parse_cache_source(std::string_view text) {
   } else if (type == "s3") {
     source.type = CacheSource::Type::S3;
     source.s3 = take_s3(attributes, kFrom);
+  } else if (type == "gha") {
+    source.type = CacheSource::Type::Gha;
+    source.gha = take_gha(attributes, kFrom);
   } else if (type == "inline") {
     throw UsageError(
         concat(kFrom, ": type=inline is written with ", kTo, "; read it with type=registry,ref=IMAGE"));
   } else {
-    refuse_type(kFrom, type, {"registry", "local", "s3"});
+    refuse_type(kFrom, type, {"registry", "local", "gha", "s3"});
   }
   source.required = attributes.take_bool("required", false);
-  attributes.refuse_rest(
-      {"type", "ref", "src", "tag", "digest", "required", "bucket", "region", "endpoint_url", "name"});
+  attributes.refuse_rest({"type", "ref", "src", "tag", "digest", "required", "bucket", "region",
+                          "endpoint_url", "name", "scope", "url_v2", "token", "timeout"});
   return source;
 }
 
 CacheTarget parse_cache_target(std::string_view text) {
   if (text.empty()) throw UsageError(concat(kTo, ": empty value"));
   if (is_bare(text) && text != "inline")
-    return {
-        .ref = parse_ref(kTo, std::string(text)), .directory = {}, .s3 = {}, .compression = {}, .form = {}};
+    return {.ref = parse_ref(kTo, std::string(text)),
+            .directory = {},
+            .s3 = {},
+            .gha = {},
+            .compression = {},
+            .form = {}};
   Attributes attributes(kTo, text == "inline" ? "type=inline" : text);
   CacheTarget target;
   const std::string type = attributes.take("type");
@@ -160,6 +156,9 @@ CacheTarget parse_cache_target(std::string_view text) {
   } else if (type == "s3") {
     target.type = CacheTarget::Type::S3;
     target.s3 = take_s3(attributes, kTo);
+  } else if (type == "gha") {
+    target.type = CacheTarget::Type::Gha;
+    target.gha = take_gha(attributes, kTo);
   } else if (type == "inline") {
     target.type = CacheTarget::Type::Inline;
     if (target.all_steps)
@@ -167,16 +166,17 @@ CacheTarget parse_cache_target(std::string_view text) {
           concat(kTo, ": type=inline saves the steps of the image's own layers only; for all steps use ",
                  "type=registry,ref=REF,mode=max"));
   } else {
-    refuse_type(kTo, type, {"registry", "local", "inline", "s3"});
+    refuse_type(kTo, type, {"registry", "local", "inline", "gha", "s3"});
   }
   if (target.type != CacheTarget::Type::Inline) {
     target.compression = attributes.take_compression();
-    if (target.type != CacheTarget::Type::S3) take_form(attributes, target.form);
+    if (target.type == CacheTarget::Type::Registry || target.type == CacheTarget::Type::Local)
+      take_form(attributes, target.form);
   }
   target.ignore_error = attributes.take_bool("ignore-error", false);
   attributes.refuse_rest({"type", "ref", "dest", "tag", "mode", "compression", "compression-level",
                           "oci-mediatypes", "image-manifest", "ignore-error", "reset", "bucket", "region",
-                          "endpoint_url", "name"});
+                          "endpoint_url", "name", "scope", "url_v2", "token", "timeout"});
   return target;
 }
 

@@ -7,6 +7,7 @@
 
 #include "build/attributes.h"
 #include "cache/cache_manifest.h"
+#include "cache/gha_cache.h"
 #include "cache/s3_cache.h"
 #include "manifest/image_ref.h"
 
@@ -14,24 +15,26 @@ namespace slipway {
 
 /// Where a cache is taken from.
 struct CacheSource {
-  enum class Type { Registry, Local, S3 };
+  enum class Type { Registry, Local, S3, Gha };
   Type type = Type::Registry;
   std::optional<ImageRef> ref;      ///< Registry: a cache, or an image with one in its config
   std::filesystem::path directory;  ///< Local
   std::string tag = "latest";       ///< Local
   std::optional<Digest> digest;     ///< Local
   S3Cache::Options s3;              ///< S3
+  GhaCache::Options gha;            ///< Gha
   bool required = false;            ///< what keeps it from being used fails the build
 };
 
 /// Where finished steps are saved to.
 struct CacheTarget {
-  enum class Type { Registry, Local, Inline, S3 };
+  enum class Type { Registry, Local, Inline, S3, Gha };
   Type type = Type::Registry;
   std::optional<ImageRef> ref;
   std::filesystem::path directory;
   std::string tag = "latest";
   S3Cache::Options s3;
+  GhaCache::Options gha;
   bool all_steps = false;  ///< mode=max; else those that the image's own layers come from
   std::optional<Attributes::ChosenCompression> compression;  ///< nothing: as the outputs'
   CacheForm form;
@@ -39,8 +42,9 @@ struct CacheTarget {
   bool reset = false;  ///< Local: what was in the cache before goes
 };
 
-/// "type=registry,ref=REF", "REF", "type=local,src=DIR". What is not said of S3 is taken from the
-/// environment, as the AWS tools do. Throws UsageError that names the bad part.
+/// "type=registry,ref=REF", "REF", "type=local,src=DIR". What is not said of S3 and of
+/// GitHub Actions is taken from the environment, as their own tools do. Throws UsageError that names the bad
+/// part.
 CacheSource parse_cache_source(std::string_view text);
 CacheTarget parse_cache_target(std::string_view text);
 

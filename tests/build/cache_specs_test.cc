@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "base/error.h"
+#include "base/strings.h"
 
 namespace slipway {
 namespace {
@@ -61,6 +64,71 @@ TEST(CacheSpecs, BucketsAttributes) {
               HasSubstr("names several"));
   EXPECT_THAT(refusal_of(parse_cache_source, "type=s3,bucket=b,region=r,endpoint_url=x"),
               HasSubstr("no http"));
+}
+
+/// Sets a variable of the environment, and puts back what was there.
+class Variable {
+ public:
+  Variable(const char* name, const std::string& value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    ::setenv(name, value.c_str(), 1);
+  }
+  ~Variable() {
+    if (before_) {
+      ::setenv(name_, before_->c_str(), 1);
+    } else {
+      ::unsetenv(name_);
+    }
+  }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> before_;
+};
+
+/// Of a run that may write to one branch.
+std::string actions_token() {
+  return concat("e30.", base64_encode(R"({"ac":"[{\"Scope\":\"refs/heads/x\",\"Permission\":3}]"})"), ".s");
+}
+
+class ActionsSpecs : public testing::Test {
+  const Variable results_{"ACTIONS_RESULTS_URL", "https://results.example.com/"};
+  const Variable token_{"ACTIONS_RUNTIME_TOKEN", actions_token()};
+  const Variable v1_{"ACTIONS_CACHE_URL", ""}, service_{"ACTIONS_CACHE_SERVICE_V2", ""};
+};
+
+TEST_F(ActionsSpecs, EnvironmentOfARunIsEnough) {
+  const CacheTarget target = parse_cache_target("type=gha,mode=max,compression=zstd");
+  EXPECT_EQ(target.type, CacheTarget::Type::Gha);
+  EXPECT_TRUE(target.all_steps);
+  EXPECT_EQ(target.gha.url, "https://results.example.com/");
+  EXPECT_EQ(target.gha.scopes, (std::vector<GhaScope>{{"refs/heads/x", true}}));
+  EXPECT_EQ(target.gha.cache_name, "buildkit");
+  EXPECT_EQ(target.gha.timeout, Seconds(600));
+}
+
+TEST_F(ActionsSpecs, AttributesComeFirst) {
+  const CacheSource source = parse_cache_source(
+      "type=gha,scope=app,timeout=1m30s,url_v2=http://localhost:1,version=2,repository=a/b,ghtoken=c");
+  EXPECT_EQ(source.gha.cache_name, "app");
+  EXPECT_EQ(source.gha.timeout, Seconds(90));
+  EXPECT_EQ(source.gha.url, "http://localhost:1");
+  EXPECT_EQ(parse_cache_source("type=gha,url=http://localhost:2,version=2").gha.url, "http://localhost:2");
+}
+
+TEST_F(ActionsSpecs, WhatIsMissingIsTold) {
+  const auto refusal = [](const char* text) { return refusal_of(parse_cache_source, text); };
+  EXPECT_THAT(refusal("type=gha,timeout=soon"), HasSubstr("is no time"));
+  EXPECT_THAT(refusal("type=gha,version=3"), HasSubstr("neither 1 nor 2"));
+  EXPECT_THAT(refusal("type=gha,url_v2=ftp://x"), HasSubstr("no http"));
+  EXPECT_THAT(refusal("type=gha,token=ghs_1"), HasSubstr("cannot be used for the cache"));
+  const Variable service("ACTIONS_CACHE_SERVICE_V2", "false");
+  const Variable v1("ACTIONS_CACHE_URL", "https://old.example.com/");
+  EXPECT_THAT(refusal("type=gha"), HasSubstr("only version 1"));
+  const Variable token("ACTIONS_RUNTIME_TOKEN", "");
+  EXPECT_THAT(refusal("type=gha"), HasSubstr("there is no token"));
 }
 
 TEST(CacheSpecs, MistakesOfSourcesAreTold) {

@@ -1,5 +1,6 @@
 """Caches outside the store: what one machine built, another does not build again, and fetches only what it needs."""
 import hashlib
+import http.server
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from loopback import LoopbackServer
 from registry_proxy import Proxy
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import gha_server  # noqa: E402
 import s3_server  # noqa: E402
 
 # How often the two writers of one cache are run at once; the claim is about 50.
@@ -193,14 +195,15 @@ class CacheRemote(SlipwayCase):
                                "type=local,src=" + cache, root=self.machine())
         self.assertEqual([], self.ran(again))
 
-    def unusable(self, source, said):
+    def unusable(self, source, said, **options):
         """The build goes on without that cache and says so in one line; a required one is an error."""
-        result = self.run_build(self.steps(), "--cache-from", source, root=self.machine())
+        result = self.run_build(self.steps(), "--cache-from", source, root=self.machine(), **options)
         lines = [line for line in result.err.splitlines() if "going on without it" in line]
         self.assertEqual(1, len(lines), result)
         self.assertIn(said, lines[0])
         self.assertIn("RUN echo last > /last", self.ran(result))
-        refused = self.run_build(self.steps(), "--cache-from", source + ",required=true", root=self.machine(), expect=3)
+        refused = self.run_build(self.steps(), "--cache-from", source + ",required=true", root=self.machine(), expect=3,
+                                 **options)
         self.assertIn(said, refused.err.split("ERROR: ", 1)[1])
 
     def test_what_is_no_cache(self):
@@ -301,6 +304,79 @@ class CacheRemote(SlipwayCase):
             self.assertEqual(0, writer.returncode, err)
         result = self.run_build(context, "--cache-from", spec, platforms=BOTH, env=keys, root=self.machine())
         self.assertEqual([], self.ran(result), result)
+
+    def gha(self):
+        """GitHub's cache service, and the environment of a run for a branch."""
+        service = gha_server.CacheService()
+        server = LoopbackServer(service.handler())
+        self.addCleanup(server.close)
+        return service, self.run_of(server.url, ("refs/heads/work", 3), ("refs/heads/main", 1))
+
+    @staticmethod
+    def run_of(url, *scopes):
+        return {"ACTIONS_RUNTIME_TOKEN": gha_server.token(*scopes), "ACTIONS_RESULTS_URL": url + "/",
+                "ACTIONS_CACHE_SERVICE_V2": "True"}
+
+    def test_gha(self):
+        service, run_ = self.gha()
+        service.busy = 3
+        self.run_build(self.steps(), "--cache-to", "type=gha,mode=max", env=run_, root=self.machine())
+        self.assertEqual([], service.problems)
+        keys = service.keys()
+        self.assertRegex(keys[-1], r"^index-buildkit-1-[0-9a-f]{8}#1$")
+        self.assertTrue(all(key.startswith("buildkit-blob-1-sha256:") for key in keys[:-1]), keys)
+        service.requests.clear()
+        result = self.run_build(self.steps(), "--cache-from", "type=gha", "--cache-to", "type=gha,mode=max", env=run_,
+                                root=self.machine())
+        self.assertEqual([], self.ran(result), result)
+        self.assertEqual(keys, service.keys())
+        self.assertFalse(any("Create" in path for _, path in service.requests), service.requests)
+        out = self.path("out")
+        self.run_build(self.steps(), "--cache-from", "type=gha", "-o", out, env=run_, root=self.machine())
+        self.assertEqual("built\nhello\n", self.read(out, "built"))
+        other = self.run_build(self.steps(), "--cache-from", "type=gha,scope=other", env=run_, root=self.machine())
+        self.assertIn("the cache other of GitHub Actions is not there (yet); going on without it", other.err)
+
+    def test_gha_of_the_default_branch_serves_others(self):
+        _, run_ = self.gha()
+        url = run_["ACTIONS_RESULTS_URL"].rstrip("/")
+        self.run_build(self.steps(), "--cache-to", "type=gha", env=self.run_of(url, ("refs/heads/main", 3)), root=self.machine())
+        fork = self.run_of(url, ("refs/pull/1/merge", 1), ("refs/heads/main", 1))
+        result = self.run_build(self.steps(), "--cache-from", "type=gha", "--cache-to", "type=gha,ignore-error=true", env=fork,
+                                root=self.machine())
+        self.assertEqual([], self.ran(result), result)
+        self.assertIn("the token of this run may only read", result.err)
+
+    def test_two_writers_of_one_gha_cache(self):
+        service, run_ = self.gha()
+        context = self.context("FROM %s\nCOPY input /\n" % self.base, {"input": "x"})
+        writers = [self.start("build", "--platform", platform, "--cache-to", "type=gha", context, env=run_, root=self.machine())
+                   for platform in (AMD64, ARM64)]
+        for writer in writers:
+            _, err = writer.communicate(timeout=300)
+            self.assertEqual(0, writer.returncode, err)
+        result = self.run_build(context, "--cache-from", "type=gha", platforms=BOTH, env=run_, root=self.machine())
+        self.assertEqual([], self.ran(result), result)
+        self.assertEqual([], service.problems)
+
+    def test_gha_that_cannot_be_used(self):
+        def answers(status, body):
+            class Handler(http.server.BaseHTTPRequestHandler):
+                def do_POST(self):
+                    self.rfile.read(int(self.headers["Content-Length"]))
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+            server = LoopbackServer(Handler)
+            self.addCleanup(server.close)
+            return self.run_of(server.url, ("refs/heads/work", 3))
+
+        self.unusable("type=gha,timeout=0s", "the cache service answered 503", env=answers(503, b"<html>"))
+        self.unusable("type=gha", "the cache service's answer", env=answers(200, b"<html>"))
+        lacking = self.run_build(self.steps(), "--cache-from", "type=gha", root=self.machine(), expect=2)
+        self.assertIn("ACTIONS_RUNTIME_TOKEN", lacking.err)
+        self.assertIn("core.exportVariable", lacking.err)
 
     def test_own_image_is_not_overwritten(self):
         name = self.backend.host + "/app-kept:1"

@@ -142,13 +142,14 @@ void add_image_flags(CLI::App& command, BuildFlags& flags) {
        "NAME=VALUE");
   list("--label", flags.labels, "Set metadata of the image", "KEY=VALUE");
   list("--cache-from", flags.cache_from,
-       "Take steps' results from a cache: type=registry|local|s3[,ref=REF|,src=DIR][,required=true], or REF; "
+       "Take steps' results from a cache: type=registry|local|gha|s3[,ref=REF|,src=DIR][,required=true], or "
+       "REF; "
        "may be "
        "repeated",
        "SPEC");
   list("--cache-to", flags.cache_to,
-       "Save steps' results in a cache: type=registry|local|s3|inline[,ref=REF|,dest=DIR][,mode=max][,...]; "
-       "may "
+       "Save steps' results in a cache: "
+       "type=registry|local|gha|s3|inline[,ref=REF|,dest=DIR][,mode=max][,...]; may "
        "be "
        "repeated",
        "SPEC");
