@@ -139,9 +139,8 @@ void fill_copy(const CacheMounts::Request& request, const fs::path& copy, const 
   if (fs::is_directory(copy, ignored) || undo_move(copy)) return;
   const TempDir parent(temp, "cache");
   const fs::path made = parent.path() / "new";
-  if (request.fill) {
-    request.fill(parent.path());
-  } else {
+  if (request.fill) request.fill(parent.path());
+  if (!fs::exists(fs::symlink_status(made, ignored))) {
     make_directory(made, 0755);
     if (::chmod(made.c_str(), 0755) != 0) throw SystemError(errno, "chmod", made.native());
   }
@@ -169,6 +168,28 @@ void CacheMounts::take_back(const fs::path& directory) {
       release(lock);
     }
   }
+}
+
+bool CacheMounts::has_used(const std::string& name) const {
+  return used_.lock()->contains(std::string(Digest::of(name).hex()));
+}
+
+// The cache's own lock is kept all the time: whoever looked for a copy now would take this one for somebody's
+// and begin another.
+CacheMounts::Look CacheMounts::look_at(const std::string& name,
+                                       const std::function<void(const fs::path&)>& look) {
+  const fs::path cache = directory_ / Digest::of(name).hex();
+  std::error_code ignored;
+  if (!fs::exists(cache / "lock", ignored)) return Look::Absent;
+  const Copies copies(cache);
+  Choosing choosing(cache);
+  if (!choosing.try_begin()) return Look::InUse;
+  auto found = copies.choose(CacheUse::Locked);
+  if (!found) return Look::InUse;
+  const CacheLease lease(copies.path_of(found->number), std::move(found->lock));
+  if (!fs::is_directory(lease.path(), ignored) && !undo_move(lease.path())) return Look::Absent;
+  look(lease.path());
+  return Look::Done;
 }
 
 CacheLease CacheMounts::acquire(const Request& request, std::stop_token stop) {

@@ -53,8 +53,8 @@ class CacheMounts {
   struct Request {
     std::string name;  ///< equal names are one cache
     CacheUse use = CacheUse::Shared;
-    /// Makes the directory "new" in the directory that it is given: what a copy starts as. Empty: an empty
-    /// directory of mode 0755.
+    /// Makes the directory "new" in the directory that it is given: what a copy starts as. If it makes none,
+    /// or is empty: an empty directory of mode 0755.
     std::function<void(const std::filesystem::path&)> fill;
     /// Called once if somebody else must end first.
     std::function<void()> on_wait;
@@ -64,8 +64,15 @@ class CacheMounts {
   /// lest two wait for each other. Throws Cancelled, SystemError, and what `fill` throws.
   CacheLease acquire(const Request& request, std::stop_token stop);
 
+  enum class Look { Done, InUse, Absent };
+  /// Calls `look` with the first copy's directory if nobody uses it; who wants to meanwhile waits. Nothing
+  /// is waited for here. Throws SystemError, and what `look` throws.
+  Look look_at(const std::string& name, const std::function<void(const std::filesystem::path&)>& look);
+
   /// Names of directories of caches that were acquired here.
   std::set<std::string> used() const { return *used_.lock(); }
+  /// Whether that cache was.
+  bool has_used(const std::string& name) const;
 
   /// Takes copies back out of the roots of steps whose slipway was killed. Before those are removed. Throws
   /// SystemError.

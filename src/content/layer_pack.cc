@@ -23,7 +23,7 @@ class Packer {
   Packer(LayerTar& tar, const std::stop_token& stop) : tar_(tar), stop_(stop) {}
 
   /// `prefix` is "" or ends in "/".
-  void pack_directory(int directory, const std::string& prefix, const LowerDirectory& lower) {
+  void pack_entries(int directory, const std::string& prefix, const LowerDirectory& lower) {
     for (const std::string& name : sorted_names(directory, shown(prefix))) {
       if (stop_.stop_requested()) throw Cancelled{};
       struct stat status {};
@@ -32,6 +32,14 @@ class Packer {
       owners_.show(status);
       pack_entry(directory, name, prefix, status, lower);
     }
+  }
+  void pack_one_directory(int parent, const std::string& name) {
+    struct stat status {};
+    if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+      throw SystemError(errno, "stat", shown(name));
+    owners_.show(status);
+    LayerEntry entry = entry_for(name, status);
+    add_directory(parent, name, entry, {});
   }
 
  private:
@@ -100,7 +108,7 @@ class Packer {
       add_marker(entry.name + "/.wh..wh..opq", 0);
       below = {};
     }
-    pack_directory(directory.get(), entry.name + "/", below);
+    pack_entries(directory.get(), entry.name + "/", below);
     if (unchanged_.size() > on_the_way) unchanged_.pop_back();
   }
 
@@ -151,7 +159,12 @@ void pack_snapshot(SnapshotStore& snapshots, SnapshotId snapshot, LayerTar& tar,
                    const std::stop_token& stop) {
   const LowerDirectory lower = LowerDirectory::root_of(snapshots, snapshots.info(snapshot).parent);
   const UniqueFd root = open_file(snapshots.diff_directory(snapshot), O_RDONLY | O_DIRECTORY);
-  Packer(tar, stop).pack_directory(root.get(), "", lower);
+  Packer(tar, stop).pack_entries(root.get(), "", lower);
+}
+
+void pack_directory(const std::filesystem::path& directory, LayerTar& tar, const std::stop_token& stop) {
+  const UniqueFd parent = open_file(directory.parent_path(), O_RDONLY | O_DIRECTORY);
+  Packer(tar, stop).pack_one_directory(parent.get(), directory.filename());
 }
 
 }  // namespace slipway

@@ -20,23 +20,6 @@ namespace {
 /// Far beyond any image; a bound on what a hostile layer can make of inodes.
 constexpr std::uint64_t kMostEntries = 10'000'000;
 
-void unpack_entries(LayerReader& reader, UnpackTarget& target, const std::stop_token& stop) {
-  std::uint64_t count = 0;
-  while (const LayerEntry* next = reader.next()) {
-    if (stop.stop_requested()) throw Cancelled{};
-    if (++count > kMostEntries) throw InvalidInput(concat("more than ", kMostEntries, " entries"));
-    LayerEntry entry = *next;
-    entry.name = clean_entry_name(entry.name);
-    if (!entry.same_as.empty()) {
-      entry.same_as = clean_entry_name(entry.same_as);
-      if (entry.same_as.empty())
-        throw InvalidInput(concat("entry \"", entry.name, "\": a hard link to the root"));
-    }
-    target.add(entry, [&](int fd) { reader.write_bytes(fd); });
-  }
-  target.finish();
-}
-
 /// The chain id of a snapshot all of whose ancestors were unpacked; nothing if one was built.
 std::optional<Digest> chain_of(Store& store, SnapshotId snapshot) {
   std::optional<Digest> chain;
@@ -71,6 +54,25 @@ SnapshotId unpack_new(Store& store, const std::optional<SnapshotId>& parent, con
 }
 
 }  // namespace
+
+void unpack_entries(LayerReader& reader, UnpackTarget& target, const std::stop_token& stop,
+                    const std::function<void(const LayerEntry&)>& check) {
+  std::uint64_t count = 0;
+  while (const LayerEntry* next = reader.next()) {
+    if (stop.stop_requested()) throw Cancelled{};
+    if (++count > kMostEntries) throw InvalidInput(concat("more than ", kMostEntries, " entries"));
+    LayerEntry entry = *next;
+    entry.name = clean_entry_name(entry.name);
+    if (!entry.same_as.empty()) {
+      entry.same_as = clean_entry_name(entry.same_as);
+      if (entry.same_as.empty())
+        throw InvalidInput(concat("entry \"", entry.name, "\": a hard link to the root"));
+    }
+    if (check) check(entry);
+    target.add(entry, [&](int fd) { reader.write_bytes(fd); });
+  }
+  target.finish();
+}
 
 SnapshotId unpack_layer(Store& store, const std::optional<SnapshotId>& parent, const Layer& layer,
                         std::stop_token stop, const std::optional<std::int64_t>& created) {

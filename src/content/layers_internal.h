@@ -1,6 +1,7 @@
 #pragma once
 // What the parts of layers share.
 #include <functional>
+#include <stop_token>
 #include <string_view>
 
 #include "content/layers.h"
@@ -22,5 +23,14 @@ auto in_isolation(const Work& work) {
   run_in_isolation([&] { result.emplace(work()); });
   return std::move(*result);
 }
+
+class LayerReader;
+class UnpackTarget;
+struct LayerEntry;
+
+/// All entries of a layer, with clean names. `check` refuses those that the caller does not want. Throws
+/// InvalidInput, Cancelled, SystemError.
+void unpack_entries(LayerReader& reader, UnpackTarget& target, const std::stop_token& stop,
+                    const std::function<void(const LayerEntry&)>& check = {});
 
 }  // namespace slipway

@@ -1,6 +1,7 @@
 set(CONTENT_LAYER_SOURCES
   archive_unpack.cc
   background_hash.cc
+  cache_mount_layer.cc
   chunk_compressor.cc
   content_digest.cc
   copy_metadata.cc
