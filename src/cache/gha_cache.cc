@@ -153,11 +153,16 @@ bool GhaCache::is_abandoned(const std::string& key, const std::stop_token& stop)
   return false;
 }
 
-void GhaCache::add(const LayerUpload& upload, std::stop_token stop) {
+void GhaCache::add(const LayerUpload& layer, std::stop_token stop) {
   if (role_ == Role::Writer) own_scope();
+  const Digest& digest = layer.layer.digest;
+  if (there_.lock()->contains(digest)) return;
+  if (!service_.find(blob_key(digest), stop)) upload(layer, concat("layer ", digest.str()), stop);
+  there_.lock()->insert(digest);
+}
+
+void GhaCache::upload(const LayerUpload& upload, const std::string& what, const std::stop_token& stop) {
   const std::string key = blob_key(upload.layer.digest);
-  const std::string what = concat("layer ", upload.layer.digest.str());
-  if (service_.find(key, stop)) return;
   const auto url = service_.reserve(key, stop);
   if (!url) {
     if (is_abandoned(key, stop))

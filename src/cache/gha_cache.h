@@ -2,10 +2,12 @@
 // A cache in the cache service of GitHub Actions, where BuildKit has it: each layer is an entry named by its
 // digest, and each version of the cache config one more entry, index-NAME-…#N, of which the highest N counts.
 // Runs of other branches see the entries of the default branch and their own; each scope has an index.
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/secret.h"
+#include "base/synchronized.h"
 #include "cache/cache_place.h"
 #include "cache/gha_service.h"
 #include "cache/gha_token.h"
@@ -51,6 +53,7 @@ class GhaCache final : public CachePlace {
   std::optional<Latest> latest(const std::string& scope, const std::stop_token& stop);
   FoundCache read_scope(const std::string& scope, const std::stop_token& stop);
   std::string read_index(const Latest& latest, const std::stop_token& stop);
+  void upload(const LayerUpload& upload, const std::string& what, const std::stop_token& stop);
   bool is_abandoned(const std::string& key, const std::stop_token& stop);
 
   const Options options_;
@@ -59,6 +62,8 @@ class GhaCache final : public CachePlace {
   PatientHttp http_;
   GhaService service_;
   SignedBlobs blobs_;
+  /// What this writer found or put there: writers that meet many others come by again and again.
+  Synchronized<std::set<Digest>> there_;
 };
 
 }  // namespace slipway

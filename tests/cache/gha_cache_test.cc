@@ -221,8 +221,10 @@ TEST_F(GhaCaches, LayerThatIsThereIsNotSentAgain) {
   const LayerUpload layer = upload("bytes");
   answer("POST", kFind, found("buildkit-blob-1-" + layer.layer.digest.str(), "a"));
   begin();
-  writer().add(layer, {});
+  GhaCache cache = writer();
+  for (int i = 0; i < 3; ++i) cache.add(layer, {});
   EXPECT_EQ(registry.count("POST", kReserve), 0U);
+  EXPECT_EQ(registry.count("POST", kFind), 1U) << "writers that meet others ask once";
 }
 
 TEST_F(GhaCaches, LayerThatTheServiceDoesNotTakeIsAnError) {

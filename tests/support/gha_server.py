@@ -10,15 +10,16 @@ import urllib.parse
 import xml.etree.ElementTree
 
 SERVICE = "/twirp/github.actions.results.api.v1.CacheService/"
+SIGNATURE = base64.urlsafe_b64encode(b"signature").decode()
 
 
-def token(*scopes, secret="signature"):
+def token(*scopes):
     """A token for (scope, permission) pairs: 1 reads, 2 writes."""
     def part(value):
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
     access = [{"Scope": scope, "Permission": permission} for scope, permission in scopes]
-    return ".".join([part({"alg": "none"}), part({"ac": json.dumps(access), "exp": 4102444800, "nbf": 0}), secret])
+    return ".".join([part({"alg": "none"}), part({"ac": json.dumps(access), "exp": 4102444800, "nbf": 0}), SIGNATURE])
 
 
 def scopes_of(text):
@@ -71,7 +72,7 @@ class CacheService:
                     service.busy -= 1
                     return self.answer(429, b'{"code":"resource_exhausted","msg":"too fast"}', {"Retry-After": "0"})
                 kind, _, text = self.headers.get("Authorization", "").partition(" ")
-                if kind != "Bearer" or not text.endswith(".signature"):
+                if kind != "Bearer" or not text.endswith("." + SIGNATURE):
                     return self.twirp(401, "unauthenticated", "another token")
                 if self.command != "POST" or self.headers["Content-Type"] != "application/json":
                     return self.twirp(404, "bad_route", "no such method")
@@ -147,6 +148,7 @@ class CacheService:
                 self.send_response(status)
                 for key, value in (headers or {}).items():
                     self.send_header(key, value)
+                self.send_header("x-ms-request-id", str(len(service.requests)))
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
