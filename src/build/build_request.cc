@@ -109,7 +109,7 @@ SchedulerOptions scheduler_options(const BuildRequest& request) {
 }
 
 LocalNodeOptions node_options(const BuildRequest& request, const BuildEnvironment& env, BuildInputs& inputs,
-                              const Graph& graph) {
+                              CacheImports& imports, const Graph& graph) {
   return {.host = Platform::host(),
           .emulation = request.emulation,
           .emulators = env.emulators,
@@ -125,6 +125,7 @@ LocalNodeOptions node_options(const BuildRequest& request, const BuildEnvironmen
                           const Vertex* image = root_image(graph, vertex);
                           return image ? &std::get<SourceOp>(image->op.what) : nullptr;
                         }},
+          .fill_cache_mount = imports.mount_fill(),
           .remote = &inputs.remote()};
 }
 
@@ -182,7 +183,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   // Solve: steps with results are left out; the rest run where they can, then each platform is assembled and,
   // if it is to be pushed, uploaded while others still build; publishing comes last and at once.
   LocalNode node(env.store, env.sandbox, inputs.images(), contexts,
-                 node_options(request, env, inputs, lowered.graph), env.progress);
+                 node_options(request, env, inputs, imports, lowered.graph), env.progress);
   Publisher publisher(env.store, env.registry, inputs.images(), &imports);
   std::optional<Descriptor> published;
   BuildRun run(lowered, std::move(keys), env.store, node, env.progress, prepared.assemble,
@@ -193,6 +194,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
                                           .imports = imports,
                                           .progress = env.progress,
                                           .layers = prepared.assemble.layers,
+                                          .graph = lowered.graph,
                                           .pushed = pushed_names(prepared)});
   Plan plan = run.make_plan();
   exports.announce();

@@ -37,7 +37,11 @@ CacheNotes notes_of(const FinishedStep& step) {
 
 }  // namespace
 
-CacheExports::CacheExports(const std::vector<CacheTarget>& targets, Parts parts) : parts_(std::move(parts)) {
+CacheExports::CacheExports(const std::vector<CacheTarget>& targets, Parts parts)
+    : parts_(std::move(parts)), mounts_(parts_.store, parts_.graph, [this](std::string message) {
+        parts_.progress.emit(
+            Warned{.message = std::move(message), .rule = {}, .description = {}, .where = {}});
+      }) {
   for (const CacheTarget& target : targets) {
     if (target.type == CacheTarget::Type::Inline) continue;
     LayerOptions layers = parts_.layers;
@@ -90,13 +94,20 @@ void CacheExports::run(const std::vector<FinishedStep>& steps, After after, std:
   if (failure) throw *failure;
 }
 
+MountExports::Wanted CacheExports::wanted_mounts(const Export& target) {
+  LayerOptions layers{.compression = Compression::Zstd};
+  if (target.target.compression) layers = target.layers;
+  return {.mounts = target.target.mounts, .most_bytes = target.target.most_mount_bytes, .layers = layers};
+}
+
 void CacheExports::save(const Export& target, const std::vector<FinishedStep>& steps,
                         const std::stop_token& stop) {
   CacheUpload upload{.results = results_of(target, steps, stop),
-                     .layer = [&](const CachedLayer& layer) { return upload_of(layer, target.id, stop); },
+                     .mounts = mounts_.collect(wanted_mounts(target), stop),
+                     .layer = [&](const Descriptor& blob) { return upload_of(blob, target.id, stop); },
                      .now = now_seconds(),
                      .reset = target.target.reset};
-  if (upload.results.empty()) return;
+  if (upload.results.empty() && upload.mounts.saved.empty()) return;
   try {
     add_to_cache(*target.place, upload, stop);
   } catch (const CacheLost& lost) {
@@ -106,7 +117,7 @@ void CacheExports::save(const Export& target, const std::vector<FinishedStep>& s
     for (const FinishedStep& step : steps)
       if (step.snapshot) own.push_back(step);
     upload.results = results_of(target, own, stop);
-    if (!upload.results.empty()) add_to_cache(*target.place, upload, stop);
+    if (!upload.results.empty() || !upload.mounts.saved.empty()) add_to_cache(*target.place, upload, stop);
   }
 }
 
@@ -152,9 +163,8 @@ std::vector<CachedLayer> CacheExports::layers_of(SnapshotId snapshot, const Laye
   return layers;
 }
 
-LayerUpload CacheExports::upload_of(const CachedLayer& layer, const std::string& id,
+LayerUpload CacheExports::upload_of(const Descriptor& blob, const std::string& id,
                                     const std::stop_token& stop) {
-  const Descriptor& blob = layer.descriptor;
   const auto progress = [this, id](const std::string& item, std::uint64_t current, std::uint64_t total) {
     parts_.progress.emit(
         BytesMoved{.id = id, .item = item, .current = current, .total = total, .done = current == total});

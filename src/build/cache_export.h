@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "build/cache_import.h"
 #include "build/finished_step.h"
+#include "build/mount_export.h"
 #include "cache/cache_writer.h"
 #include "content/layers.h"
 #include "content/store.h"
@@ -26,6 +27,7 @@ class CacheExports {
     CacheImports& imports;
     ProgressSink& progress;
     LayerOptions layers;           ///< where a target says nothing of its own
+    const Graph& graph;            ///< of the build
     std::vector<ImageRef> pushed;  ///< images that were just pushed: their layers can be mounted
   };
   /// Inline targets are not its.
@@ -43,14 +45,16 @@ class CacheExports {
 
  private:
   struct Export;
+  static MountExports::Wanted wanted_mounts(const Export& target);
   void save(const Export& target, const std::vector<FinishedStep>& steps, const std::stop_token& stop);
   std::vector<CachedResult> results_of(const Export& target, const std::vector<FinishedStep>& steps,
                                        const std::stop_token& stop);
   std::vector<CachedLayer> layers_of(SnapshotId snapshot, const LayerOptions& options,
                                      const std::stop_token& stop);
-  LayerUpload upload_of(const CachedLayer& layer, const std::string& id, const std::stop_token& stop);
+  LayerUpload upload_of(const Descriptor& blob, const std::string& id, const std::stop_token& stop);
 
   Parts parts_;
+  MountExports mounts_;
   std::vector<Export> exports_;
   std::map<std::pair<SnapshotId, std::string>, CachedLayer> packed_;
 };

@@ -1,9 +1,12 @@
 #include "build/cache_import.h"
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 
 #include "base/strings.h"
+#include "cache/cache_mount_records.h"
+#include "content/cache_mount_layer.h"
 #include "content/layers.h"
 
 namespace slipway {
@@ -12,13 +15,20 @@ struct CacheImports::Import {
   std::size_t index = 0;
   std::unique_ptr<CachePlace> place;
   bool required = false;
+  MountSelection wanted_mounts;
+  std::vector<CacheConfigMount> mounts;
   std::optional<CacheContent> content;  ///< fixed once loaded
-  std::atomic<bool> lost = false;
+  std::atomic<bool> lost = false, mounts_lost = false;
 
   bool is_usable() const { return content && !lost; }
+  bool gives_mount(const std::string& id) const {
+    return is_usable() && !mounts_lost && wanted_mounts.has(id);
+  }
 };
 
 namespace {
+
+constexpr const char* kGoingOn = "going on without it";
 
 std::unique_ptr<CachePlace> place_of(const CacheSource& source, const std::vector<Platform>& platforms,
                                      RegistryClient& registry, Logger& logger) {
@@ -75,16 +85,18 @@ CacheImports::CacheImports(const std::vector<CacheSource>& sources, const std::v
     import->index = imports_.size();
     import->place = place_of(source, platforms, registry, store.logger());
     import->required = source.required;
+    import->wanted_mounts = source.mounts;
     imports_.push_back(std::move(import));
   }
 }
 
 CacheImports::~CacheImports() = default;
 
-void CacheImports::give_up(Import& import, const std::string& why) {
-  if (import.lost.exchange(true)) return;
+void CacheImports::give_up(Import& import, std::atomic<bool>& lost, const std::string& why,
+                           const char* consequence) {
+  if (lost.exchange(true)) return;
   if (import.required) throw HostError(concat(import.place->name(), " ", why, ", and it is required"));
-  progress_.emit(Warned{.message = concat(import.place->name(), " ", why, "; going on without it"),
+  progress_.emit(Warned{.message = concat(import.place->name(), " ", why, "; ", consequence),
                         .rule = {},
                         .description = {},
                         .where = {}});
@@ -96,11 +108,12 @@ void CacheImports::load(std::stop_token stop) {
     try {
       FoundCache found = import->place->read(stop);
       problem = problem_of(found);
+      if (problem.empty()) import->mounts = std::move(found.config.mounts);
       if (problem.empty()) import->content.emplace(std::move(found.config));
     } catch (const Error& e) {
       problem = concat("cannot be read: ", e.what());
     }
-    if (!problem.empty()) give_up(*import, problem);
+    if (!problem.empty()) give_up(*import, import->lost, problem, kGoingOn);
   }
 }
 
@@ -177,6 +190,45 @@ void CacheImports::fetch_blob(const Descriptor& blob, const ItemProgress& progre
   if (lost) throw *lost;
 }
 
+CacheMountFill CacheImports::mount_fill() {
+  if (std::ranges::all_of(imports_, [](const auto& import) { return import->wanted_mounts.empty(); }))
+    return {};
+  return [this](const CacheMountUse& mount, const std::filesystem::path& parent, const ItemProgress& progress,
+                std::stop_token stop) { return fill_mount(mount, parent, progress, stop); };
+}
+
+bool CacheImports::fill_mount(const CacheMountUse& mount, const std::filesystem::path& parent,
+                              const ItemProgress& progress, const std::stop_token& stop) {
+  for (const std::unique_ptr<Import>& import : imports_) {
+    if (!import->gives_mount(mount.id)) continue;
+    const auto found = find_mount(import->mounts, {.name = mount.name, .platform = mount.platform});
+    if (!found) continue;
+    try {
+      unpack_mount(*import, *found, parent, progress, stop);
+      return true;
+    } catch (const CacheLost& lost) {
+      // What it has of steps may be whole.
+      give_up(*import, import->mounts_lost, lost.message(), "cache mounts start without it");
+    }
+  }
+  return false;
+}
+
+void CacheImports::unpack_mount(Import& import, const CacheConfigMount& mount,
+                                const std::filesystem::path& parent, const ItemProgress& progress,
+                                const std::stop_token& stop) {
+  const Layer layer{.descriptor = {.media_type = mount.media_type, .digest = mount.blob, .size = mount.size},
+                    .diff_id = mount.diff_id};
+  fetch_layer(import, layer.descriptor, progress, stop);
+  try {
+    unpack_cache_mount(store_, layer, parent, stop);
+  } catch (const InvalidInput& e) {
+    throw CacheLost(import.index, concat("has bad content of a cache mount: ", e.what()));
+  } catch (const IntegrityError& e) {
+    throw CacheLost(import.index, concat("has bad content of a cache mount: ", e.what()));
+  }
+}
+
 std::vector<std::string> CacheImports::repositories_with(const Digest& blob,
                                                          const std::string& domain) const {
   std::vector<std::string> repositories;
@@ -187,6 +239,9 @@ std::vector<std::string> CacheImports::repositories_with(const Digest& blob,
   return repositories;
 }
 
-void CacheImports::lose(const CacheLost& lost) { give_up(*imports_.at(lost.cache()), lost.message()); }
+void CacheImports::lose(const CacheLost& lost) {
+  Import& import = *imports_.at(lost.cache());
+  give_up(import, import.lost, lost.message(), kGoingOn);
+}
 
 }  // namespace slipway

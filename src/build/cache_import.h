@@ -1,6 +1,7 @@
 #pragma once
 // Caches outside the store as a build reads them. Finding a step's result there costs nothing but the cache's
 // own documents: layers are fetched only when something needs them, and what then cannot be had is made anew.
+#include <atomic>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -13,6 +14,7 @@
 #include "cache/cache_content.h"
 #include "cache/cache_place.h"
 #include "content/store.h"
+#include "nodes/cache_mount_names.h"
 #include "nodes/image_source.h"
 #include "registry/client.h"
 
@@ -54,6 +56,9 @@ class CacheImports {
   SnapshotId unpack(const RemoteResult& remote, const ItemProgress& progress, std::stop_token stop);
   /// Has the blob in the store if one of the caches lists it; else nothing happens. Throws as fetch() does.
   void fetch_blob(const Descriptor& blob, const ItemProgress& progress, std::stop_token stop);
+  /// Gives cache mounts what the caches have of them; empty if none of the sources is to. What it throws:
+  /// Cancelled, HostError if what is required cannot be had.
+  CacheMountFill mount_fill();
   /// Repositories on that registry which hold a blob.
   std::vector<std::string> repositories_with(const Digest& blob, const std::string& domain) const;
 
@@ -62,7 +67,11 @@ class CacheImports {
 
  private:
   struct Import;
-  void give_up(Import& import, const std::string& why);
+  void give_up(Import& import, std::atomic<bool>& lost, const std::string& why, const char* consequence);
+  bool fill_mount(const CacheMountUse& mount, const std::filesystem::path& parent,
+                  const ItemProgress& progress, const std::stop_token& stop);
+  void unpack_mount(Import& import, const CacheConfigMount& mount, const std::filesystem::path& parent,
+                    const ItemProgress& progress, const std::stop_token& stop);
   void fetch_layer(Import& import, const Descriptor& layer, const ItemProgress& progress,
                    const std::stop_token& stop);
 

@@ -93,6 +93,34 @@ void take_form(Attributes& attributes, CacheForm& form) {
     throw UsageError(concat(kTo, ": image-manifest=true needs oci-mediatypes=true"));
 }
 
+/// What type= says, and where it is.
+void take_place(Attributes& attributes, const std::string& type, CacheTarget& target) {
+  if (type == "registry") {
+    target.ref = parse_ref(kTo, attributes.take("ref"));
+    if (target.ref->digest())
+      throw UsageError(concat(kTo, ": ref=", target.ref->str(), " has a digest; a tag is needed"));
+  } else if (type == "local") {
+    target.type = CacheTarget::Type::Local;
+    target.directory = take_directory(attributes, kTo, "dest", "src", kFrom);
+    target.tag = take_tag(attributes);
+    target.reset = attributes.take_bool("reset", false);
+  } else if (type == "s3") {
+    target.type = CacheTarget::Type::S3;
+    target.s3 = take_s3(attributes, kTo);
+  } else if (type == "gha") {
+    target.type = CacheTarget::Type::Gha;
+    target.gha = take_gha(attributes, kTo);
+  } else if (type == "inline") {
+    target.type = CacheTarget::Type::Inline;
+    if (target.all_steps)
+      throw UsageError(
+          concat(kTo, ": type=inline saves the steps of the image's own layers only; for all steps use ",
+                 "type=registry,ref=REF,mode=max"));
+  } else {
+    refuse_type(kTo, type, {"registry", "local", "inline", "gha", "s3"});
+  }
+}
+
 }  // namespace
 
 CacheSource parse_cache_source(std::string_view text) {
@@ -125,9 +153,10 @@ CacheSource parse_cache_source(std::string_view text) {
   } else {
     refuse_type(kFrom, type, {"registry", "local", "gha", "s3"});
   }
+  source.mounts = take_mounts(attributes, kFrom);
   source.required = attributes.take_bool("required", false);
   attributes.refuse_rest({"type", "ref", "src", "tag", "digest", "required", "bucket", "region",
-                          "endpoint_url", "name", "scope", "url_v2", "token", "timeout"});
+                          "endpoint_url", "name", "scope", "url_v2", "token", "timeout", "mounts"});
   return source;
 }
 
@@ -144,39 +173,35 @@ CacheTarget parse_cache_target(std::string_view text) {
   CacheTarget target;
   const std::string type = attributes.take("type");
   target.all_steps = take_mode(attributes);
-  if (type == "registry") {
-    target.ref = parse_ref(kTo, attributes.take("ref"));
-    if (target.ref->digest())
-      throw UsageError(concat(kTo, ": ref=", target.ref->str(), " has a digest; a tag is needed"));
-  } else if (type == "local") {
-    target.type = CacheTarget::Type::Local;
-    target.directory = take_directory(attributes, kTo, "dest", "src", kFrom);
-    target.tag = take_tag(attributes);
-    target.reset = attributes.take_bool("reset", false);
-  } else if (type == "s3") {
-    target.type = CacheTarget::Type::S3;
-    target.s3 = take_s3(attributes, kTo);
-  } else if (type == "gha") {
-    target.type = CacheTarget::Type::Gha;
-    target.gha = take_gha(attributes, kTo);
-  } else if (type == "inline") {
-    target.type = CacheTarget::Type::Inline;
-    if (target.all_steps)
-      throw UsageError(
-          concat(kTo, ": type=inline saves the steps of the image's own layers only; for all steps use ",
-                 "type=registry,ref=REF,mode=max"));
-  } else {
-    refuse_type(kTo, type, {"registry", "local", "inline", "gha", "s3"});
-  }
+  take_place(attributes, type, target);
   if (target.type != CacheTarget::Type::Inline) {
     target.compression = attributes.take_compression();
+    target.mounts = take_mounts(attributes, kTo);
+    target.most_mount_bytes = take_most_mount_bytes(attributes, kTo);
     if (target.type == CacheTarget::Type::Registry || target.type == CacheTarget::Type::Local)
       take_form(attributes, target.form);
   }
   target.ignore_error = attributes.take_bool("ignore-error", false);
-  attributes.refuse_rest({"type", "ref", "dest", "tag", "mode", "compression", "compression-level",
-                          "oci-mediatypes", "image-manifest", "ignore-error", "reset", "bucket", "region",
-                          "endpoint_url", "name", "scope", "url_v2", "token", "timeout"});
+  attributes.refuse_rest({"type",
+                          "ref",
+                          "dest",
+                          "tag",
+                          "mode",
+                          "compression",
+                          "compression-level",
+                          "oci-mediatypes",
+                          "image-manifest",
+                          "ignore-error",
+                          "reset",
+                          "bucket",
+                          "region",
+                          "endpoint_url",
+                          "name",
+                          "scope",
+                          "url_v2",
+                          "token",
+                          "timeout",
+                          "mounts"});
   return target;
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "build/attributes.h"
+#include "build/mount_selection.h"
 #include "cache/cache_manifest.h"
 #include "cache/gha_cache.h"
 #include "cache/s3_cache.h"
@@ -23,6 +24,7 @@ struct CacheSource {
   std::optional<Digest> digest;     ///< Local
   S3Cache::Options s3;              ///< S3
   GhaCache::Options gha;            ///< Gha
+  MountSelection mounts;            ///< whose content is taken, too
   bool required = false;            ///< what keeps it from being used fails the build
 };
 
@@ -38,6 +40,8 @@ struct CacheTarget {
   bool all_steps = false;  ///< mode=max; else those that the image's own layers come from
   std::optional<Attributes::ChosenCompression> compression;  ///< nothing: as the outputs'
   CacheForm form;
+  MountSelection mounts;  ///< whose content is saved, too
+  std::uint64_t most_mount_bytes = kDefaultMostMountBytes;
   bool ignore_error = false;
   bool reset = false;  ///< Local: what was in the cache before goes
 };

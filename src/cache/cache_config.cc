@@ -70,6 +70,18 @@ CacheNotes read_notes(const JsonNode& node) {
           .used = node.integer_or("used", 0)};
 }
 
+CacheConfigMount read_mount(const JsonNode& node) {
+  return {.key = read_digest(node.at("key")),
+          .platform = node.string_or("platform"),
+          .id = node.string_or("id"),
+          .blob = read_digest(node.at("blob")),
+          .diff_id = read_digest(node.at("diffID")),
+          .media_type = node.at("mediaType").string(),
+          .size = node.at("size").unsigned_integer(),
+          .saved = node.integer_or("saved", 0),
+          .used = node.integer_or("used", 0)};
+}
+
 /// Links are not looked at when `records` is 0: an image's own records have none that matter.
 CacheConfigRecord read_record(const JsonNode& node, std::size_t layers, std::size_t records) {
   CacheConfigRecord record{.digest = read_digest(node.at("digest"))};
@@ -114,6 +126,19 @@ ordered_json write_notes(const CacheNotes& notes) {
   if (!notes.platform.empty()) out["platform"] = notes.platform;
   if (notes.milliseconds > 0) out["milliseconds"] = notes.milliseconds;
   if (notes.used > 0) out["used"] = notes.used;
+  return out;
+}
+
+ordered_json write_mount(const CacheConfigMount& mount) {
+  ordered_json out = {{"key", mount.key.str()}};
+  if (!mount.platform.empty()) out["platform"] = mount.platform;
+  if (!mount.id.empty()) out["id"] = mount.id;
+  out["blob"] = mount.blob.str();
+  out["diffID"] = mount.diff_id.str();
+  out["mediaType"] = mount.media_type;
+  out["size"] = mount.size;
+  out["saved"] = mount.saved;
+  out["used"] = mount.used;
   return out;
 }
 
@@ -163,6 +188,9 @@ CacheConfig parse_cache_config(std::string_view text) {
     for (const JsonNode& node : nodes)
       config.records.push_back(read_record(node, config.layers.size(), nodes.size()));
   }
+  if (const auto extension = root.find(kExtension))
+    if (const auto mounts = extension->find("mounts"))
+      for (const JsonNode& node : mounts->elements()) config.mounts.push_back(read_mount(node));
   return config;
 }
 
@@ -178,6 +206,7 @@ std::string to_json(const CacheConfig& config) {
   for (const CacheConfigRecord& record : config.records)
     out["records"].push_back(write_record(record, /*with_notes=*/true));
   out[kExtension] = {{"form", kForm}};
+  for (const CacheConfigMount& mount : config.mounts) out[kExtension]["mounts"].push_back(write_mount(mount));
   return dump(out);
 }
 

@@ -57,9 +57,23 @@ struct CacheConfigRecord {
   std::optional<CacheNotes> notes;
 };
 
+/// The content of a cache mount (RUN --mount=type=cache); an extension that other readers pass over.
+struct CacheConfigMount {
+  Digest key;            ///< of the mount's name
+  std::string platform;  ///< of the steps that used it
+  std::string id;        ///< for people
+  Digest blob;
+  Digest diff_id;
+  std::string media_type;
+  std::uint64_t size = 0;
+  std::int64_t saved = 0;  ///< seconds since the epoch
+  std::int64_t used = 0;   ///< when an export had it last
+};
+
 struct CacheConfig {
   std::vector<CacheConfigLayer> layers;
   std::vector<CacheConfigRecord> records;
+  std::vector<CacheConfigMount> mounts = {};
 };
 
 /// Indices in the result are within bounds, and every way down from a layer ends.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -149,7 +150,7 @@ class Sieve {
   CacheConfig result() const {
     const std::vector<int> layer_at = positions(layers_), record_at = positions(records_);
     const auto moved = [&](int layer) { return layer < 0 ? -1 : layer_at[static_cast<std::size_t>(layer)]; };
-    CacheConfig out;
+    CacheConfig out{.layers = {}, .records = {}, .mounts = config_.mounts};
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       if (!layers_[i]) continue;
       out.layers.push_back(config_.layers[i]);
@@ -235,6 +236,7 @@ std::optional<CachedResult> CacheContent::find(const Digest& key) const {
 }
 
 void append_cache(CacheConfig& config, CacheConfig other) {
+  std::ranges::move(other.mounts, std::back_inserter(config.mounts));
   const int layers = static_cast<int>(config.layers.size()),
             records = static_cast<int>(config.records.size());
   const auto move = [](int& index, int by) {

@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view kConfigFamily = "application/vnd.buildkit.cacheconfig.";
 constexpr const char* kDiffId = "containerd.io/uncompressed";
 constexpr const char* kCreated = "buildkit/createdat";
+constexpr const char* kCacheMount = "slipway.cache-mount";  ///< whose content it is, and no step's layer
 constexpr std::uint64_t kMostConfig = JsonDocument::kMaxBytes;
 
 /// A cache's parts, whichever of the two forms it has.
@@ -167,6 +168,13 @@ CacheArtefact write_cache_artefact(const CacheConfig& config, const CacheForm& f
     const bool is_told = created != told.end() && created->second == layer.created;
     layer = {.blob = layer.blob, .parent = layer.parent, .created = is_told ? "" : layer.created};
   }
+  for (const CacheConfigMount& mount : bare.mounts)
+    if (listed.emplace(mount.blob, entries.size()).second)
+      entries.push_back({.media_type = mount.media_type,
+                         .digest = mount.blob,
+                         .size = mount.size,
+                         .platform = {},
+                         .annotations = {{kCacheMount, mount.key.str()}}});
   CacheArtefact artefact{.media_type = {}, .bytes = {}, .config = to_json(bare)};
   const Descriptor described{.media_type = std::string(kCacheConfigType),
                              .digest = Digest::of(artefact.config),

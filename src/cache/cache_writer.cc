@@ -38,7 +38,8 @@ class Writer {
  private:
   bool is_there(const FoundCache& found, std::int64_t stale_seconds) const {
     return found.kind == FoundCache::Kind::Cache &&
-           contains_results(found.config, upload_.results, upload_.now, stale_seconds);
+           contains_results(found.config, upload_.results, upload_.now, stale_seconds) &&
+           contains_mounts(found.config.mounts, upload_.mounts, upload_.now, stale_seconds);
   }
 
   bool try_once(const FoundCache& present, bool reset) {
@@ -48,11 +49,15 @@ class Writer {
       throw InvalidInput(concat(place_.name(), " cannot be added to: it ", present.problem));
     CacheConfig before;
     if (present.kind == FoundCache::Kind::Cache && !reset) before = present.config;
-    const CacheConfig merged = merge_cache(std::move(before), upload_.results, upload_.now);
+    CacheConfig merged = merge_cache(std::move(before), upload_.results, upload_.now);
+    merged.mounts =
+        merge_mounts(std::move(merged.mounts), upload_.mounts, upload_.now, CacheKeeping{}.seconds);
     std::set<Digest> added;
     for (const CachedResult& result : upload_.results)
       for (const CachedLayer& layer : result.layers)
-        if (added.insert(layer.descriptor.digest).second) place_.add(upload_.layer(layer), stop_);
+        if (added.insert(layer.descriptor.digest).second) place_.add(upload_.layer(layer.descriptor), stop_);
+    for (const CachedMount& mount : upload_.mounts.saved)
+      if (added.insert(mount.blob.digest).second) place_.add(upload_.layer(mount.blob), stop_);
     return place_.write(merged, present.version, stop_);
   }
 

@@ -7,14 +7,16 @@
 #include <vector>
 
 #include "cache/cache_content.h"
+#include "cache/cache_mount_records.h"
 #include "cache/cache_place.h"
 
 namespace slipway {
 
 struct CacheUpload {
   std::vector<CachedResult> results;
-  /// How to get each of their layers there.
-  std::function<LayerUpload(const CachedLayer& layer)> layer;
+  MountUpload mounts = {};
+  /// How to get each of their blobs there.
+  std::function<LayerUpload(const Descriptor& blob)> layer;
   std::int64_t now = 0;  ///< seconds since the epoch
   bool reset = false;    ///< what was there is dropped instead
 };

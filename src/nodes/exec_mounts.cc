@@ -50,7 +50,7 @@ void ExecMounts::add_to(SandboxSpec& spec, const ExecOp& exec, std::stop_token s
   std::vector<const Mount*> caches;
   for (const Mount& mount : exec.mounts)
     if (mount.type == MountType::Cache) caches.push_back(&mount);
-  std::ranges::sort(caches, {}, [&](const Mount* mount) { return cache_name(*mount); });
+  std::ranges::sort(caches, {}, [&](const Mount* mount) { return cache_mount_use(vertex_, *mount).name; });
   std::map<const Mount*, fs::path> sources;
   for (const Mount* mount : caches) sources[mount] = cache_source(*mount, stop);
 
@@ -129,27 +129,36 @@ fs::path ExecMounts::within(const fs::path& tree, const Mount& mount) const {
 
 // --- cache -----------------------------------------------------------------------------------------------
 
-// One that starts as something is another cache than one that starts as something else.
-std::string ExecMounts::cache_name(const Mount& mount) const {
-  if (!mount.cache) throw InvalidInput(concat("the cache mount at ", mount.dest, " has no id"));
-  if (mount.input < 0) return mount.cache->id;
-  const Digest& input = vertex_.op.inputs.at(static_cast<std::size_t>(mount.input)).vertex;
-  return concat(mount.cache->id, "\n", input.str(), "\n", mount.selector);
-}
-
 fs::path ExecMounts::cache_source(const Mount& mount, const std::stop_token& stop) {
-  const std::string name = cache_name(mount);
-  auto lease = caches_.find(name);
+  const CacheMountUse use = cache_mount_use(vertex_, mount);
+  auto lease = caches_.find(use.name);
   if (lease == caches_.end()) {
     CacheMounts::Request request{
-        .name = name, .use = use_of(mount.cache->sharing, means_), .fill = {}, .on_wait = {}};
-    if (input_of(mount)) request.fill = [&](const fs::path& parent) { fill_cache(mount, parent, stop); };
+        .name = use.name, .use = use_of(mount.cache->sharing, means_), .fill = {}, .on_wait = {}};
+    if (imported_ || input_of(mount))
+      request.fill = [&](const fs::path& parent) {
+        if (!import_cache(use, parent, stop) && input_of(mount)) fill_cache(mount, parent, stop);
+      };
     request.on_wait = [&] {
       say(concat("waiting for the cache mount \"", mount.cache->id, "\", which another step is using\n"));
     };
-    lease = caches_.emplace(name, store_.cache_mounts().acquire(request, stop)).first;
+    lease = caches_.emplace(use.name, store_.cache_mounts().acquire(request, stop)).first;
   }
   return lease->second.path();
+}
+
+bool ExecMounts::import_cache(const CacheMountUse& use, const fs::path& parent, const std::stop_token& stop) {
+  if (!imported_) return false;
+  const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
+    progress_.emit(BytesMoved{.id = vertex_.digest.str(),
+                              .item = item,
+                              .current = current,
+                              .total = total,
+                              .done = current == total});
+  };
+  if (!imported_(use, parent, progress, stop)) return false;
+  say(concat("the cache mount \"", use.id, "\" starts with what the layer cache has of it\n"));
+  return true;
 }
 
 void ExecMounts::fill_cache(const Mount& mount, const fs::path& parent, const std::stop_token& stop) {

@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "content/store.h"
 #include "graph/graph.h"
+#include "nodes/cache_mount_names.h"
 #include "nodes/context_trees.h"
 #include "nodes/vertex_result.h"
 #include "runtime/sandbox.h"
@@ -20,13 +21,14 @@ namespace slipway {
 class ExecMounts {
  public:
   ExecMounts(Store& store, ContextTrees& contexts, ProgressSink& progress, const Vertex& vertex,
-             const std::vector<VertexResult>& inputs, MountMeans means)
+             const std::vector<VertexResult>& inputs, MountMeans means, const CacheMountFill& imported)
       : store_(store),
         contexts_(contexts),
         progress_(progress),
         vertex_(vertex),
         inputs_(inputs),
-        means_(means) {}
+        means_(means),
+        imported_(imported) {}
   ExecMounts(const ExecMounts&) = delete;
   ExecMounts& operator=(const ExecMounts&) = delete;
 
@@ -37,7 +39,8 @@ class ExecMounts {
  private:
   std::filesystem::path bind_source(const Mount& mount, bool needs_places, const std::stop_token& stop);
   std::filesystem::path cache_source(const Mount& mount, const std::stop_token& stop);
-  std::string cache_name(const Mount& mount) const;
+  bool import_cache(const CacheMountUse& use, const std::filesystem::path& parent,
+                    const std::stop_token& stop);
   void fill_cache(const Mount& mount, const std::filesystem::path& parent, const std::stop_token& stop);
 
   std::filesystem::path writable_copy(const std::filesystem::path& source, const std::stop_token& stop);
@@ -54,6 +57,7 @@ class ExecMounts {
   const Vertex& vertex_;
   const std::vector<VertexResult>& inputs_;
   const MountMeans means_;
+  const CacheMountFill& imported_;  ///< may be empty
   // Destroyed in reverse: mounts before the directories they are on.
   std::vector<TempDir> directories_;
   std::map<std::string, CacheLease>

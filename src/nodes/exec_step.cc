@@ -203,7 +203,7 @@ class ExecStep {
     SandboxSpec spec = describe(attempt.active, scratch, stop);
     // Not before all else is known to be there: this may wait for others, and copy much.
     ExecMounts mounts(store, environment_.contexts, environment_.progress, vertex_, inputs_,
-                      environment_.sandbox().mount_means());
+                      environment_.sandbox().mount_means(), environment_.fill_cache_mount);
     mounts.add_to(spec, exec_, stop);
     const auto twins = with_twins ? find_twins(attempt.active.root(), stop) : nullptr;
     attempt.accelerated = twins && add_twins(spec, *twins, counts.path());

@@ -12,6 +12,7 @@
 #include "base/secret_mask.h"
 #include "content/store.h"
 #include "graph/graph.h"
+#include "nodes/cache_mount_names.h"
 #include "nodes/context_trees.h"
 #include "nodes/native_twins.h"
 #include "nodes/ssh_agents.h"
@@ -36,7 +37,8 @@ struct ExecEnvironment {
   const StepTimeouts& timeouts;
   bool no_new_privileges;
   NativeTwins& twins;
-  EmulationPolicy emulation;  ///< of the step's platform
+  EmulationPolicy emulation;               ///< of the step's platform
+  const CacheMountFill& fill_cache_mount;  ///< may be empty
   ProgressSink& progress;
 };
 

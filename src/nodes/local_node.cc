@@ -90,6 +90,7 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
         .no_new_privileges = options_.no_new_privileges,
         .twins = twins_,
         .emulation = vertex.op.platform ? options_.emulation.of(*vertex.op.platform) : EmulationPolicy::Auto,
+        .fill_cache_mount = options_.fill_cache_mount,
         .progress = progress_};
     tell_unkept_limits();
     const Execution execution = vertex.op.platform ? execution_for(*vertex.op.platform) : Execution{};

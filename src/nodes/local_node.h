@@ -14,6 +14,7 @@
 #include "base/secret_mask.h"
 #include "content/store.h"
 #include "graph/graph.h"
+#include "nodes/cache_mount_names.h"
 #include "nodes/content_keys.h"
 #include "nodes/context_trees.h"
 #include "nodes/image_source.h"
@@ -40,6 +41,7 @@ struct LocalNodeOptions {
   StepTimeouts timeouts;  ///< of each step
   bool no_new_privileges = false;
   NativeTwinsOptions twins;
+  CacheMountFill fill_cache_mount;  ///< empty: new ones start empty, or as their "from" says
   RemoteSources* remote = nullptr;  ///< for git and http sources; borrowed
 };
 

@@ -131,6 +131,29 @@ TEST_F(ActionsSpecs, WhatIsMissingIsTold) {
   EXPECT_THAT(refusal("type=gha"), HasSubstr("there is no token"));
 }
 
+TEST(CacheSpecs, CacheMountsAreChosen) {
+  EXPECT_TRUE(parse_cache_target("type=local,dest=d").mounts.empty());
+  EXPECT_TRUE(parse_cache_target("type=local,dest=d,mounts=false").mounts.empty());
+  EXPECT_TRUE(parse_cache_source("type=local,src=d,mounts=true").mounts.has("any"));
+  const CacheTarget target = parse_cache_target("type=local,dest=d,\"mounts=/c,m\",mounts-max-size=3GiB");
+  EXPECT_TRUE(target.mounts.has("/c@linux/arm64"));
+  EXPECT_TRUE(target.mounts.has("m"));
+  EXPECT_FALSE(target.mounts.has("/c/other"));
+  EXPECT_FALSE(target.mounts.has("/c2@linux/arm64"));
+  EXPECT_EQ(target.most_mount_bytes, std::uint64_t{3} << 30);
+  EXPECT_EQ(parse_cache_target("type=local,dest=d,mounts-max-size=500MB").most_mount_bytes, 500'000'000u);
+}
+
+TEST(CacheSpecs, MistakesOfMountsAreTold) {
+  const auto refusal = [](const char* text) { return refusal_of(parse_cache_target, text); };
+  EXPECT_THAT(refusal("type=local,dest=d,\"mounts=a,\""), HasSubstr("an id is empty"));
+  EXPECT_THAT(refusal("type=inline,mounts=true"), HasSubstr("mounts"));
+  for (const char* size : {"x", "5XB", "-1", "99999999999999999999", "9999999999TB", "1kk"})
+    EXPECT_THAT(refusal(concat("type=local,dest=d,mounts-max-size=", size).c_str()), HasSubstr("is no size"))
+        << size;
+  EXPECT_THAT(refusal("type=local,dest=d,mount=true"), HasSubstr("did you mean mounts?"));
+}
+
 TEST(CacheSpecs, MistakesOfSourcesAreTold) {
   const auto refusal = [](const char* text) { return refusal_of(parse_cache_source, text); };
   EXPECT_THAT(refusal("type=local"), HasSubstr("src= is missing: type=local,src=DIRECTORY"));

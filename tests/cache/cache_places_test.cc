@@ -35,16 +35,16 @@ class CachePlaces : public testing_support::RegistryTest {
 
   /// A layer's bytes are its name: the blob of cached_layer().
   CacheUpload upload(const std::vector<std::string>& keys) {
-    CacheUpload result{.results = {}, .layer = {}, .now = kThen};
+    CacheUpload result{.results = {}, .mounts = {}, .layer = {}, .now = kThen};
     std::map<Digest, std::string> bytes;
     for (const std::string& key : keys) {
       result.results.push_back(cached_result(key, {"base", key}));
       bytes.emplace(Digest::of(key), key);
     }
     bytes.emplace(Digest::of("base"), "base");
-    result.layer = [this, bytes](const CachedLayer& layer) {
-      return LayerUpload{.layer = layer.descriptor,
-                         .open = [this, bytes, layer] { return file_of(bytes.at(layer.descriptor.digest)); },
+    result.layer = [this, bytes](const Descriptor& layer) {
+      return LayerUpload{.layer = layer,
+                         .open = [this, bytes, layer] { return file_of(bytes.at(layer.digest)); },
                          .repositories = {}};
     };
     return result;

@@ -3,15 +3,12 @@ import hashlib
 import http.server
 import json
 import os
-import re
-import shutil
 import signal
 import sys
-import tempfile
 
-from harness import AMD64, ARM64, BOTH, Registry, SlipwayCase, main, need_program, run
+from caching import CacheCase
+from harness import AMD64, ARM64, BOTH, main, run
 from loopback import LoopbackServer
-from registry_proxy import Proxy
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import gha_server  # noqa: E402
@@ -30,52 +27,9 @@ RUN echo last > /last
 """
 
 
-class CacheRemote(SlipwayCase):
-    @classmethod
-    def setUpClass(cls):
-        need_program("docker-registry")
-        cls.shared = tempfile.mkdtemp(prefix="slipway-test-cache-")
-        cls.addClassCleanup(shutil.rmtree, cls.shared)
-        cls.backend = Registry(cls.shared)
-        cls.addClassCleanup(cls.backend.close)
-        cls.base = None
-
-    def setUp(self):
-        super().setUp()
-        if not CacheRemote.base:
-            name = self.backend.host + "/base:1"
-            self.import_busybox(name)
-            self.slipway("build", "--platform", BOTH, "-t", name, "--push", self.context("FROM %s\n" % name, name="base"))
-            CacheRemote.base = name
-        self.machines = 0
-
-    def machine(self):
-        """The store of a machine that has built nothing."""
-        self.machines += 1
-        return self.path("machine-%d" % self.machines)
-
-    def proxy(self, fault=lambda method, path: None):
-        proxy = Proxy(self.backend.host, fault)
-        self.addCleanup(proxy.close)
-        return proxy
-
+class CacheRemote(CacheCase):
     def steps(self, text="hello\n"):
         return self.context(STEPS % (self.base, self.base), {"input": text})
-
-    def run_build(self, context, *args, platforms=AMD64, **options):
-        return self.build(context, "--progress=plain", *args, platforms=platforms, **options)
-
-    @staticmethod
-    def ran(result):
-        """The names of the steps, without their place, that were not cached."""
-        names, cached = {}, set()
-        for number, rest in re.findall(r"^#(\d+) (.*)$", result.err, re.MULTILINE):
-            names.setdefault(number, rest)
-            if rest == "CACHED":
-                cached.add(number)
-        steps = {number: name for number, name in names.items() if re.match(r"\[([^]]* )?\d+/\d+\] ", name)}
-        assert steps, result
-        return sorted(name.split("] ", 1)[1] for number, name in steps.items() if number not in cached)
 
     def image_digest(self, *args, **options):
         """The digest of the image and what was said of the build."""

@@ -99,12 +99,24 @@ class ExecMountsTest : public testing_support::StoreTest {
   testing_support::FakeSandbox sandbox_;
   testing_support::RecordingProgress progress_;
   std::stop_source stop_;
-  LocalNode node_{*store_,
-                  [this]() -> Sandbox& { return sandbox_; },
-                  images_,
-                  contexts_,
-                  {.host = Platform::parse("linux/amd64"), .secrets = {{"key", Secret("sesame")}}},
-                  progress_};
+  LocalNode node_{
+      *store_,
+      [this]() -> Sandbox& { return sandbox_; },
+      images_,
+      contexts_,
+      {.host = Platform::parse("linux/amd64"),
+       .secrets = {{"key", Secret("sesame")}},
+       .fill_cache_mount =
+           [this](const CacheMountUse& mount, const fs::path& parent, const ItemProgress&, std::stop_token) {
+             asked_for_.push_back(mount);
+             if (imported_.empty()) return false;
+             fs::create_directory(parent / "new");
+             write_file_atomic(parent / "new/seed", imported_);
+             return true;
+           }},
+      progress_};
+  std::vector<CacheMountUse> asked_for_;
+  std::string imported_;  ///< what others have of every cache mount; empty: they have none
 };
 
 TEST_F(ExecMountsTest, StageIsMountedReadOnly) {
@@ -257,6 +269,24 @@ TEST_F(ExecMountsTest, NewCacheStartsAsItsSource) {
                         .cache = CacheMount{.id = "f"}}},
                       {source}),
               HasSubstr("not a directory"));
+}
+
+TEST_F(ExecMountsTest, NewCacheStartsAsWhatOthersHaveOfIt) {
+  imported_ = "theirs";
+  const Mount mount{.type = MountType::Cache, .input = 0, .dest = "/c", .cache = CacheMount{.id = "go"}};
+  for (int i = 0; i < 2; ++i)
+    run({mount},
+        [&](const SandboxSpec& spec) { EXPECT_EQ(read_file(at(spec, "/c").source / "seed"), "theirs"); },
+        {stage()});
+  ASSERT_EQ(asked_for_.size(), 1u) << "what is there is not asked for";
+  EXPECT_EQ(asked_for_[0].id, "go");
+  EXPECT_EQ(asked_for_[0].platform, "linux/amd64");
+}
+
+TEST_F(ExecMountsTest, NewCacheThatOthersHaveNothingOfStartsAsEver) {
+  run({{.type = MountType::Cache, .dest = "/c", .cache = CacheMount{.id = "go"}}},
+      [&](const SandboxSpec& spec) { EXPECT_TRUE(fs::is_empty(at(spec, "/c").source)); });
+  EXPECT_EQ(asked_for_.size(), 1u);
 }
 
 TEST_F(ExecMountsTest, OneStepMayMountALockedCacheTwice) {
