@@ -1,5 +1,6 @@
 #include "build/mount_export.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/error.h"
@@ -8,13 +9,32 @@
 
 namespace slipway {
 
+namespace {
+
+std::set<CacheMountUse> as_set(const std::vector<CacheMountUse>& uses) { return {uses.begin(), uses.end()}; }
+
+}  // namespace
+
+/// An id that no step has is most likely a typing error.
+void MountExports::warn_of_unknown(const MountSelection& mounts, const std::set<CacheMountUse>& uses) {
+  std::vector<std::string> ids;
+  for (const CacheMountUse& use : uses) ids.push_back(use.id.substr(0, use.id.find('@')));
+  for (const std::string& wanted : mounts.ids) {
+    const MountSelection one{.all = false, .ids = {wanted}};
+    if (std::ranges::any_of(uses, [&](const CacheMountUse& use) { return one.has(use.id); })) continue;
+    const auto near = closest_match(wanted, ids);
+    warn_(concat("mounts=", wanted, ": no step has such a cache mount",
+                 near ? concat("; did you mean ", *near, "?") : ""));
+  }
+}
+
 MountUpload MountExports::collect(const Wanted& wanted, const std::stop_token& stop) {
   MountUpload upload;
   if (wanted.mounts.empty()) return upload;
   std::set<CacheMountUse> uses;
-  for (const Vertex& vertex : graph_.vertices())
-    for (CacheMountUse& use : cache_mounts_of(vertex))
-      if (wanted.mounts.has(use.id)) uses.insert(std::move(use));
+  for (const Vertex& vertex : graph_.vertices()) uses.merge(as_set(cache_mounts_of(vertex)));
+  warn_of_unknown(wanted.mounts, uses);
+  std::erase_if(uses, [&](const CacheMountUse& use) { return !wanted.mounts.has(use.id); });
   for (const CacheMountUse& use : uses) {
     const CacheMountKey key{.name = use.name, .platform = use.platform};
     upload.used.push_back(key);

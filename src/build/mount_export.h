@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -35,6 +36,7 @@ class MountExports {
   MountUpload collect(const Wanted& wanted, const std::stop_token& stop);
 
  private:
+  void warn_of_unknown(const MountSelection& mounts, const std::set<CacheMountUse>& uses);
   std::optional<Layer> packed(const CacheMountUse& use, const Wanted& wanted, const std::stop_token& stop);
 
   Store& store_;

@@ -90,7 +90,8 @@ class CacheMounts(CacheCase):
         cache = "type=local,dest=" + self.path("cache")
         large = self.run_build(self.steps("large"), "--cache-to", cache + ",mounts=true,mounts-max-size=1kB", root=self.machine())
         self.assertRegex(large.err, r'the cache mount "/c@linux/amd64" holds .*, more than mounts-max-size=1.0kB; it is not saved')
-        self.run_build(self.steps("other"), "--cache-to", cache + ",mounts=other", root=self.machine())
+        other = self.run_build(self.steps("other", ",id=mine"), "--cache-to", cache + ",mounts=mines", root=self.machine())
+        self.assertIn("mounts=mines: no step has such a cache mount; did you mean mine?", other.err)
         self.assertEqual([], self.blobs_of_mounts(self.path("cache")))
 
     def test_mount_that_another_build_uses_is_passed_over(self):
