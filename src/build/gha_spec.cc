@@ -52,21 +52,24 @@ std::optional<Seconds> parse_time(std::string_view text) {
   return Seconds(sum);
 }
 
-/// Empty if only version 1 of the service is told of.
-std::string take_address(Attributes& attributes, const char* flag) {
+bool says_yes(const std::string& text) { return to_lower(text) == "true" || text == "1"; }
+
+/// Which version of the service, and where: as BuildKit's clients find out.
+void take_address(Attributes& attributes, const char* flag, GhaCache::Options& gha) {
+  using Api = GhaCache::Options::Api;
   const std::string version = attributes.take("version");
   if (!version.empty() && version != "1" && version != "2")
     throw UsageError(concat(flag, ": version=", version, " is neither 1 nor 2"));
-  const std::string own = attributes.take("url"), own_v2 = attributes.take("url_v2");
-  const std::string service = to_lower(variable("ACTIONS_CACHE_SERVICE_V2"));
-  const bool off =
-      version == "1" || (version.empty() && own_v2.empty() && (service == "false" || service == "0"));
-  if (off) return {};
-  if (!own_v2.empty()) return own_v2;
-  if (!own.empty() &&
-      (version == "2" || own.find("results-receiver.actions.githubusercontent.com") != std::string::npos))
-    return own;
-  return own.empty() ? variable("ACTIONS_RESULTS_URL") : "";
+  const std::string url = attributes.take("url"), url_v2 = attributes.take("url_v2");
+  const std::string results = variable("ACTIONS_RESULTS_URL"), caches = variable("ACTIONS_CACHE_URL");
+  const bool is_githubs = url.find("results-receiver.actions.githubusercontent.com") != std::string::npos;
+  bool is_v1 = !says_yes(variable("ACTIONS_CACHE_SERVICE_V2")) && !caches.empty();
+  if (!url.empty()) is_v1 = !is_githubs;
+  if (!url_v2.empty()) is_v1 = false;
+  if (!version.empty()) is_v1 = version == "1";
+  gha.api = is_v1 ? Api::V1 : Api::V2;
+  gha.url = is_v1 || url_v2.empty() ? url : url_v2;
+  if (gha.url.empty()) gha.url = is_v1 ? caches : results;
 }
 
 }  // namespace
@@ -74,17 +77,12 @@ std::string take_address(Attributes& attributes, const char* flag) {
 GhaCache::Options take_gha(Attributes& attributes, const char* flag) {
   GhaCache::Options gha;
   gha.token = Secret(attributes.take_or_variable("token", {"ACTIONS_RUNTIME_TOKEN"}));
-  const bool knows_v1 = !variable("ACTIONS_CACHE_URL").empty();
-  gha.url = take_address(attributes, flag);
+  take_address(attributes, flag, gha);
   if (gha.token.empty())
     refuse(
         concat(flag,
                ": type=gha needs a run of GitHub Actions: there is no token (token=, ACTIONS_RUNTIME_TOKEN)"),
         kHowToExpose);
-  if (gha.url.empty() && knows_v1)
-    refuse(
-        concat(flag, ": type=gha speaks version 2 of the cache service, and only version 1 is told of"),
-        "Name the address with url_v2= or ACTIONS_RESULTS_URL; servers with version 1 alone cannot be used.");
   if (gha.url.empty())
     refuse(
         concat(flag, ": type=gha does not know the cache service's address (url_v2=, ACTIONS_RESULTS_URL)"),

@@ -48,6 +48,11 @@ FoundCache parse_index_entry(const std::string& bytes) {
   return found;
 }
 
+std::unique_ptr<GhaService> make_service(const GhaCache::Options& options, PatientHttp& http) {
+  return options.api == GhaCache::Options::Api::V1 ? gha_service_v1(options.url, options.token, http)
+                                                   : gha_service_v2(options.url, options.token, http);
+}
+
 }  // namespace
 
 GhaCache::GhaCache(Options options, Role role, Logger& logger)
@@ -55,7 +60,7 @@ GhaCache::GhaCache(Options options, Role role, Logger& logger)
       role_(role),
       logger_(logger),
       http_({.timeout = options_.timeout, .first_delay = options_.first_delay}, logger),
-      service_(options_.url, options_.token, http_),
+      service_(make_service(options_, http_)),
       blobs_(http_) {}
 
 std::string GhaCache::name() const { return concat("the cache ", options_.cache_name, " of GitHub Actions"); }
@@ -75,7 +80,7 @@ const std::string& GhaCache::own_scope() const {
 
 std::optional<GhaCache::Latest> GhaCache::latest(const std::string& scope, const std::stop_token& stop) {
   const std::string prefix = index_prefix(scope);
-  auto entry = service_.find_newest(prefix, stop);
+  auto entry = service_->find_newest(prefix, stop);
   if (!entry) return std::nullopt;
   const auto number = parse_unsigned(std::string_view(entry->key).substr(prefix.size()));
   if (!number || *number > kMostNumber)
@@ -83,7 +88,7 @@ std::optional<GhaCache::Latest> GhaCache::latest(const std::string& scope, const
                          /*retryable=*/false);
   Latest latest{.entry = std::move(*entry), .number = *number};
   for (std::uint64_t step = 0; step < kMostSteps; ++step) {
-    auto next = service_.find(concat(prefix, latest.number + 1), stop);
+    auto next = service_->find(concat(prefix, latest.number + 1), stop);
     if (!next) break;
     latest = {.entry = std::move(*next), .number = latest.number + 1};
   }
@@ -131,7 +136,7 @@ void GhaCache::fetch(const Descriptor& layer, BlobStore& into, const TransferPro
   const std::string what = concat("layer ", layer.digest.str());
   BlobWriter writer = into.create();
   for (bool again = false;; again = true) {
-    const auto entry = service_.find(blob_key(layer.digest), stop);
+    const auto entry = service_->find(blob_key(layer.digest), stop);
     if (!entry) throw NotFound(concat(what, " is not there"));
     try {
       blobs_.download(entry->url.reveal(), writer, layer.size, what, progress, stop);
@@ -146,7 +151,7 @@ void GhaCache::fetch(const Descriptor& layer, BlobStore& into, const TransferPro
 bool GhaCache::is_abandoned(const std::string& key, const std::stop_token& stop) {
   std::minstd_rand random(std::random_device{}());
   const Clock::time_point begin = Clock::now();
-  while (!service_.find(key, stop)) {
+  while (!service_->find(key, stop)) {
     if (Clock::now() - begin >= options_.patience) return true;
     sleep_unless_stopped(Seconds(std::uniform_real_distribution<double>(0.3, 0.6)(random)), stop);
   }
@@ -157,13 +162,13 @@ void GhaCache::add(const LayerUpload& layer, std::stop_token stop) {
   if (role_ == Role::Writer) own_scope();
   const Digest& digest = layer.layer.digest;
   if (there_.lock()->contains(digest)) return;
-  if (!service_.find(blob_key(digest), stop)) upload(layer, concat("layer ", digest.str()), stop);
+  if (!service_->find(blob_key(digest), stop)) upload(layer, concat("layer ", digest.str()), stop);
   there_.lock()->insert(digest);
 }
 
 void GhaCache::upload(const LayerUpload& upload, const std::string& what, const std::stop_token& stop) {
   const std::string key = blob_key(upload.layer.digest);
-  const auto url = service_.reserve(key, stop);
+  const auto url = service_->reserve(key, stop);
   if (!url) {
     if (is_abandoned(key, stop))
       logger_.log(LogLevel::Warning, concat(what, " was begun by another writer and is not there yet"));
@@ -173,8 +178,8 @@ void GhaCache::upload(const LayerUpload& upload, const std::string& what, const 
   const std::uint64_t size = size_of(file.get(), what);
   if (size != upload.layer.size)
     throw IntegrityError(concat(what, " has ", size, " bytes, not ", upload.layer.size));
-  blobs_.upload(url->reveal(), file.get(), size, what, stop);
-  if (!service_.finish(key, size, stop) && !service_.find(key, stop))
+  service_->upload(*url, file.get(), size, what, stop);
+  if (!service_->finish(key, *url, size, stop) && !service_->find(key, stop))
     throw TransportError(concat(what, ": the cache service does not take it"), /*retryable=*/false);
 }
 
@@ -186,9 +191,9 @@ bool GhaCache::write(const CacheConfig& config, const std::string& version, std:
   std::uint64_t number = parse_unsigned(version).value_or(0) + 1;
   for (std::uint64_t step = 0; step < kMostSteps; ++step, ++number) {
     const std::string key = concat(prefix, number);
-    if (const auto url = service_.reserve(key, stop)) {
-      blobs_.write(url->reveal(), bytes, key, stop);
-      return service_.finish(key, bytes.size(), stop);
+    if (const auto url = service_->reserve(key, stop)) {
+      service_->write(*url, bytes, key, stop);
+      return service_->finish(key, *url, bytes.size(), stop);
     }
     if (!is_abandoned(key, stop)) return false;
   }

@@ -2,6 +2,7 @@
 // A cache in the cache service of GitHub Actions, where BuildKit has it: each layer is an entry named by its
 // digest, and each version of the cache config one more entry, index-NAME-…#N, of which the highest N counts.
 // Runs of other branches see the entries of the default branch and their own; each scope has an index.
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ namespace slipway {
 class GhaCache final : public CachePlace {
  public:
   struct Options {
+    enum class Api { V1, V2 } api = Api::V2;
     std::string url;  ///< "https://results-receiver.actions.githubusercontent.com/"
     Secret token;
     std::vector<GhaScope> scopes;         ///< the token's
@@ -60,7 +62,7 @@ class GhaCache final : public CachePlace {
   const Role role_;
   Logger& logger_;
   PatientHttp http_;
-  GhaService service_;
+  const std::unique_ptr<GhaService> service_;
   SignedBlobs blobs_;
   /// What this writer found or put there: writers that meet many others come by again and again.
   Synchronized<std::set<Digest>> there_;

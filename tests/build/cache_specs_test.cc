@@ -115,7 +115,26 @@ TEST_F(ActionsSpecs, AttributesComeFirst) {
   EXPECT_EQ(source.gha.cache_name, "app");
   EXPECT_EQ(source.gha.timeout, Seconds(90));
   EXPECT_EQ(source.gha.url, "http://localhost:1");
-  EXPECT_EQ(parse_cache_source("type=gha,url=http://localhost:2,version=2").gha.url, "http://localhost:2");
+}
+
+TEST_F(ActionsSpecs, VersionOfTheServiceIsFoundOut) {
+  using Api = GhaCache::Options::Api;
+  const auto found = [](const char* text) {
+    const GhaCache::Options gha = parse_cache_source(text).gha;
+    return std::pair(gha.api, gha.url);
+  };
+  const std::string results = "https://results.example.com/", old = "https://old.example.com/";
+  EXPECT_EQ(found("type=gha"), std::pair(Api::V2, results));
+  EXPECT_EQ(found("type=gha,url=http://h"), std::pair(Api::V1, std::string("http://h")));
+  EXPECT_EQ(found("type=gha,url=http://h,version=2"), std::pair(Api::V2, std::string("http://h")));
+  EXPECT_EQ(found("type=gha,url=http://h,url_v2=http://i"), std::pair(Api::V2, std::string("http://i")));
+  EXPECT_EQ(found("type=gha,url=http://h,url_v2=http://i,version=1"),
+            std::pair(Api::V1, std::string("http://h")));
+  const Variable caches("ACTIONS_CACHE_URL", old);
+  EXPECT_EQ(found("type=gha"), std::pair(Api::V1, old));
+  EXPECT_EQ(found("type=gha,version=2"), std::pair(Api::V2, results));
+  const Variable service("ACTIONS_CACHE_SERVICE_V2", "True");
+  EXPECT_EQ(found("type=gha"), std::pair(Api::V2, results));
 }
 
 TEST_F(ActionsSpecs, WhatIsMissingIsTold) {
@@ -124,9 +143,7 @@ TEST_F(ActionsSpecs, WhatIsMissingIsTold) {
   EXPECT_THAT(refusal("type=gha,version=3"), HasSubstr("neither 1 nor 2"));
   EXPECT_THAT(refusal("type=gha,url_v2=ftp://x"), HasSubstr("no http"));
   EXPECT_THAT(refusal("type=gha,token=ghs_1"), HasSubstr("cannot be used for the cache"));
-  const Variable service("ACTIONS_CACHE_SERVICE_V2", "false");
-  const Variable v1("ACTIONS_CACHE_URL", "https://old.example.com/");
-  EXPECT_THAT(refusal("type=gha"), HasSubstr("only version 1"));
+  EXPECT_THAT(refusal("type=gha,version=1"), HasSubstr("does not know the cache service's address"));
   const Variable token("ACTIONS_RUNTIME_TOKEN", "");
   EXPECT_THAT(refusal("type=gha"), HasSubstr("there is no token"));
 }

@@ -299,6 +299,59 @@ TEST_F(GhaCaches, LargeFilesAreWrittenInBlocks) {
                                       base64_encode("block-000001")));
 }
 
+class GhaCachesV1 : public GhaCaches {
+ protected:
+  GhaCache cache(GhaCache::Role role) {
+    GhaCache::Options old = options({{"refs/heads/work", true}});
+    old.api = GhaCache::Options::Api::V1;
+    return GhaCache(old, role, logger);
+  }
+  std::string at(const std::string& key, const std::string& blob) {
+    return concat(R"({"cacheKey":")", key, R"(","archiveLocation":")", registry.url(), "/blob-store/", blob,
+                  "\"}");
+  }
+};
+
+TEST_F(GhaCachesV1, NothingIsThereAtFirst) {
+  answer("GET", "/_apis/artifactcache/cache?", "", 204);
+  begin();
+  EXPECT_EQ(cache(GhaCache::Role::Reader).read({}).kind, FoundCache::Kind::Nothing);
+}
+
+TEST_F(GhaCachesV1, IndexIsRead) {
+  answer("GET", "/_apis/artifactcache/cache?", at(index_key("refs/heads/work", 4), "a"));
+  answer("GET", "/_apis/artifactcache/cache?", at(index_key("refs/heads/work", 51), "b"));
+  answer("GET", "/blob-store/a", config_of("a"));
+  begin();
+  EXPECT_EQ(cache(GhaCache::Role::Reader).read({}).version, "4")
+      << "51 only begins like the 5 that was asked for";
+  const auto asked = registry.requests("GET", "/_apis/artifactcache/cache?").at(0);
+  EXPECT_EQ(asked.header("authorization"), "Bearer hidden-token");
+  EXPECT_THAT(asked.target, HasSubstr("version="));
+  EXPECT_EQ(registry.requests("GET", "/blob-store/").at(0).header("authorization"), "");
+}
+
+TEST_F(GhaCachesV1, EntriesAreWrittenInRanges) {
+  const LayerUpload layer = upload("0123456789");
+  answer("GET", "/_apis/artifactcache/cache?", "", 204);
+  answer("POST", "/_apis/artifactcache/caches/7", "", 204);
+  answer("POST", "/_apis/artifactcache/caches", R"({"cacheId":7})", 201);
+  answer("PATCH", "/_apis/artifactcache/caches/7", "", 204);
+  begin();
+  cache(GhaCache::Role::Writer).add(layer, {});
+  const auto patch = registry.requests("PATCH", "").at(0);
+  EXPECT_EQ(patch.header("content-range"), "bytes 0-9/*");
+  EXPECT_EQ(patch.body, "0123456789");
+  EXPECT_EQ(registry.requests("POST", "/caches/7").at(0).body, R"({"size":10})");
+}
+
+TEST_F(GhaCachesV1, TakenNumberIsMergedWith) {
+  answer("POST", "/_apis/artifactcache/caches", R"({"message":"exists"})", 409);
+  answer("GET", "/_apis/artifactcache/cache?", at(index_key("refs/heads/work", 4), "others"));
+  begin();
+  EXPECT_FALSE(cache(GhaCache::Role::Writer).write({}, "3", {}));
+}
+
 std::string token_with(const std::string& claims) { return concat("e30.", base64_encode(claims), ".s"); }
 
 TEST(GhaToken, ScopesAreRead) {

@@ -301,6 +301,15 @@ class CacheRemote(CacheCase):
         self.assertEqual([], self.ran(result), result)
         self.assertIn("the token of this run may only read", result.err)
 
+    def test_gha_version_1(self):
+        service, run_ = self.gha()
+        old = {"ACTIONS_RUNTIME_TOKEN": run_["ACTIONS_RUNTIME_TOKEN"], "ACTIONS_CACHE_URL": run_["ACTIONS_RESULTS_URL"]}
+        self.run_build(self.steps(), "--cache-to", "type=gha,mode=max", env=old, root=self.machine())
+        self.assertFalse(any(path.startswith(gha_server.SERVICE) for _, path in service.requests), service.requests)
+        result = self.run_build(self.steps(), "--cache-from", "type=gha", env=old, root=self.machine())
+        self.assertEqual([], self.ran(result), result)
+        self.assertEqual([], service.problems)
+
     def test_two_writers_of_one_gha_cache(self):
         service, run_ = self.gha()
         context = self.context("FROM %s\nCOPY input /\n" % self.base, {"input": "x"})

@@ -1,5 +1,5 @@
-"""GitHub's cache service, version 2, and the blob store behind it, in memory: entries by key and scope, never changed once
-finished, at signed addresses; blobs written whole or in blocks, read with ranges."""
+"""GitHub's cache service, in both versions, and the blob store behind it, in memory: entries by key and scope, never changed
+once finished, at signed addresses; blobs written whole or in blocks (version 1: in ranges), read with ranges."""
 import base64
 import http.server
 import itertools
@@ -9,6 +9,7 @@ import threading
 import urllib.parse
 import xml.etree.ElementTree
 
+SERVICE_V1 = "/_apis/artifactcache/"
 SERVICE = "/twirp/github.actions.results.api.v1.CacheService/"
 SIGNATURE = base64.urlsafe_b64encode(b"signature").decode()
 
@@ -58,14 +59,59 @@ class CacheService:
             protocol_version = "HTTP/1.1"
 
             def serve(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                body = self.body()
                 service.requests.append((self.command, self.path))
                 with service.lock:
                     if self.path.startswith("/blobs/"):
                         return self.blob(body)
+                    if self.path.startswith(SERVICE_V1):
+                        return self.call_v1(self.path[len(SERVICE_V1):], body)
                     if not self.path.startswith(SERVICE):
                         return self.answer(404, b"")
                     return self.call(self.path[len(SERVICE):], body)
+
+            def body(self):
+                if self.headers.get("Transfer-Encoding") != "chunked":
+                    return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                body = b""
+                while size := int(self.rfile.readline(), 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return body
+
+            def call_v1(self, path, body):
+                text = self.headers.get("Authorization", "").partition(" ")[2]
+                if "api-version=" not in self.headers["Accept"] or not text.endswith("." + SIGNATURE):
+                    return self.answer(401, b'{"message":"another token"}')
+                scopes = scopes_of(text)
+                if self.command == "GET":
+                    query = dict(urllib.parse.parse_qsl(urllib.parse.urlparse(path).query))
+                    keys = query["keys"].split(",")
+                    found = service.find(scopes, keys[0], keys, query["version"])
+                    if not found:
+                        return self.answer(204, b"")
+                    return self.json({"cacheKey": found[0], "archiveLocation": self.sign(found[1])})
+                if path == "caches":
+                    asked = json.loads(body)
+                    place = (scopes[0][0], asked["key"], asked["version"])
+                    if place in service.entries or place in service.reserved:
+                        return self.answer(409, b'{"typeKey":"ArtifactCacheItemAlreadyExistsException","message":"exists"}')
+                    service.reserved[place] = next(service.numbers)
+                    return self.json({"cacheId": service.reserved[place]})
+                number = int(path.split("/")[1])
+                if self.command == "PATCH":
+                    start, end = map(int, re.fullmatch(r"bytes (\d+)-(\d+)/\*", self.headers["Content-Range"]).groups())
+                    if end - start + 1 != len(body):
+                        service.problems.append("another range: %s" % self.headers["Content-Range"])
+                    held = service.blobs.get(number, b"")
+                    service.blobs[number] = held[:start].ljust(start, b"\0") + body + held[end + 1:]
+                    return self.answer(204, b"")
+                place, = [place for place, reserved in service.reserved.items() if reserved == number]
+                if len(service.blobs.get(number, b"")) != json.loads(body)["size"]:
+                    service.problems.append("finished without its bytes: %s" % path)
+                service.entries[place] = service.reserved.pop(place)
+                return self.answer(204, b"")
 
             def call(self, method, body):
                 if service.busy > 0:
@@ -153,6 +199,6 @@ class CacheService:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_GET = do_POST = do_PUT = serve
+            do_GET = do_PATCH = do_POST = do_PUT = serve
 
         return Handler
