@@ -18,6 +18,7 @@ std::set<CacheMountUse> as_set(const std::vector<CacheMountUse>& uses) { return 
 /// An id that no step has is most likely a typing error.
 void MountExports::warn_of_unknown(const MountSelection& mounts, const std::set<CacheMountUse>& uses) {
   std::vector<std::string> ids;
+  ids.reserve(uses.size());
   for (const CacheMountUse& use : uses) ids.push_back(use.id.substr(0, use.id.find('@')));
   for (const std::string& wanted : mounts.ids) {
     const MountSelection one{.all = false, .ids = {wanted}};

@@ -1,5 +1,7 @@
 #include "cache/cache_config.h"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -190,7 +192,7 @@ CacheConfig parse_cache_config(std::string_view text) {
   }
   if (const auto extension = root.find(kExtension))
     if (const auto mounts = extension->find("mounts"))
-      for (const JsonNode& node : mounts->elements()) config.mounts.push_back(read_mount(node));
+      std::ranges::transform(mounts->elements(), std::back_inserter(config.mounts), read_mount);
   return config;
 }
 
@@ -214,6 +216,7 @@ std::vector<CacheConfigRecord> parse_inline_records(std::string_view text, std::
   const JsonDocument document(text, "inline cache");
   std::vector<CacheConfigRecord> records;
   const std::vector<JsonNode> nodes = document.root().elements();
+  records.reserve(nodes.size());
   for (const JsonNode& node : nodes) records.push_back(read_record(node, layers, nodes.size()));
   return records;
 }

@@ -26,8 +26,7 @@ std::vector<CacheMountUse> cache_mounts_of(const Vertex& vertex) {
     for (const Mount& mount : exec->mounts)
       if (mount.type == MountType::Cache && mount.cache) uses.push_back(cache_mount_use(vertex, mount));
   std::ranges::sort(uses);
-  const auto repeated = std::ranges::unique(uses);
-  uses.erase(repeated.begin(), repeated.end());
+  uses.erase(std::unique(uses.begin(), uses.end()), uses.end());
   return uses;
 }
 
