@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/cpu_slots.h"
 #include "content/file_bytes.h"
 #include "content/kept_xattrs.h"
 #include "content/layer_reader.h"
@@ -200,9 +201,10 @@ bool is_archive(int fd, std::string_view name) {
          std::ranges::any_of(kEndings, [name](const char* ending) { return name.ends_with(ending); });
 }
 
-void unpack_archive(int fd, const RootedDir& root, const UnpackOwner& owner, const std::string& shown,
-                    std::stop_token stop) {
-  const std::string archive = concat("the archive ", shown);
+namespace {
+
+void unpack_entries(int fd, const RootedDir& root, const UnpackOwner& owner, const std::string& archive,
+                    const std::stop_token& stop) {
   LayerReader reader(fd, LayerReader::Filters::OfArchives, archive, stop);
   ArchiveTarget target(reader, root, owner);
   std::uint64_t count = 0;
@@ -222,6 +224,13 @@ void unpack_archive(int fd, const RootedDir& root, const UnpackOwner& owner, con
     }
   }
   target.date_directories();
+}
+
+}  // namespace
+
+void unpack_archive(int fd, const RootedDir& root, const UnpackOwner& owner, const std::string& shown,
+                    std::stop_token stop) {
+  run_in_cpu_slot([&] { unpack_entries(fd, root, owner, concat("the archive ", shown), stop); });
 }
 
 }  // namespace slipway

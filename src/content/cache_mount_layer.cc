@@ -1,4 +1,5 @@
 #include "content/cache_mount_layer.h"
+#include "content/cpu_slots.h"
 
 #include <sys/stat.h>
 
@@ -43,20 +44,21 @@ std::uint64_t size_of_cache_mount(const fs::path& copy, std::stop_token stop) {
 
 Layer pack_cache_mount(Store& store, const fs::path& copy, const LayerOptions& options,
                        std::stop_token stop) {
-  const LayerSink::Result result = in_isolation([&] {
+  LayerSink::Packed packed = in_cpu_slot([&] {
     LayerSink sink(store.blobs(), options, stop);
     LayerTar tar([&sink](std::string_view bytes) { sink.add(bytes); }, options.clamp_mtime);
     pack_directory(copy, tar, stop);
     tar.close();
     return sink.finish();
   });
+  const BlobInfo blob = packed.blob.commit();
   return {.descriptor = {.media_type = std::string(layer_media_type(options.compression)),
-                         .digest = result.blob.digest,
-                         .size = result.blob.size,
+                         .digest = blob.digest,
+                         .size = blob.size,
                          .platform = {},
                          .annotations = {},
                          .artifact_type = {}},
-          .diff_id = result.diff_id};
+          .diff_id = packed.diff_id};
 }
 
 void unpack_cache_mount(Store& store, const Layer& layer, const fs::path& parent, std::stop_token stop) {
@@ -67,7 +69,7 @@ void unpack_cache_mount(Store& store, const Layer& layer, const fs::path& parent
   LayerReader reader(blob.get(), LayerReader::Filters::OfLayers, shown, stop);
   try {
     UnpackTarget target(place.path(), LowerDirectory(), store.logger(), shown);
-    unpack_entries(reader, target, stop, check_entry);
+    run_in_cpu_slot([&] { unpack_entries(reader, target, stop, check_entry); });
   } catch (InvalidInput& e) {
     if (!e.message().starts_with(shown)) e.add_context(shown);
     throw;

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "content/cpu_slots.h"
 #include "content/layer_reader.h"
 #include "content/layer_sink.h"
 #include "content/layers.h"
@@ -50,7 +51,7 @@ void convert(LayerReader& reader, LayerTar& tar, const std::stop_token& stop) {
 }  // namespace
 
 Layer import_tar_as_layer(Store& store, int tar_fd, const LayerOptions& options, std::stop_token stop) {
-  const LayerSink::Result result = in_isolation([&] {
+  LayerSink::Packed packed = in_cpu_slot([&] {
     LayerReader reader(tar_fd, LayerReader::Filters::All, "the root file system archive", stop);
     LayerSink sink(store.blobs(), options, stop);
     LayerTar tar([&sink](std::string_view bytes) { sink.add(bytes); }, options.clamp_mtime);
@@ -59,13 +60,14 @@ Layer import_tar_as_layer(Store& store, int tar_fd, const LayerOptions& options,
     reader.finish();  // an archive that is cut off or damaged after its last entry is no archive
     return sink.finish();
   });
+  const BlobInfo blob = packed.blob.commit();
   return {.descriptor = {.media_type = std::string(layer_media_type(options.compression)),
-                         .digest = result.blob.digest,
-                         .size = result.blob.size,
+                         .digest = blob.digest,
+                         .size = blob.size,
                          .platform = {},
                          .annotations = {},
                          .artifact_type = {}},
-          .diff_id = result.diff_id};
+          .diff_id = packed.diff_id};
 }
 
 }  // namespace slipway

@@ -108,7 +108,7 @@ void LayerSink::complete(Batch& batch) {
   }
 }
 
-LayerSink::Result LayerSink::finish() {
+LayerSink::Packed LayerSink::finish() {
   if (!chunk_.empty()) close_chunk();
   if (!filled_.empty()) rotate();
   if (running_) {
@@ -117,7 +117,7 @@ LayerSink::Result LayerSink::finish() {
     running_.reset();
   }
   if (stop_.stop_requested()) throw Cancelled{};
-  return {.blob = writer_.commit(), .diff_id = diff_hash_.finish()};
+  return {.blob = std::move(writer_), .diff_id = diff_hash_.finish()};
 }
 
 }  // namespace slipway

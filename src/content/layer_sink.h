@@ -21,11 +21,11 @@ class LayerSink {
   /// Throws Cancelled, SystemError.
   void add(std::string_view bytes);
 
-  struct Result {
-    BlobInfo blob;
+  struct Packed {
+    BlobWriter blob;  ///< to be committed, which waits for the disk
     Digest diff_id;
   };
-  Result finish();
+  Packed finish();
 
  private:
   struct Batch;

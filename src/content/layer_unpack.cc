@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/cpu_slots.h"
 #include "content/database.h"
 #include "content/layer_reader.h"
 #include "content/layers.h"
@@ -37,16 +38,18 @@ SnapshotId unpack_new(Store& store, const std::optional<SnapshotId>& parent, con
   const std::string shown = "layer " + digest.str();
   const UniqueFd blob = store.blobs().open(digest);
   ActiveSnapshot active = store.snapshots().prepare_unmounted(parent);
-  LayerReader reader(blob.get(), LayerReader::Filters::OfLayers, shown, stop);
-  try {
-    UnpackTarget target(active.upper(), LowerDirectory::root_of(store.snapshots(), parent), store.logger(),
-                        shown);
-    unpack_entries(reader, target, stop);
-  } catch (InvalidInput& e) {
-    if (!e.message().starts_with(shown)) e.add_context(shown);
-    throw;
-  }
-  const Digest diff_id = reader.finish();
+  const Digest diff_id = in_cpu_slot([&] {
+    LayerReader reader(blob.get(), LayerReader::Filters::OfLayers, shown, stop);
+    try {
+      UnpackTarget target(active.upper(), LowerDirectory::root_of(store.snapshots(), parent), store.logger(),
+                          shown);
+      unpack_entries(reader, target, stop);
+    } catch (InvalidInput& e) {
+      if (!e.message().starts_with(shown)) e.add_context(shown);
+      throw;
+    }
+    return reader.finish();
+  });
   if (diff_id != layer.diff_id)
     throw IntegrityError(
         concat(shown, " unpacks to ", diff_id.str(), ", but the image's config says ", layer.diff_id.str()));
@@ -84,7 +87,7 @@ SnapshotId unpack_layer(Store& store, const std::optional<SnapshotId>& parent, c
   if (chain) {
     if (const auto known = find_unpacked(store, *chain)) return *known;
   }
-  const SnapshotId id = in_isolation([&] { return unpack_new(store, parent, layer, stop, created); });
+  const SnapshotId id = unpack_new(store, parent, layer, stop, created);
   store.database().put_layer(id, std::string(kPulledVariant),
                              {.media_type = std::string(media_type::to_oci(layer.descriptor.media_type)),
                               .digest = layer.descriptor.digest,

@@ -1,10 +1,9 @@
 #include "content/layers.h"
 
-#include <tbb/task_arena.h>
-
 #include "base/error.h"
 #include "base/strings.h"
 #include "content/chunk_compressor.h"
+#include "content/cpu_slots.h"
 #include "content/database.h"
 #include "content/layer_pack.h"
 #include "content/layer_sink.h"
@@ -45,8 +44,6 @@ std::string_view layer_media_type(Compression compression) {
   return media_type::kOciLayerTar;
 }
 
-void run_in_isolation(const std::function<void()>& work) { tbb::this_task_arena::isolate(work); }
-
 namespace {
 
 std::optional<Layer> recorded(Store& store, SnapshotId snapshot, const std::string& variant) {
@@ -61,7 +58,7 @@ std::optional<Layer> recorded(Store& store, SnapshotId snapshot, const std::stri
                .diff_id = std::move(record->diff_id)};
 }
 
-LayerSink::Result pack(Store& store, SnapshotId snapshot, const LayerOptions& options,
+LayerSink::Packed pack(Store& store, SnapshotId snapshot, const LayerOptions& options,
                        const std::stop_token& stop) {
   LayerSink sink(store.blobs(), options, stop);
   LayerTar tar([&sink](std::string_view bytes) { sink.add(bytes); }, options.clamp_mtime);
@@ -85,16 +82,17 @@ Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, s
                                 .diff_id = layer.diff_id});
     return layer;
   }
-  const LayerSink::Result packed = in_isolation([&] { return pack(store, snapshot, options, stop); });
+  LayerSink::Packed packed = in_cpu_slot([&] { return pack(store, snapshot, options, stop); });
+  const BlobInfo blob = packed.blob.commit();
   const std::string type(layer_media_type(options.compression));
   store.database().put_layer(snapshot, variant,
                              {.media_type = type,
-                              .digest = packed.blob.digest,
-                              .size = packed.blob.size,
+                              .digest = blob.digest,
+                              .size = blob.size,
                               .diff_id = packed.diff_id});
   return {.descriptor = {.media_type = type,
-                         .digest = packed.blob.digest,
-                         .size = packed.blob.size,
+                         .digest = blob.digest,
+                         .size = blob.size,
                          .platform = {},
                          .annotations = {},
                          .artifact_type = {}},

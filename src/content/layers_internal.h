@@ -13,17 +13,6 @@ inline constexpr std::string_view kPulledVariant = "pulled";
 
 std::string_view layer_media_type(Compression compression);
 
-/// Runs work that waits for TBB tasks of its own, so that the waiting thread takes none but those: another
-/// step of the build on top of this one could need what this one holds.
-void run_in_isolation(const std::function<void()>& work);
-
-template <class Work>
-auto in_isolation(const Work& work) {
-  std::optional<decltype(work())> result;
-  run_in_isolation([&] { result.emplace(work()); });
-  return std::move(*result);
-}
-
 class LayerReader;
 class UnpackTarget;
 struct LayerEntry;

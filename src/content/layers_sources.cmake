@@ -5,6 +5,7 @@ set(CONTENT_LAYER_SOURCES
   chunk_compressor.cc
   content_digest.cc
   copy_metadata.cc
+  cpu_slots.cc
   file_bytes.cc
   glob.cc
   kept_xattrs.cc

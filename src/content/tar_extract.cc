@@ -13,8 +13,8 @@
 #include "base/files.h"
 #include "base/rooted.h"
 #include "base/strings.h"
+#include "content/cpu_slots.h"
 #include "content/layer_reader.h"
-#include "content/layers_internal.h"
 #include "content/space.h"
 
 namespace slipway {
@@ -206,7 +206,7 @@ bool looks_like_archive(std::string_view head) {
 
 void extract_tar(int fd, const std::filesystem::path& directory, const ExtractLimits& limits,
                  const std::string& shown, Logger& logger, std::stop_token stop) {
-  run_in_isolation([&] {
+  run_in_cpu_slot([&] {
     LayerReader reader(fd, LayerReader::Filters::All, shown, stop);
     Extraction(directory, limits, shown, logger).run(reader, stop);
     reader.finish();

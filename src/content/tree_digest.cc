@@ -2,7 +2,6 @@
 // then the list is hashed in order. Every field has its length in front, so that no two different lists have
 // the same bytes.
 #include <sys/sysmacros.h>
-#include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 
 #include <deque>
@@ -13,6 +12,7 @@
 #include "base/strings.h"
 #include "base/synchronized.h"
 #include "content/content_digest.h"
+#include "content/cpu_slots.h"
 #include "content/file_bytes.h"
 #include "content/file_identity.h"
 #include "content/kept_xattrs.h"
@@ -196,14 +196,8 @@ std::vector<SelectedEntry> entries_of(const std::vector<SelectedSource>& sources
   return entries;
 }
 
-}  // namespace
-
-Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache, std::stop_token stop,
-                        const SelectionListener& listener) {
-  const std::vector<SelectedSource> sources = selected_sources(selection);
-  // Isolated: while it waits, this thread must not start another step of the build on top of this one.
-  const std::deque<ListedFile> list = tbb::this_task_arena::isolate(
-      [&] { return list_selection(selection, sources, of_context, cache, stop); });
+Digest digest_list(const std::vector<SelectedSource>& sources, const std::deque<ListedFile>& list,
+                   bool of_context) {
   const OwnerView owners;
   FieldHash hash;
   hash.text("slipway tree v1");
@@ -211,7 +205,19 @@ Digest digest_selection(const Selection& selection, bool of_context, FileDigests
   for (const SelectedSource& source : sources) hash.text(base_name(source.named));
   hash.number(list.size());
   for (const ListedFile& file : list) hash_entry(hash, file, owners, of_context);
-  const Digest digest = hash.finish();
+  return hash.finish();
+}
+
+}  // namespace
+
+Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache, std::stop_token stop,
+                        const SelectionListener& listener) {
+  const std::vector<SelectedSource> sources = selected_sources(selection);
+  std::deque<ListedFile> list;
+  const Digest digest = in_cpu_slot([&] {
+    list = list_selection(selection, sources, of_context, cache, stop);
+    return digest_list(sources, list, of_context);
+  });
   if (listener) {
     SelectionSeen seen{.digest = digest, .sources = {}, .entries = [&] { return entries_of(sources, list); }};
     for (const SelectedSource& source : sources) seen.sources.push_back(source.named);

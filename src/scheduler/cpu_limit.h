@@ -1,5 +1,6 @@
 #pragma once
-// How many CPU threads a process may use at once for what it computes itself: compressing, digesting.
+// How many CPU threads a process may use at once for what it computes itself: packing, unpacking, digesting. The threads
+// that ask for such work count among them (content/cpu_slots.h).
 #include <cstddef>
 #include <memory>
 

@@ -1,6 +1,7 @@
 set(CONTENT_LAYER_TESTS
   archive_unpack_test.cc
   cache_mount_layer_test.cc
+  cpu_slots_test.cc
   import_test.cc
   layer_hostile_test.cc
   layer_pack_test.cc

@@ -215,9 +215,8 @@ void add_run_flags(CLI::App& command, BuildFlags& flags) {
                   "Steps of the Dockerfile that run at once (default 0: as many as can)")
       ->type_name("NUMBER");
   command
-      .add_option(
-          "--jobs", flags.jobs,
-          "Threads that compress layers and digest files (default 0: as many as there are processors)")
+      .add_option("--jobs", flags.jobs,
+                  "Threads that pack, unpack and digest at once (default 0: as many as there are processors)")
       ->type_name("NUMBER");
   command.add_flag("--keep-going", flags.keep_going,
                    "After a failure, go on with what does not depend on it");
