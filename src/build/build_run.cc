@@ -27,7 +27,7 @@ BuildRun::BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> 
                    LocalNode& node, ProgressSink& progress, AssembleOptions assemble, RunHooks hooks,
                    CacheImports* imports)
     : lowered_(lowered),
-      solver_(std::move(keys), store, node),
+      solver_(std::move(keys), store, node, imports),
       keys_(solver_.keys()),
       estimates_(StepCosts(store.database())),
       store_(store),

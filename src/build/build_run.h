@@ -116,6 +116,8 @@ class BuildRun final : public StepRunner {
                                           const std::stop_token& stop);
   VertexResult run_after_all(const Vertex& vertex, const std::stop_token& stop);
   AssembledImage assemble_lane(const Step& step, const dockerfile::LoweredLane& lane, std::stop_token stop);
+  std::optional<Digest> tree_of(const VertexResult& result);
+  std::optional<Digest> content_of(const Vertex& vertex, const VertexResult& result);
   std::string inline_cache_of(const dockerfile::LoweredLane& lane, const VertexResult& result);
   std::set<Digest> steps_of_image(const dockerfile::LoweredLane& lane) const;
   [[noreturn]] void rethrow(const Failure& failure, const std::vector<std::string>& tail,

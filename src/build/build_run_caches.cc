@@ -80,7 +80,13 @@ std::optional<SnapshotId> BuildRun::unpack_remote(const Vertex& vertex, const Re
                                                   const std::stop_token& stop) {
   try {
     const SnapshotId snapshot = imports_->unpack(remote, progress_of(vertex.digest.str()), stop);
-    store_.results().put(remote.result.key, snapshot, vertex.info.name);
+    const Digest& key = keys_.at(vertex.digest);
+    // Under no key but those that were looked for: what else a cache says must not answer other builds.
+    if (const auto content = solver_.content_of(vertex)) {
+      store_.results().put(key, *content, snapshot, vertex.info.name);
+    } else {
+      store_.results().put(key, snapshot, vertex.info.name);
+    }
     return snapshot;
   } catch (const CacheLost& lost) {
     imports_->lose(lost);
@@ -154,6 +160,18 @@ std::set<Digest> BuildRun::steps_of_image(const dockerfile::LoweredLane& lane) c
   return steps;
 }
 
+/// What names the tree of a result in content keys, here and in other stores.
+std::optional<Digest> BuildRun::tree_of(const VertexResult& result) {
+  if (result.snapshot) return store_.results().origin(*result.snapshot);
+  return result.remote ? result.remote->result.notes.tree : std::nullopt;
+}
+
+/// Of a step whose inputs were not needed its content key is what its result's tree is named by.
+std::optional<Digest> BuildRun::content_of(const Vertex& vertex, const VertexResult& result) {
+  auto computed = solver_.content_of(vertex);
+  return computed ? computed : tree_of(result);
+}
+
 std::string BuildRun::inline_cache_of(const dockerfile::LoweredLane& lane, const VertexResult& result) {
   std::vector<SnapshotId> chain;
   if (result.snapshot) chain = store_.snapshots().chain(*result.snapshot);
@@ -179,9 +197,15 @@ std::string BuildRun::inline_cache_of(const dockerfile::LoweredLane& lane, const
                        .inputs = {},
                        .results = {{.layer = static_cast<int>(layers) - 1, .created = {}}},
                        .chains = {},
-                       .notes = {}});
+                       .notes = CacheNotes{.tree = tree_of(*known)}});
+    const auto content = content_of(vertex, *known);
+    if (!content) continue;
+    records.push_back(records.back());
+    records.back().digest = *content;
   }
-  std::ranges::sort(records, {}, &CacheConfigRecord::digest);
+  std::ranges::stable_sort(records, {}, &CacheConfigRecord::digest);
+  const auto repeated = std::ranges::unique(records, {}, &CacheConfigRecord::digest);
+  records.erase(repeated.begin(), repeated.end());
   return records.empty() ? "" : inline_json(records);
 }
 
@@ -198,6 +222,8 @@ std::vector<FinishedStep> BuildRun::finished_steps() {
     if (is_plain_source(vertex.op)) continue;
     FinishedStep step{.vertex = &vertex,
                       .key = keys_.at(digest),
+                      .content = {},
+                      .tree = {},
                       .snapshot = {},
                       .remote = {},
                       .in_image = in_image.contains(digest)};
@@ -211,6 +237,8 @@ std::vector<FinishedStep> BuildRun::finished_steps() {
     }
     if (!known) known = find_result(vertex);  // of steps below those whose results were known
     if (!known || (!known->snapshot && !known->remote)) continue;
+    step.content = content_of(vertex, *known);
+    step.tree = tree_of(*known);
     step.snapshot = known->snapshot;
     step.remote = std::move(known->remote);
     steps.push_back(std::move(step));

@@ -30,7 +30,8 @@ CacheNotes notes_of(const FinishedStep& step) {
   CacheNotes notes{.description = step.vertex->info.name.substr(0, kLongestDescription),
                    .platform = platforms_of(*step.vertex),
                    .milliseconds = std::llround(step.seconds * 1000),
-                   .used = 0};
+                   .used = 0,
+                   .tree = step.tree};
   if (notes.milliseconds == 0 && step.remote) notes.milliseconds = step.remote->result.notes.milliseconds;
   return notes;
 }
@@ -127,6 +128,7 @@ std::vector<CachedResult> CacheExports::results_of(const Export& target,
   std::vector<CachedResult> results;
   for (const FinishedStep& step : steps) {
     if (!target.target.all_steps && !step.in_image) continue;
+    // Under either of its keys: by content it is also found where what it reads was made in another way.
     CachedResult result{.key = step.key, .layers = {}, .created = 0, .notes = notes_of(step)};
     if (step.snapshot) {
       try {
@@ -138,6 +140,10 @@ std::vector<CachedResult> CacheExports::results_of(const Export& target,
     } else {
       result.layers = step.remote->result.layers;
       result.created = step.remote->result.created;
+    }
+    if (step.content) {
+      results.push_back(result);
+      result.key = *step.content;
     }
     results.push_back(std::move(result));
   }

@@ -14,6 +14,8 @@ struct RemoteResult;
 struct FinishedStep {
   const Vertex* vertex = nullptr;
   Digest key;
+  std::optional<Digest> content;               ///< its other key; nothing if that is not known
+  std::optional<Digest> tree;                  ///< what names its result's tree in content keys
   std::optional<SnapshotId> snapshot;          ///< in the store; else:
   std::shared_ptr<const RemoteResult> remote;  ///< in a cache
   bool in_image = false;                       ///< its layers are among those of a platform's image

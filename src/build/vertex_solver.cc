@@ -37,6 +37,7 @@ std::optional<VertexSolver::Solution> VertexSolver::solve(const Vertex& vertex,
   };
   if (!local_source_name(vertex.op).empty()) return run_now({});
   const std::optional<Digest> content = node_.content_key(vertex, inputs, stop);
+  if (content) state_.lock()->contents.insert_or_assign(vertex.digest, *content);
   if (vertex.info.ignore_cache && !is_source(vertex)) return run_now(content);
 
   if (auto known = look(vertex, content)) return known;
@@ -62,6 +63,9 @@ std::optional<VertexSolver::Solution> VertexSolver::look(const Vertex& vertex,
   if (auto known = find_result(vertex)) return shared(*std::move(known));
   if (!content) return std::nullopt;
   auto known = find_by(*content);
+  if (!known && imports_)
+    if (auto cached = imports_->find(*content))
+      return Solution{.result = {.remote = std::move(cached)}, .how = kHitByContent};
   if (!known) return std::nullopt;
   store_.results().put(keys_.at(vertex.digest), *content, *known->snapshot);
   if (state_.lock()->waits_for.contains(vertex.digest)) return shared(*std::move(known));
@@ -77,6 +81,12 @@ void VertexSolver::wait(const Vertex& vertex, const std::stop_token& stop) {
     key = found->second;
   }
   store_.step_locks().wait(*key, stop);
+}
+
+std::optional<Digest> VertexSolver::content_of(const Vertex& vertex) {
+  auto state = state_.lock();
+  const auto found = state->contents.find(vertex.digest);
+  return found == state->contents.end() ? std::nullopt : std::optional(found->second);
 }
 
 VertexResult VertexSolver::run(const Vertex& vertex, const std::optional<Digest>& content,

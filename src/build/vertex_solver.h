@@ -11,6 +11,7 @@
 
 #include "base/progress.h"
 #include "base/synchronized.h"
+#include "build/cache_import.h"
 #include "content/store.h"
 #include "graph/graph.h"
 #include "nodes/local_node.h"
@@ -20,8 +21,9 @@ namespace slipway {
 /// One for a build; thread-safe. Everything given must outlive it.
 class VertexSolver {
  public:
-  VertexSolver(std::map<Digest, Digest> keys, Store& store, LocalNode& node)
-      : keys_(std::move(keys)), store_(store), node_(node) {}
+  /// `imports` may be null.
+  VertexSolver(std::map<Digest, Digest> keys, Store& store, LocalNode& node, const CacheImports* imports)
+      : keys_(std::move(keys)), store_(store), node_(node), imports_(imports) {}
 
   /// By vertex.
   const std::map<Digest, Digest>& keys() const { return keys_; }
@@ -38,6 +40,8 @@ class VertexSolver {
                                 const std::function<void()>& on_run, std::stop_token stop);
   /// After solve() gave nothing. Throws Cancelled.
   void wait(const Vertex& vertex, const std::stop_token& stop);
+  /// Its content key, if solve() has come to know it.
+  std::optional<Digest> content_of(const Vertex& vertex);
 
  private:
   std::optional<VertexResult> find_by(const Digest& key);
@@ -48,10 +52,12 @@ class VertexSolver {
   struct State {
     std::map<Digest, Digest> waits_for;  ///< by vertex: the key whose lock another build holds
     std::set<Digest> ran;                ///< keys of what this build ran
+    std::map<Digest, Digest> contents;   ///< by vertex: content keys
   };
   const std::map<Digest, Digest> keys_;
   Store& store_;
   LocalNode& node_;
+  const CacheImports* const imports_;
   Synchronized<State> state_;
 };
 

@@ -66,10 +66,12 @@ void check_parents(const std::vector<CacheConfigLayer>& layers, const JsonNode& 
 }
 
 CacheNotes read_notes(const JsonNode& node) {
-  return {.description = node.string_or("description"),
-          .platform = node.string_or("platform"),
-          .milliseconds = node.integer_or("milliseconds", 0),
-          .used = node.integer_or("used", 0)};
+  CacheNotes notes{.description = node.string_or("description"),
+                   .platform = node.string_or("platform"),
+                   .milliseconds = node.integer_or("milliseconds", 0),
+                   .used = node.integer_or("used", 0)};
+  if (const auto tree = node.find("tree")) notes.tree = read_digest(*tree);
+  return notes;
 }
 
 CacheConfigMount read_mount(const JsonNode& node) {
@@ -122,8 +124,12 @@ ordered_json write_layer(const CacheConfigLayer& layer) {
   return out;
 }
 
-ordered_json write_notes(const CacheNotes& notes) {
+enum class Notes { All, OfTree };
+
+ordered_json write_notes(const CacheNotes& notes, Notes which) {
   ordered_json out = ordered_json::object();
+  if (notes.tree) out["tree"] = notes.tree->str();
+  if (which == Notes::OfTree) return out;
   if (!notes.description.empty()) out["description"] = notes.description;
   if (!notes.platform.empty()) out["platform"] = notes.platform;
   if (notes.milliseconds > 0) out["milliseconds"] = notes.milliseconds;
@@ -144,7 +150,7 @@ ordered_json write_mount(const CacheConfigMount& mount) {
   return out;
 }
 
-ordered_json write_record(const CacheConfigRecord& record, bool with_notes) {
+ordered_json write_record(const CacheConfigRecord& record, Notes which) {
   ordered_json out = ordered_json::object();
   const auto dated = [](ordered_json entry, const std::string& created) {
     if (!created.empty()) entry["createdAt"] = created;
@@ -165,7 +171,9 @@ ordered_json write_record(const CacheConfigRecord& record, bool with_notes) {
     }
     out["inputs"].push_back(std::move(input));
   }
-  if (with_notes && record.notes) out[kExtension] = write_notes(*record.notes);
+  if (!record.notes) return out;
+  ordered_json notes = write_notes(*record.notes, which);
+  if (which == Notes::All || !notes.empty()) out[kExtension] = std::move(notes);
   return out;
 }
 
@@ -206,7 +214,7 @@ std::string to_json(const CacheConfig& config) {
   ordered_json out = ordered_json::object();
   for (const CacheConfigLayer& layer : config.layers) out["layers"].push_back(write_layer(layer));
   for (const CacheConfigRecord& record : config.records)
-    out["records"].push_back(write_record(record, /*with_notes=*/true));
+    out["records"].push_back(write_record(record, Notes::All));
   out[kExtension] = {{"form", kForm}};
   for (const CacheConfigMount& mount : config.mounts) out[kExtension]["mounts"].push_back(write_mount(mount));
   return dump(out);
@@ -223,7 +231,7 @@ std::vector<CacheConfigRecord> parse_inline_records(std::string_view text, std::
 
 std::string inline_json(const std::vector<CacheConfigRecord>& records) {
   ordered_json out = ordered_json::array();
-  for (const CacheConfigRecord& record : records) out.push_back(write_record(record, /*with_notes=*/false));
+  for (const CacheConfigRecord& record : records) out.push_back(write_record(record, Notes::OfTree));
   return dump(out);
 }
 

@@ -47,6 +47,8 @@ struct CacheNotes {
   std::string platform;
   std::int64_t milliseconds = 0;  ///< that the step took; 0: not known
   std::int64_t used = 0;          ///< when an export had it last, seconds since the epoch; 0: not known
+  /// What names the result's tree in the content keys (content_key.h) of steps that change it.
+  std::optional<Digest> tree = {};
 };
 
 struct CacheConfigRecord {
@@ -86,7 +88,7 @@ std::string to_json(const CacheConfig& config);
 
 /// The records alone, as they stand in an image's config: their layers are the image's, by index.
 std::vector<CacheConfigRecord> parse_inline_records(std::string_view text, std::size_t layers);
-/// Without notes: two builds of one thing give the same bytes.
+/// Of the notes the tree's name alone: two builds of one thing give the same bytes.
 std::string inline_json(const std::vector<CacheConfigRecord>& records);
 
 }  // namespace slipway

@@ -94,6 +94,9 @@ class Merger {
       record.chains.clear();
     }
     if (!newer_there || !record.notes) record.notes = result.notes;
+    // Who does not know of names leaves them out; of a result that is not ours the name is not known.
+    if (!record.notes->tree && time_of(record.results.front().created) == result.created)
+      record.notes->tree = result.notes.tree;
     record.notes->used = used;
   }
 

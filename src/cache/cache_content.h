@@ -1,7 +1,8 @@
 #pragma once
 // What slipway keeps in a layer cache outside the store: for a step's key, the layers of its result, base
-// first, with what is needed to make a snapshot of them. A key covers all that the step reads (cache_key.h),
-// so its record has no links to others, and caches of different builds and platforms can be laid together.
+// first, with what is needed to make a snapshot of them. A key covers all that the step reads, by definition
+// (cache_key.h) or by content (content_key.h), so its record has no links to others, and caches of different
+// builds and platforms can be laid together. A step has a record under either key.
 #include <cstdint>
 #include <map>
 #include <optional>

@@ -17,8 +17,8 @@
 #include "base/digest.h"
 #include "base/synchronized.h"
 #include "content/ids.h"
-#include "content/step_costs.h"
 #include "content/lease_kind.h"
+#include "content/step_costs.h"
 
 namespace slipway {
 
@@ -100,6 +100,10 @@ class Database {
   /// The chain id of what was unpacked, the content key of what a step made; nothing for what is older than
   /// such records.
   std::optional<Digest> find_origin(SnapshotId snapshot);
+  /// The one it has, else `fresh` from now on.
+  Digest origin_or(SnapshotId snapshot, const Digest& fresh);
+  /// Nothing happens if its origin is not `present`.
+  void replace_origin(SnapshotId snapshot, const Digest& present, const Digest& origin);
   std::optional<Digest> find_tree_digest(SnapshotId snapshot, const Digest& selection);
   void put_tree_digest(SnapshotId snapshot, const Digest& selection, const Digest& digest);
 

@@ -1,4 +1,7 @@
 // Results of steps, and what their content keys are made of.
+#include <random>
+
+#include "base/strings.h"
 #include "content/database.h"
 #include "content/sqlite.h"
 #include "content/store.h"
@@ -6,6 +9,14 @@
 namespace slipway {
 
 namespace {
+
+/// That nobody else thinks of.
+std::string random_token() {
+  std::random_device random;
+  std::string token;
+  for (int i = 0; i < 8; ++i) token += concat(random(), " ");
+  return token;
+}
 
 std::optional<Digest> digest_from(SqliteStatement& statement) {
   if (!statement.step()) return std::nullopt;
@@ -42,6 +53,36 @@ std::optional<Digest> Database::find_origin(SnapshotId snapshot) {
   SqliteStatement statement = connection->prepare("looking up what a snapshot was made of",
                                                   "SELECT origin FROM origins WHERE snapshot = ?");
   return digest_from(statement.bind(snapshot.value));
+}
+
+Digest Database::origin_or(SnapshotId snapshot, const Digest& fresh) {
+  constexpr std::string_view kDoing = "naming what a snapshot was made of";
+  if (auto known = find_origin(snapshot)) return *known;
+  auto connection = connection_->lock();
+  SqliteTransaction transaction(*connection, kDoing);
+  connection->prepare(kDoing, "INSERT OR IGNORE INTO origins (snapshot, origin) VALUES (?, ?)")
+      .bind(snapshot.value)
+      .bind(fresh.str())
+      .run();
+  std::optional<Digest> named;
+  {
+    SqliteStatement statement = connection->prepare(kDoing, "SELECT origin FROM origins WHERE snapshot = ?");
+    named = digest_from(statement.bind(snapshot.value));
+  }
+  transaction.commit();
+  return named.value_or(fresh);
+}
+
+void Database::replace_origin(SnapshotId snapshot, const Digest& present, const Digest& origin) {
+  constexpr std::string_view kDoing = "recording what a snapshot was made of";
+  auto connection = connection_->lock();
+  SqliteTransaction transaction(*connection, kDoing);
+  connection->prepare(kDoing, "UPDATE origins SET origin = ? WHERE snapshot = ? AND origin = ?")
+      .bind(origin.str())
+      .bind(snapshot.value)
+      .bind(present.str())
+      .run();
+  transaction.commit();
 }
 
 std::optional<Digest> Database::find_tree_digest(SnapshotId snapshot, const Digest& selection) {
@@ -81,6 +122,15 @@ void ResultRecords::put_latest(const Digest& name, SnapshotId snapshot) {
 }
 
 std::optional<Digest> ResultRecords::origin(SnapshotId snapshot) { return database_.find_origin(snapshot); }
+
+Digest ResultRecords::name_of(SnapshotId snapshot) {
+  if (auto known = origin(snapshot)) return *known;
+  return database_.origin_or(snapshot, Digest::of(concat("an unnamed tree ", random_token())));
+}
+
+void ResultRecords::name_unpacked(SnapshotId snapshot, const Digest& chain, const Digest& name) {
+  database_.replace_origin(snapshot, chain, name);
+}
 
 std::optional<Digest> ResultRecords::tree_digest(SnapshotId snapshot, const Digest& selection) {
   return database_.find_tree_digest(snapshot, selection);

@@ -109,6 +109,11 @@ class ResultRecords {
   /// What names the tree of `snapshot` in any store: the chain id of unpacked layers, or the key of what made
   /// it first. Nothing for a snapshot that is older than such records.
   std::optional<Digest> origin(SnapshotId snapshot);
+  /// The same, but a snapshot without a name gets one that no other store has.
+  Digest name_of(SnapshotId snapshot);
+  /// What was unpacked of somebody's layers, whose chain id it is named by, is named `name`, as it is where
+  /// they were made. Whatever has another name keeps it.
+  void name_unpacked(SnapshotId snapshot, const Digest& chain, const Digest& name);
   /// The digest of a part of a snapshot's tree, which never changes; nothing if it was not remembered.
   std::optional<Digest> tree_digest(SnapshotId snapshot, const Digest& selection);
   void remember_tree_digest(SnapshotId snapshot, const Digest& selection, const Digest& digest);

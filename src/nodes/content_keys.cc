@@ -44,8 +44,7 @@ class ContentKey {
  private:
   std::string name_of_tree(const std::optional<SnapshotId>& snapshot) {
     if (!snapshot) return "no tree";
-    if (const auto origin = store_.results().origin(*snapshot)) return concat("tree ", origin->str());
-    return concat("snapshot ", snapshot->value);  // no id is given twice, but no other store knows it
+    return concat("tree ", store_.results().name_of(*snapshot).str());
   }
 
   Digest digest_of(int input, const std::optional<SnapshotId>& snapshot, const CopyAction& selection) {

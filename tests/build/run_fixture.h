@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "build/build_run.h"
+#include "build/cache_export.h"
 #include "build/image_fixture.h"
 #include "cache/cache_key.h"
 #include "nodes/local_contexts.h"
@@ -29,6 +30,8 @@ class RunTest : public StoreTest {
     std::function<void(const AssembledImage&)> on_image = {};
     std::function<void()> on_publish = {};
     std::vector<std::string> log_tail = {};
+    std::vector<CacheSource> cache_from = {};
+    std::vector<CacheTarget> cache_to = {};
   };
   struct Ended {
     std::vector<BuildRun::LaneEnd> lanes;
@@ -50,9 +53,12 @@ class RunTest : public StoreTest {
         dockerfile::lower(dockerfile::parse("Dockerfile", dockerfile), options, no_images, {});
     LocalContexts contexts(&store_->file_digests());
     contexts.add("context", context_, {});
+    ImageSource images(*store_, registry_);
+    CacheImports imports(settings.cache_from, options.platforms, *store_, registry_, progress_);
+    imports.load({});
     std::map<Digest, Digest> keys = cache_keys(lowered.graph, contexts, {});
     LocalNode node(
-        *store_, [this]() -> Sandbox& { return sandbox_asked(); }, images_, contexts,
+        *store_, [this]() -> Sandbox& { return sandbox_asked(); }, images, contexts,
         {.host = kHost,
          .emulation = EmulationPolicy::Auto,
          .emulators = emulators_,
@@ -60,19 +66,27 @@ class RunTest : public StoreTest {
         progress_);
     Ended ended;
     RunHooks hooks{.on_image = {},
-                   .publish = [&](const std::vector<AssembledImage>& images, std::stop_token) {
+                   .publish = [&](const std::vector<AssembledImage>& assembled, std::stop_token) {
                      if (settings.on_publish) settings.on_publish();
-                     ended.published = images;
+                     ended.published = assembled;
                    }};
     if (settings.on_image)
       hooks.on_image = [&](const AssembledImage& image, const std::string&, std::stop_token) {
         settings.on_image(image);
       };
-    BuildRun run(lowered, std::move(keys), *store_, node, progress_, {}, std::move(hooks));
+    BuildRun run(lowered, std::move(keys), *store_, node, progress_, {}, std::move(hooks), &imports);
+    CacheExports exports(settings.cache_to, {.store = *store_,
+                                             .registry = registry_,
+                                             .images = images,
+                                             .imports = imports,
+                                             .progress = progress_,
+                                             .layers = {},
+                                             .pushed = {}});
     Plan plan = run.make_plan();
     ended.steps = plan.size();
     if (settings.before_run) settings.before_run();
     run_plan(std::move(plan), run, *executor_, {.keep_going = settings.keep_going}, stop_.get_token());
+    exports.run(run.finished_steps(), CacheExports::After::Success, {});
     run.throw_first_failure([&](const std::string& step) {
       asked_for_log_ = step;
       return settings.log_tail;
@@ -97,6 +111,11 @@ class RunTest : public StoreTest {
   template <class E>
   E failure_of(std::string_view dockerfile) {
     return failure_of<E>(dockerfile, Settings{});
+  }
+
+  /// From now on builds have a store in which nothing is.
+  void go_to_another_machine() {
+    store_ = Store::open(directory_.path() / concat("machine-", ++machines_), logger_);
   }
 
   /// The files of an image's layers, later ones over earlier ones.
@@ -135,7 +154,7 @@ class RunTest : public StoreTest {
     return sandbox_;
   }
   RegistryClient registry_{{}, std::make_shared<NoCredentials>(), logger_};
-  ImageSource images_{*store_, registry_};
+  int machines_ = 0;
 };
 
 }  // namespace slipway::testing_support

@@ -49,11 +49,15 @@ TEST(CacheConfig, WrittenAndReadAgainIsTheSame) {
   config.layers[1].size = 7;
   config.layers[1].media_type = "application/x";
   config.records[0].chains = {{.layers = {0, 1}, .created = "2024-05-01T12:00:00Z"}};
-  config.records[0].notes =
-      CacheNotes{.description = "RUN x", .platform = "linux/arm64", .milliseconds = 5, .used = 9};
+  config.records[0].notes = CacheNotes{.description = "RUN x",
+                                       .platform = "linux/arm64",
+                                       .milliseconds = 5,
+                                       .used = 9,
+                                       .tree = Digest::of("t")};
   const std::string text = to_json(config);
   EXPECT_EQ(to_json(parse_cache_config(text)), text);
   EXPECT_EQ(parse_cache_config(text).records[0].notes->description, "RUN x");
+  EXPECT_EQ(parse_cache_config(text).records[0].notes->tree, Digest::of("t"));
 }
 
 TEST(CacheConfig, RefusesWhatPointsNowhere) {
@@ -64,6 +68,8 @@ TEST(CacheConfig, RefusesWhatPointsNowhere) {
   EXPECT_THAT(error_of(concat(R"({"records":[{"digest":")", kOne, R"(","inputs":[[{"link":3}]]}]})")),
               HasSubstr("out of range"));
   EXPECT_THAT(error_of(R"({"records":[{"digest":"md5:0"}]})"), HasSubstr("digest"));
+  EXPECT_THAT(error_of(concat(R"({"records":[{"digest":")", kOne, R"(","slipway":{"tree":"x"}}]})")),
+              HasSubstr("$.records[0].slipway.tree"));
   EXPECT_THAT(error_of("[]"), HasSubstr("cache config"));
 }
 
@@ -79,7 +85,16 @@ TEST(CacheConfig, TellsANewerForm) {
   EXPECT_TRUE(is_of_newer_form(R"({"slipway":{"form":2},"records":"who knows"})"));
 }
 
-TEST(CacheConfig, InlineRecordsHaveNoNotes) {
+TEST(CacheConfig, InlineRecordsNameTheirTrees) {
+  const std::string text =
+      inline_json({{.digest = Digest::of("k"),
+                    .notes = CacheNotes{.description = "x", .used = 5, .tree = Digest::of("t")}}});
+  EXPECT_EQ(text, concat(R"([{"digest":")", Digest::of("k").str(), R"(","slipway":{"tree":")",
+                         Digest::of("t").str(), R"("}}])"));
+  EXPECT_EQ(parse_inline_records(text, 0).at(0).notes->tree, Digest::of("t"));
+}
+
+TEST(CacheConfig, InlineRecordsHaveNoOtherNotes) {
   const std::vector<CacheConfigRecord> records = {{.digest = Digest::of("k"),
                                                    .inputs = {},
                                                    .results = {{.layer = 1, .created = {}}},

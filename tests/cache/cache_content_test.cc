@@ -72,6 +72,18 @@ TEST(CacheContent, NewerResultOfAKeyStays) {
   EXPECT_TRUE(contains_results(again, {cached_result("a", {"old"}, kThen)}, kThen, 0));
 }
 
+TEST(CacheContent, NameOfATreeIsAddedToARecordWithout) {
+  CachedResult named = cached_result("a", {"base", "one"}),
+               newer = cached_result("a", {"base", "two"}, kThen + 1);
+  named.notes.tree = Digest::of("tree");
+  const CacheConfig old = merge_cache({}, {cached_result("a", {"base", "one"})}, kThen);
+  EXPECT_FALSE(CacheContent(old).find(Digest::of("a"))->notes.tree);
+  EXPECT_EQ(CacheContent(merge_cache(old, {named}, kThen)).find(Digest::of("a"))->notes.tree,
+            named.notes.tree);
+  const CacheConfig of_others = merge_cache(merge_cache({}, {newer}, kThen), {named}, kThen);
+  EXPECT_FALSE(CacheContent(of_others).find(Digest::of("a"))->notes.tree) << "it is another tree";
+}
+
 TEST(CacheContent, UnusedRecordsGoAfterAWhile) {
   CacheConfig config = merge_cache({}, {cached_result("old", {"base", "x"})}, kThen);
   config = merge_cache(config, {cached_result("new", {"base", "y"})}, kThen + 10 * kDay);

@@ -106,6 +106,27 @@ TEST_F(OriginsTest, FirstKeyStays) {
     EXPECT_EQ(store->results().find(Digest::of(key)), id) << key;
 }
 
+TEST_F(OriginsTest, WhatHasNoneGetsANameOfItsOwnThatStays) {
+  const auto store = open();
+  const SnapshotId one = store->snapshots().commit(store->snapshots().prepare_unmounted({}), 1);
+  const SnapshotId two = store->snapshots().commit(store->snapshots().prepare_unmounted({}), 1);
+  const Digest name = store->results().name_of(one);
+  EXPECT_NE(store->results().name_of(two), name)
+      << "no store gives a name twice, however its snapshots are numbered";
+  EXPECT_EQ(store->results().name_of(one), name);
+  EXPECT_EQ(store->results().origin(one), name);
+}
+
+TEST_F(OriginsTest, UnpackedResultIsNamedAsWhereItWasMade) {
+  const auto store = open();
+  const SnapshotId id = store->snapshots().commit(store->snapshots().prepare_unmounted({}), 1);
+  store->results().put(Digest::of("chain"), id);
+  store->results().name_unpacked(id, Digest::of("chain"), Digest::of("name"));
+  EXPECT_EQ(store->results().origin(id), Digest::of("name"));
+  store->results().name_unpacked(id, Digest::of("chain"), Digest::of("another"));
+  EXPECT_EQ(store->results().origin(id), Digest::of("name"));
+}
+
 TEST_F(OriginsTest, TreeDigestsGoWithTheirSnapshot) {
   const auto store = open();
   const SnapshotId id = store->snapshots().commit(store->snapshots().prepare_unmounted({}), 1);

@@ -51,6 +51,29 @@ class CacheRemote(CacheCase):
                                  and "last" not in step]), self.ran(changed))
         self.assertNotIn("RUN echo first > /first", self.ran(changed))
 
+    def test_equal_file_of_a_changed_base_hits_by_content_on_another_machine(self):
+        """Where nothing was built; also out of an image that carries its cache."""
+        made, host = self.machine(), self.backend.host
+        tools = self.context("FROM %s\nRUN echo tool > /tool\nARG OTHER\nRUN echo $OTHER > /other\n" % self.base, name="tools")
+        for other in ("1", "2"):
+            self.run_build(tools, "--build-arg", "OTHER=" + other, "-t", "%s/tools:%s" % (host, other), "--push", root=made)
+        text = "FROM %s/tools:%s AS tools\nFROM %s\nRUN echo first > /first\nCOPY --from=tools /tool /tool\nRUN cat /tool > /last\n"
+        before = self.context(text % (host, "1", self.base), name="before")
+        after = self.context(text % (host, "2", self.base), name="after")
+        cache, image = "type=local,src=" + self.path("cache"), host + "/app-content:1"
+        self.run_build(before, "--cache-to", cache.replace("src=", "dest="), "--cache-to", "type=inline", "-t", image, "--push",
+                       root=made)
+        for source in (cache, image):
+            with self.subTest(source):
+                machine = self.machine()
+                self.assertEqual([], [step for step in self.ran(self.run_build(after, "--cache-from", source, root=machine))
+                                      if not step.startswith("FROM")])
+                told = json.loads(self.slipway("explain", "--format", "json", root=machine).out)
+                hows = {step["step"].split("] ", 1)[1]: step.get("how") for step in told["steps"] if "] FROM" not in step["step"]}
+                self.assertEqual({"RUN echo first > /first": None, "COPY --from=tools /tool /tool": "hit by content",
+                                  "RUN cat /tool > /last": "hit by content"}, hows)
+                self.check_store(root=machine)
+
     def test_min_saves_the_images_own_steps(self):
         cache = self.path("cache")
         self.run_build(self.steps(), "--cache-to", "type=local,dest=" + cache, root=self.machine())
