@@ -160,6 +160,16 @@ StepRun BuildRun::run_vertex(const Step& step, std::stop_token stop) {
   const Vertex& vertex = *step.vertex;
   std::vector<VertexResult> inputs;
   for (const Input& input : vertex.op.inputs) inputs.push_back(at_hand(input.vertex, stop));
+  auto result = solve(step, inputs, stop);
+  if (!result) return StepRun::MustWait;
+  state_.lock()->results[vertex.digest] = *std::move(result);
+  return StepRun::Done;
+}
+
+/// Nothing: another build is at it, which is said the first time.
+std::optional<VertexResult> BuildRun::solve(const Step& step, const std::vector<VertexResult>& inputs,
+                                            const std::stop_token& stop) {
+  const Vertex& vertex = *step.vertex;
   std::chrono::steady_clock::time_point began;
   auto solution = solver_.solve(
       vertex, inputs,
@@ -172,20 +182,20 @@ StepRun BuildRun::run_vertex(const Step& step, std::stop_token stop) {
     if (state_.lock()->waiting.insert(vertex.digest).second)
       progress_.emit(
           StepLog{.id = step.id, .stream = 2, .bytes = "another build runs this step: waiting for it\n"});
-    return StepRun::MustWait;
+    return std::nullopt;
   }
   auto state = state_.lock();
   if (solution->how.empty()) {
     state->executed.insert(vertex.digest);
+    state->found.erase(vertex.digest);  // in a cache that turned out not to have it
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     state->seconds[vertex.digest] = seconds;
     if (!std::holds_alternative<SourceOp>(vertex.op.what))  // what is fetched is not fetched again
       estimates_.measured(vertex, {.seconds = seconds, .memory = solution->result.peak_memory});
   } else {
-    state->found.emplace(vertex.digest, std::move(solution->how));
+    state->found.insert_or_assign(vertex.digest, std::move(solution->how));
   }
-  state->results[vertex.digest] = std::move(solution->result);
-  return StepRun::Done;
+  return std::move(solution->result);
 }
 
 void BuildRun::tell_start(const Step& step) {

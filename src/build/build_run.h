@@ -104,6 +104,8 @@ class BuildRun final : public StepRunner {
   void plan_images(Plan& plan, const std::map<Digest, StepId>& planned);
   StepId plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Digest, StepId>& planned);
   StepRun run_vertex(const Step& step, std::stop_token stop);
+  std::optional<VertexResult> solve(const Step& step, const std::vector<VertexResult>& inputs,
+                                    const std::stop_token& stop);
   void tell_start(const Step& step);
   void run_export(const Step& step, std::stop_token stop);
   void run_publish(std::stop_token stop);

@@ -94,19 +94,24 @@ std::optional<SnapshotId> BuildRun::unpack_remote(const Vertex& vertex, const Re
   }
 }
 
+// As any other step, but for its slot of the plan, which is that of the step that needs it: neither holds a
+// step's lock while it waits here for somebody else's.
 VertexResult BuildRun::run_after_all(const Vertex& vertex, const std::stop_token& stop) {
   std::vector<VertexResult> inputs;
   for (const Input& input : vertex.op.inputs) inputs.push_back(at_hand(input.vertex, stop));
-  const std::string id = vertex.digest.str();
-  progress_.emit(StepStarted{.id = id, .how = {}, .isolation = {}});
+  const Step step{.id = vertex.digest.str(), .name = vertex.info.name, .vertex = &vertex, .lane = {}};
   try {
-    VertexResult result = node_.run(vertex, inputs, stop);
-    if (result.snapshot && result.lasting && !is_plain_source(vertex.op))
-      store_.results().put(keys_.at(vertex.digest), *result.snapshot, vertex.info.name);
-    progress_.emit(StepFinished{.id = id, .end = StepEnd::Done, .error = {}});
-    return result;
+    std::optional<VertexResult> result;
+    while (!(result = solve(step, inputs, stop))) solver_.wait(vertex, stop);
+    StepFinished finished{.id = step.id, .end = StepEnd::Done, .error = {}};
+    if (auto state = state_.lock(); state->found.contains(vertex.digest)) {
+      finished.end = StepEnd::Cached;
+      finished.how = state->found.at(vertex.digest);
+    }
+    progress_.emit(std::move(finished));
+    return *std::move(result);
   } catch (const Error& e) {
-    progress_.emit(StepFinished{.id = id, .end = StepEnd::Failed, .error = e.what()});
+    progress_.emit(StepFinished{.id = step.id, .end = StepEnd::Failed, .error = e.what()});
     throw;
   }
 }

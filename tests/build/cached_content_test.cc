@@ -1,6 +1,10 @@
 // Steps that a cache outside the store knows by the content of what they read.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <latch>
+#include <thread>
+
 #include "base/strings.h"
 #include "build/run_fixture.h"
 
@@ -117,6 +121,39 @@ TEST_F(CachedContent, LayersThatAreGoneAreMadeAgain) {
               UnorderedElementsAre("make again", "first", "after"));
   EXPECT_THAT(progress_.all<Warned>(), SizeIs(1));
   EXPECT_THAT(files_of(ended_.published.at(0)), testing::Contains(Pair("app", "same")));
+}
+
+TEST_F(CachedContent, WhatIsRunAfterAllIsKnownByContent) {
+  lose_layers(build(app("make"), saving("cache")));
+  go_to_another_machine();
+  EXPECT_THAT(ran_for(app("make", "another"), taking("cache")),
+              UnorderedElementsAre("make", "first", "another"));
+  EXPECT_THAT(ran_for(app("make again", "another"), Settings{}), ElementsAre("make again"));
+  EXPECT_THAT(hows(), ElementsAre("hit by content", "hit by content"));
+}
+
+TEST_F(CachedContent, WhatIsRunAfterAllIsRunByOneOfTwoBuilds) {
+  lose_layers(build(app("make"), saving("cache")));
+  go_to_another_machine();
+  std::latch runs(1), waits(1);
+  std::atomic<int> calls = 0;
+  sandbox_.script("first", {.act = [&](const SandboxSpec& spec) {
+                    write_file_atomic(spec.rootfs / "first", "first");
+                    if (calls++ > 0) return;
+                    runs.count_down();
+                    waits.wait();
+                  }});
+  progress_.react = [&](const Event& event) {
+    const StepLog* log = std::get_if<StepLog>(&event.what);
+    if (log && log->bytes.find("waiting for it") != std::string::npos && !waits.try_wait())
+      waits.count_down();
+  };
+  std::jthread one([&] { build(app("make", "another"), taking("cache")); });
+  runs.wait();
+  build(app("make", "another"), taking("cache"));
+  if (!waits.try_wait()) waits.count_down();  // it did not wait
+  one.join();
+  EXPECT_EQ(calls, 1);
 }
 
 TEST_F(CachedContent, NoCacheLooksForNone) {
