@@ -176,8 +176,8 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   std::map<Digest, Digest> keys = keys_on_record(lowered, contexts, inputs.remote(), env.recorder, stop);
 
   // Caches outside the store: their documents are read now, their layers when something needs them.
-  CacheImports imports(request.no_cache ? std::vector<CacheSource>{} : request.cache_from, prepared.platforms,
-                       env.store, env.registry, env.progress);
+  CacheImports imports(request.no_cache ? std::vector<CacheSource>{} : request.cache_from,
+                       platforms_of(lowered), env.store, env.registry, env.progress);
   imports.load(stop);
 
   // Solve: steps with results are left out; the rest run where they can, then each platform is assembled and,

@@ -1,5 +1,7 @@
 #include "build/frontend.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "build/checks.h"
 #include "build/definition_lowering.h"
@@ -23,6 +25,13 @@ dockerfile::Lowered lower_request(const BuildRequest& request, BuildInputs& inpu
       lower_and_tell(file, inputs.lower_options(), inputs.images(), progress, std::move(stop));
   for (dockerfile::StageArgUse& arg : lowered.args) arg.at = nullptr;  // `file` ends here
   return lowered;
+}
+
+std::vector<Platform> platforms_of(const dockerfile::Lowered& lowered) {
+  std::vector<Platform> platforms;
+  for (const dockerfile::LoweredLane& lane : lowered.lanes)
+    if (std::ranges::find(platforms, lane.platform) == platforms.end()) platforms.push_back(lane.platform);
+  return platforms;
 }
 
 }  // namespace slipway

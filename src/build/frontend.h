@@ -1,6 +1,7 @@
 #pragma once
 // From what is asked to a graph: of a Dockerfile, or of a definition that is given in its place.
 #include <stop_token>
+#include <vector>
 
 #include "base/progress.h"
 #include "build/build_inputs.h"
@@ -12,5 +13,8 @@ namespace slipway {
 /// Throws as lower_and_tell() and lower_definition() do.
 dockerfile::Lowered lower_request(const BuildRequest& request, BuildInputs& inputs, ProgressSink& progress,
                                   std::stop_token stop);
+
+/// What is built for, in order, each once.
+std::vector<Platform> platforms_of(const dockerfile::Lowered& lowered);
 
 }  // namespace slipway

@@ -60,7 +60,6 @@ bool wants_inline_cache(const BuildRequest& request) {
 
 PreparedRequest prepare(const BuildRequest& request) {
   PreparedRequest prepared;
-  prepared.platforms = request.platforms.empty() ? std::vector{Platform::host()} : request.platforms;
   prepared.outputs = request.outputs.empty() ? std::vector{OutputSpec{}} : request.outputs;
   for (OutputSpec& output : prepared.outputs) {
     output.names.insert(output.names.begin(), request.tags.begin(), request.tags.end());

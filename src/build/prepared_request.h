@@ -13,7 +13,6 @@
 namespace slipway {
 
 struct PreparedRequest {
-  std::vector<Platform> platforms;
   std::vector<OutputSpec> outputs;
   AssembleOptions assemble;
 };

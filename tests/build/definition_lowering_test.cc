@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "build/frontend.h"
 #include "support/fake_image_resolver.h"
 
 namespace slipway {
@@ -62,6 +63,11 @@ TEST_F(DefinitionLowering, PinnedOperationsStayWhatTheyAre) {
   ASSERT_THAT(lowered.lanes, SizeIs(1));
   EXPECT_EQ(lowered.lanes[0].platform, kArm);
   EXPECT_EQ(lowered.lanes[0].result, step);
+}
+
+TEST_F(DefinitionLowering, CachesAreAskedForThePlatformOfItsSteps) {
+  add(exec(), {{add_image()}});
+  EXPECT_THAT(platforms_of(lower()), ElementsAre(kArm)) << "nobody said which on the command line";
 }
 
 TEST_F(DefinitionLowering, AnImageByItsTagIsPinnedAndWhatStandsOnItFollows) {

@@ -113,6 +113,12 @@ class CacheRemote(CacheCase):
         self.run_build(self.steps(), "-t", name, "--push", "--cache-to", "type=inline", platforms=BOTH, root=self.machine())
         result = self.run_build(self.steps(), "--cache-from", name, platforms=BOTH, root=self.machine())
         self.assertEqual([], self.ran(result), result)
+        with self.subTest("a definition says itself of which platform it is"):
+            machine = self.machine()
+            self.slipway("build", "--platform", ARM64, "--print-llb=" + self.path("llb"), self.steps(), root=machine)
+            result = self.slipway("build", "--progress=plain", "--llb", self.path("llb"), "--cache-from", name, self.steps(),
+                                  root=machine)
+            self.assertEqual([], self.ran(result), result)
 
     def test_only_what_a_step_needs_is_fetched(self):
         cache, context = self.path("cache"), self.steps()
