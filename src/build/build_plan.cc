@@ -7,6 +7,7 @@
 #include "base/synchronized.h"
 #include "build/build_inputs.h"
 #include "build/build_run.h"
+#include "build/cache_import.h"
 #include "build/frontend.h"
 #include "build/recorded_keys.h"
 #include "history/step_records.h"
@@ -46,6 +47,18 @@ class PlanListener final : public KeyListener {
   Synchronized<State> state_;
 };
 
+/// Of caches; what the Dockerfile's checks find is told by --check.
+class Warnings final : public ProgressSink {
+ public:
+  void on_event(const Event& event) noexcept override {
+    if (const Warned* warned = std::get_if<Warned>(&event.what)) told_.lock()->push_back(warned->message);
+  }
+  std::vector<std::string> take() { return std::move(*told_.lock()); }
+
+ private:
+  Synchronized<std::vector<std::string>> told_;
+};
+
 Sandbox& no_sandbox() {
   SLIPWAY_CHECK(false, "a plan runs nothing");
   std::abort();
@@ -64,14 +77,25 @@ PlannedBuild plan_build(const BuildRequest& request, BuildRecord start, Hider hi
   PlanListener listener(std::move(hider));
   std::map<Digest, Digest> keys = keys_on_record(lowered, contexts, inputs.remote(), &listener, stop);
 
+  Warnings warnings;
+  CacheImports imports(request.no_cache ? std::vector<CacheSource>{} : request.cache_from,
+                       platforms_of(lowered), store, registry, warnings);
+  imports.load(stop);
+
   LocalNode node(store, no_sandbox, inputs.images(), contexts, {.remote = &inputs.remote()}, progress);
-  BuildRun run(lowered, std::move(keys), store, node, progress, {}, {});
+  BuildRun run(lowered, std::move(keys), store, node, progress, {}, {}, &imports);
   const std::set<Digest> to_run = run.steps_to_run();
+  const std::map<Digest, std::string> in_caches = run.found_in_caches();
   PlannedBuild planned{.record = std::move(start), .manifests = listener.take_manifests()};
   planned.record.steps = std::move(listener.steps);
   planned.record.outcome = "planned";
-  for (StepRecord& step : planned.record.steps)
-    if (!to_run.contains(Digest::parse(step.id))) step.end = "cached";
+  planned.warnings = warnings.take();
+  for (StepRecord& step : planned.record.steps) {
+    const Digest vertex = Digest::parse(step.id);
+    if (to_run.contains(vertex)) continue;
+    step.end = "cached";
+    if (const auto found = in_caches.find(vertex); found != in_caches.end()) step.hit = found->second;
+  }
   return planned;
 }
 

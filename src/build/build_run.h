@@ -49,6 +49,8 @@ class BuildRun final : public StepRunner {
   Plan make_plan();
   /// Only the looking up: the vertices that have no result and that something needs.
   std::set<Digest> steps_to_run();
+  /// By vertex, after either: the caches that alone have their results.
+  std::map<Digest, std::string> found_in_caches();
 
   StepRun run(StepId step, std::stop_token stop) override;
   void wait(StepId step, std::stop_token stop) override;

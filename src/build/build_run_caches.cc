@@ -35,6 +35,14 @@ bool is_below(const std::vector<CachedLayer>& lower, const std::vector<CachedLay
 
 }  // namespace
 
+std::map<Digest, std::string> BuildRun::found_in_caches() {
+  std::map<Digest, std::string> caches;
+  auto state = state_.lock();
+  for (const auto& [vertex, result] : state->results)
+    if (result.remote) caches.emplace(vertex, imports_->name_of(*result.remote));
+  return caches;
+}
+
 // One thread at a time for each vertex: others that need it wait for what the first one fetches. The ways of
 // the graph end, so they never wait for one another.
 VertexResult BuildRun::at_hand(const Digest& digest, const std::stop_token& stop) {

@@ -127,6 +127,10 @@ std::shared_ptr<const RemoteResult> CacheImports::find(const Digest& key) const 
   return nullptr;
 }
 
+std::string CacheImports::name_of(const RemoteResult& remote) const {
+  return imports_.at(remote.cache)->place->name();
+}
+
 void CacheImports::fetch_layer(Import& import, const Descriptor& layer, const ItemProgress& progress,
                                const std::stop_token& stop) {
   if (store_.blobs().has(layer.digest)) return;

@@ -50,6 +50,9 @@ class CacheImports {
   /// The first cache's that has it; null if none does. Caches that were lost have nothing any more.
   std::shared_ptr<const RemoteResult> find(const Digest& key) const;
 
+  /// Of the cache, for people.
+  std::string name_of(const RemoteResult& remote) const;
+
   /// Has the layers' blobs in the store. Throws CacheLost, Cancelled.
   void fetch(const RemoteResult& remote, const ItemProgress& progress, std::stop_token stop);
   /// Makes a snapshot of it. Throws CacheLost, Cancelled.

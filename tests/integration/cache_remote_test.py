@@ -74,6 +74,25 @@ class CacheRemote(CacheCase):
                                   "RUN cat /tool > /last": "hit by content"}, hows)
                 self.check_store(root=machine)
 
+    def test_plan_asks_caches(self):
+        cache, context = self.path("cache"), self.steps()
+        self.run_build(context, "--cache-to", "type=local,mode=max,dest=" + cache, root=self.machine())
+
+        def planned(*sources):
+            arguments = [argument for source in sources for argument in ("--cache-from", source)]
+            result = self.slipway("explain", "--plan", "--format", "json", "--platform", AMD64, *arguments, context,
+                                  root=self.path("none"))
+            return result.err, {step["step"].split("] ", 1)[1].split("@")[0]: (step["status"], step.get("how"))
+                                for step in json.loads(result.out)["steps"]}
+
+        _, told = planned("type=local,src=" + cache)
+        self.assertEqual(("hit", "the cache in " + cache), told["RUN echo last > /last"])
+        self.assertEqual({"hit"}, {status for status, _ in told.values()})
+        said, told = planned("type=local,src=" + self.path("nowhere"))
+        self.assertIn("is not there", said)
+        self.assertEqual(("miss", None), told["RUN echo last > /last"])
+        self.assertFalse(os.path.exists(self.path("none")))
+
     def test_min_saves_the_images_own_steps(self):
         cache = self.path("cache")
         self.run_build(self.steps(), "--cache-to", "type=local,dest=" + cache, root=self.machine())

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <optional>
 
@@ -16,6 +17,7 @@
 #include "slipway/command.h"
 #include "slipway/explain_text.h"
 #include "slipway/open_store.h"
+#include "slipway/terminal_text.h"
 
 namespace slipway {
 
@@ -61,6 +63,7 @@ int run_plan(const ExplainFlags& flags, CommandContext& context) {
     const auto text = history.manifest(name);
     return text ? std::optional(parse_file_list(*text)) : std::nullopt;
   };
+  for (const std::string& warning : planned.warnings) std::cerr << "WARNING: " << clean_line(warning) << '\n';
   print(flags, planned.record, explain(planned.record, history.read_all(), manifests));
   return 0;
 }
