@@ -43,9 +43,9 @@ class CacheMountLayerTest : public testing_support::StoreTest {
     LayerTar tar([&](std::string_view bytes) { sink.add(bytes); }, {});
     for (const LayerEntry& entry : entries) tar.add(entry);
     tar.close();
-    const LayerSink::Result result = sink.finish();
-    return {.descriptor = {.digest = result.blob.digest, .size = result.blob.size},
-            .diff_id = result.diff_id};
+    LayerSink::Packed packed = sink.finish();
+    const BlobInfo blob = packed.blob.commit();
+    return {.descriptor = {.digest = blob.digest, .size = blob.size}, .diff_id = packed.diff_id};
   }
   std::unique_ptr<Store> store_ = open();
 };
