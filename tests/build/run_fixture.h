@@ -81,6 +81,7 @@ class RunTest : public StoreTest {
                                              .imports = imports,
                                              .progress = progress_,
                                              .layers = {},
+                                             .graph = lowered.graph,
                                              .pushed = {}});
     Plan plan = run.make_plan();
     ended.steps = plan.size();
