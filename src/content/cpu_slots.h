@@ -3,16 +3,11 @@
 // as TBB may use (scheduler/cpu_limit.h): the one that asks for the work is one of them, those that TBB lends
 // to it are the others. Not for what waits for a network or another program, which would keep its slot.
 // Internal to content.
-#include <tbb/task_arena.h>
-
 #include <functional>
 #include <optional>
 #include <utility>
 
 namespace slipway {
-
-/// Where all such work of the process is done. Thread-safe.
-tbb::task_arena& cpu_slots();
 
 /// Does `work` in a slot, on this thread or on one of TBB's; waits for one if all are taken. What it starts
 /// for TBB it must wait for, and gets nothing else to do meanwhile: another step of the build on top of this

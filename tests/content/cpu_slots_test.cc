@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <tbb/global_control.h>
+#include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 #include <tbb/task_scheduler_observer.h>
 
@@ -19,6 +20,10 @@
 #include "content/tar_extract.h"
 #include "content/tree.h"
 #include "content/tree_support.h"
+
+namespace slipway {
+tbb::task_arena& cpu_slots();  // of content/cpu_slots.cc
+}
 
 namespace slipway::testing_support {
 namespace {

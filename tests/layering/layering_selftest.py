@@ -68,6 +68,11 @@ class LayeringTest(unittest.TestCase):
         self.assert_violation({"src/scheduler/a.h": "#include <tbb/task_arena.h>\n"}, "src/scheduler/a.h:1", ".cc files")
         self.assert_violation({"src/manifest/a.h": "#include <nlohmann/json.hpp>\n"}, "src/manifest/a.h:1", ".cc files")
 
+    def test_third_party_in_a_private_header(self):
+        header = {"src/registry/curl_library.h": "#include <curl/curl.h>\n"}
+        self.assert_clean({**header, "src/registry/a.cc": '#include "registry/curl_library.h"\n'})
+        self.assert_violation({"src/build/a.cc": '#include "registry/curl_library.h"\n'}, "src/build/a.cc:1", "only registry")
+
     def test_third_party_at_home_is_silent(self):
         self.assert_clean({
             "src/content/a.cc": "#include <archive.h>\n#include <zstd.h>\n#include <tbb/parallel_pipeline.h>\n",
