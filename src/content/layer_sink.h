@@ -33,7 +33,7 @@ class LayerSink {
   void rotate();
   void complete(Batch& batch);
 
-  const LayerOptions& options_;
+  const LayerOptions options_;
   std::stop_token stop_;
   BlobWriter writer_;
   Sha256 diff_hash_;
