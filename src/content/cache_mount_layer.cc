@@ -51,14 +51,7 @@ Layer pack_cache_mount(Store& store, const fs::path& copy, const LayerOptions& o
     tar.close();
     return sink.finish();
   });
-  const BlobInfo blob = packed.blob.commit();
-  return {.descriptor = {.media_type = std::string(layer_media_type(options.compression)),
-                         .digest = blob.digest,
-                         .size = blob.size,
-                         .platform = {},
-                         .annotations = {},
-                         .artifact_type = {}},
-          .diff_id = packed.diff_id};
+  return packed.commit(options.compression);
 }
 
 void unpack_cache_mount(Store& store, const Layer& layer, const fs::path& parent, std::stop_token stop) {

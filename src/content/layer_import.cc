@@ -6,7 +6,6 @@
 #include "content/layer_reader.h"
 #include "content/layer_sink.h"
 #include "content/layers.h"
-#include "content/layers_internal.h"
 #include "content/store.h"
 
 namespace slipway {
@@ -60,14 +59,7 @@ Layer import_tar_as_layer(Store& store, int tar_fd, const LayerOptions& options,
     reader.finish();  // an archive that is cut off or damaged after its last entry is no archive
     return sink.finish();
   });
-  const BlobInfo blob = packed.blob.commit();
-  return {.descriptor = {.media_type = std::string(layer_media_type(options.compression)),
-                         .digest = blob.digest,
-                         .size = blob.size,
-                         .platform = {},
-                         .annotations = {},
-                         .artifact_type = {}},
-          .diff_id = packed.diff_id};
+  return packed.commit(options.compression);
 }
 
 }  // namespace slipway

@@ -24,6 +24,8 @@ class LayerSink {
   struct Packed {
     BlobWriter blob;  ///< to be committed, which waits for the disk
     Digest diff_id;
+    /// Waits for the disk. Throws SystemError.
+    Layer commit(Compression compression);
   };
   Packed finish();
 

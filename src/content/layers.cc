@@ -44,6 +44,17 @@ std::string_view layer_media_type(Compression compression) {
   return media_type::kOciLayerTar;
 }
 
+Layer LayerSink::Packed::commit(Compression compression) {
+  const BlobInfo info = blob.commit();
+  return {.descriptor = {.media_type = std::string(layer_media_type(compression)),
+                         .digest = info.digest,
+                         .size = info.size,
+                         .platform = {},
+                         .annotations = {},
+                         .artifact_type = {}},
+          .diff_id = diff_id};
+}
+
 namespace {
 
 std::optional<Layer> recorded(Store& store, SnapshotId snapshot, const std::string& variant) {
@@ -83,20 +94,13 @@ Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, s
     return layer;
   }
   LayerSink::Packed packed = in_cpu_slot([&] { return pack(store, snapshot, options, stop); });
-  const BlobInfo blob = packed.blob.commit();
-  const std::string type(layer_media_type(options.compression));
+  Layer layer = packed.commit(options.compression);
   store.database().put_layer(snapshot, variant,
-                             {.media_type = type,
-                              .digest = blob.digest,
-                              .size = blob.size,
-                              .diff_id = packed.diff_id});
-  return {.descriptor = {.media_type = type,
-                         .digest = blob.digest,
-                         .size = blob.size,
-                         .platform = {},
-                         .annotations = {},
-                         .artifact_type = {}},
-          .diff_id = packed.diff_id};
+                             {.media_type = layer.descriptor.media_type,
+                              .digest = layer.descriptor.digest,
+                              .size = layer.descriptor.size,
+                              .diff_id = layer.diff_id});
+  return layer;
 }
 
 std::optional<SnapshotId> find_unpacked(Store& store, const Digest& chain) {

@@ -43,9 +43,7 @@ class CacheMountLayerTest : public testing_support::StoreTest {
     LayerTar tar([&](std::string_view bytes) { sink.add(bytes); }, {});
     for (const LayerEntry& entry : entries) tar.add(entry);
     tar.close();
-    LayerSink::Packed packed = sink.finish();
-    const BlobInfo blob = packed.blob.commit();
-    return {.descriptor = {.digest = blob.digest, .size = blob.size}, .diff_id = packed.diff_id};
+    return sink.finish().commit(Compression::Gzip);
   }
   std::unique_ptr<Store> store_ = open();
 };
