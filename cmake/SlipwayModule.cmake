@@ -13,6 +13,14 @@ function(slipway_add_module)
     PRIVATE slipway::warnings ${M_LIBRARIES})
 endfunction()
 
+# What every test includes is compiled once, not once a program: a precompiled header is more than 100 MB.
+function(slipway_add_test_headers)
+  file(CONFIGURE OUTPUT test_headers.cc CONTENT "")
+  add_library(slipway_test_headers OBJECT ${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc)
+  target_link_libraries(slipway_test_headers PRIVATE GTest::gmock slipway::sanitizers slipway::warnings)
+  target_precompile_headers(slipway_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h> <string> <vector>)
+endfunction()
+
 # slipway_add_test(NAME base_test SOURCES x_test.cc DEPENDS base LABEL unit)
 # One test program a module; its cases are registered one by one.
 function(slipway_add_test)
@@ -25,7 +33,7 @@ function(slipway_add_test)
   list(TRANSFORM T_DEPENDS PREPEND slipway::)
   target_link_libraries(${T_NAME} PRIVATE
     ${T_DEPENDS} ${T_LIBRARIES} GTest::gmock GTest::gtest_main slipway::sanitizers slipway::warnings)
-  target_precompile_headers(${T_NAME} PRIVATE <gmock/gmock.h> <gtest/gtest.h> <string> <vector>)
+  target_precompile_headers(${T_NAME} REUSE_FROM slipway_test_headers)
   gtest_discover_tests(${T_NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS ${T_LABEL} TIMEOUT 120)
 endfunction()
