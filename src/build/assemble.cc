@@ -52,7 +52,7 @@ AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
                               std::stop_token stop) {
   std::vector<DatedLayer> layers;
   if (snapshot)
-    for (const SnapshotId id : store.snapshots().chain(*snapshot))
+    for (const SnapshotId id : store.snapshots().layers(*snapshot))
       layers.push_back({.layer = layer_of(store, id, options.layers, stop),
                         .created = store.snapshots().info(id).created});
   AssembledImage image = assemble_image(store, lane, layers, options);

@@ -24,10 +24,10 @@ class PlanListener final : public KeyListener {
   explicit PlanListener(Hider hider) : hider_(std::move(hider)) {}
 
   void on_context_read(const Vertex& vertex, const std::string& context, const CopyAction& copy,
-                       const SelectionSeen& seen) noexcept override {
-    ContextRead read = context_read(context, copy, seen, hider_);
+                       const SelectionList& list) noexcept override {
+    ContextRead read = context_read(context, copy, list, hider_);
     auto state = state_.lock();
-    state->manifests.emplace(read.manifest, parse_file_list(manifest_text(seen.entries())));
+    state->manifests.emplace(read.manifest, parse_file_list(manifest_text(list.entries())));
     state->reads[vertex.digest.str()].push_back(std::move(read));
   }
   void on_keys(const KeyedGraph& keyed) noexcept override {

@@ -187,7 +187,7 @@ std::optional<Digest> BuildRun::content_of(const Vertex& vertex, const VertexRes
 
 std::string BuildRun::inline_cache_of(const dockerfile::LoweredLane& lane, const VertexResult& result) {
   std::vector<SnapshotId> chain;
-  if (result.snapshot) chain = store_.snapshots().chain(*result.snapshot);
+  if (result.snapshot) chain = store_.snapshots().layers(*result.snapshot);
   const std::set<Digest> steps = steps_of_image(lane);
   std::vector<CacheConfigRecord> records;
   for (const Vertex& vertex : lowered_.graph.vertices()) {
@@ -199,7 +199,7 @@ std::string BuildRun::inline_cache_of(const dockerfile::LoweredLane& lane, const
     if (!known) continue;
     std::size_t layers = 0;
     if (known->snapshot && result.snapshot) {
-      const std::vector<SnapshotId> own = store_.snapshots().chain(*known->snapshot);
+      const std::vector<SnapshotId> own = store_.snapshots().layers(*known->snapshot);
       if (is_below(own, chain)) layers = own.size();
     } else if (known->remote && result.remote) {
       if (is_below(known->remote->result.layers, result.remote->result.layers))

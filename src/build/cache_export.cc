@@ -153,7 +153,7 @@ std::vector<CachedResult> CacheExports::results_of(const Export& target,
 std::vector<CachedLayer> CacheExports::layers_of(SnapshotId snapshot, const LayerOptions& options,
                                                  const std::stop_token& stop) {
   std::vector<CachedLayer> layers;
-  for (const SnapshotId id : parts_.store.snapshots().chain(snapshot)) {
+  for (const SnapshotId id : parts_.store.snapshots().layers(snapshot)) {
     const auto place = std::pair(id, options.key());
     auto known = packed_.find(place);
     if (known == packed_.end()) {

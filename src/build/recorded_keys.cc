@@ -27,7 +27,7 @@ std::map<Digest, Digest> keys_on_record(const dockerfile::Lowered& lowered, Loca
   if (!listener) return cache_keys(lowered.graph, contexts, remote, stop);
   contexts.set_listener(
       [listener](const Vertex& vertex, const std::string& name, const CopyAction& copy,
-                 const SelectionSeen& seen) { listener->on_context_read(vertex, name, copy, seen); });
+                 const SelectionList& list) { listener->on_context_read(vertex, name, copy, list); });
   RememberedContent remembered(remote);
   std::map<Digest, Digest> keys = cache_keys(lowered.graph, contexts, remembered, stop);
   std::map<std::string, std::string> args;

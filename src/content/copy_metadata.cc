@@ -10,7 +10,7 @@
 
 namespace slipway {
 
-CopyReuse::Made CopyMetadata::made_of(const struct stat& source) const {
+CopyMetadata::Made CopyMetadata::made_of(const struct stat& source) const {
   struct stat from = source;
   owners_.show(from);
   return {.mode = mode_for(source),
@@ -20,7 +20,7 @@ CopyReuse::Made CopyMetadata::made_of(const struct stat& source) const {
 }
 
 void CopyMetadata::own(const CopyPlace& place, const struct stat& from) const {
-  const CopyReuse::Made made = made_of(from);
+  const Made made = made_of(from);
   if (owners_.give(place.directory, place.name.c_str(), made.uid, made.gid, AT_SYMLINK_NOFOLLOW) == 0) return;
   // The source's owner may have no meaning here (no mapping in our user namespace, or we are nobody special);
   // an owner that was asked for must be had.

@@ -2,7 +2,6 @@
 // Owner, mode, attributes and times of what copying makes. Internal to the tree functions.
 #include <string>
 
-#include "content/copy_reuse.h"
 #include "content/kept_xattrs.h"
 #include "content/owner_view.h"
 #include "content/tree.h"
@@ -21,12 +20,20 @@ struct CopyPlace {
 /// capabilities.
 class CopyMetadata {
  public:
+  /// `options` outlives this.
   explicit CopyMetadata(const CopyOptions& options) : options_(options) {}
+
+  struct Made {
+    mode_t mode = 0;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    struct timespec mtime {};
+  };
+  /// What finish() makes of a source like that.
+  Made made_of(const struct stat& source) const;
 
   /// All there is, for a regular file or a directory that is open.
   void finish(int fd, const CopyPlace& place, const TreeEntry& entry, const Xattrs& xattrs) const;
-  /// What finish() makes of a regular file.
-  CopyReuse::Made made_of(const struct stat& source) const;
   /// The same for anything else, by name.
   void finish_special(const CopyPlace& place, const TreeEntry& entry) const;
   /// Only the source's permissions, whatever --chmod says.

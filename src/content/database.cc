@@ -7,13 +7,13 @@
 #include "base/strings.h"
 #include "content/sqlite.h"
 
-// Schema 2. What hangs on a snapshot goes with it (ON DELETE CASCADE), so no record outlives what it points
+// Schema 3. What hangs on a snapshot goes with it (ON DELETE CASCADE), so no record outlives what it points
 // at. A parent cannot go before its children (NO ACTION). AUTOINCREMENT: an id is never used twice, so a path
 // with an id in it never comes to mean something else.
 namespace slipway {
 namespace {
 
-constexpr std::int64_t kSchema = 2;
+constexpr std::int64_t kSchema = 3;
 
 constexpr const char* kCreate = R"sql(
 CREATE TABLE snapshots (
@@ -80,6 +80,13 @@ CREATE INDEX layers_by_digest ON layers(digest);
 PRAGMA user_version = 2;
 )sql";
 
+// Schema 3. Snapshots that amend their parents (snapshots.h): who does not know of them would make two layers
+// of one.
+constexpr const char* kUpgradeTo3 = R"sql(
+ALTER TABLE snapshots ADD COLUMN amends INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 3;
+)sql";
+
 // Came later. A slipway that does not know of layer_sources packs such layers again, to the same bytes, and
 // removes its rows with their snapshots. Sizes (store_sizes.h) are only of use where all who use the store
 // record them or say that they did not.
@@ -140,7 +147,8 @@ void set_up(SqliteConnection& connection, const std::filesystem::path& file) {
     SqliteTransaction transaction(connection, "creating its tables", SqliteTransaction::Commit::Synced);
     schema = schema_of(connection);  // another process may have been first
     if (schema == 0) connection.execute("creating its tables", kCreate);
-    if (schema < kSchema) connection.execute("creating its tables", kUpgradeTo2);
+    if (schema < 2) connection.execute("creating its tables", kUpgradeTo2);
+    if (schema < 3) connection.execute("creating its tables", kUpgradeTo3);
     transaction.commit();
     schema = std::max(schema, kSchema);
   }

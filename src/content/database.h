@@ -67,16 +67,22 @@ class Database {
   struct SnapshotRow {
     SnapshotId id;
     std::optional<SnapshotId> parent;
+    bool amends = false;  ///< its layer is the parent's, as it is now
     std::int64_t created = 0;
+  };
+  struct NewSnapshot {
+    std::optional<SnapshotId> parent;
+    bool amends = false;
+    std::int64_t created = 0;
+    std::string boot;
   };
   /// Inserts a row that is not yet durable and calls `place` with its id, inside the transaction, to put the
   /// directory where the row says. If `place` throws there is no row. `place` must not use the database.
   /// Throws NotFound if the parent is gone.
-  SnapshotId add_snapshot(const std::optional<SnapshotId>& parent, std::int64_t created,
-                          const std::string& boot, const std::function<void(SnapshotId)>& place);
+  SnapshotId add_snapshot(const NewSnapshot& snapshot, const std::function<void(SnapshotId)>& place);
   std::optional<SnapshotRow> find_snapshot(SnapshotId id);
   /// Base first; empty if there is no such row.
-  std::vector<SnapshotId> snapshot_chain(SnapshotId id);
+  std::vector<SnapshotRow> snapshot_chain(SnapshotId id);
   std::vector<SnapshotRow> snapshots();
   /// Deletes the row and what hangs on it, durably. False if there was none. Throws InvalidInput if it has
   /// children.

@@ -13,9 +13,10 @@ std::optional<std::int64_t> value_of(const std::optional<SnapshotId>& id) {
   return id->value;
 }
 
-/// A row of (id, parent, created).
+/// A row of (id, parent, created, amends).
 Database::SnapshotRow snapshot_from(const SqliteStatement& row) {
-  Database::SnapshotRow snapshot{.id = {row.integer(0)}, .parent = {}, .created = row.integer(2)};
+  Database::SnapshotRow snapshot{
+      .id = {row.integer(0)}, .parent = {}, .amends = row.integer(3) != 0, .created = row.integer(2)};
   if (!row.is_null(1)) snapshot.parent = SnapshotId{row.integer(1)};
   return snapshot;
 }
@@ -23,22 +24,25 @@ Database::SnapshotRow snapshot_from(const SqliteStatement& row) {
 std::vector<Database::SnapshotRow> all_snapshots(SqliteConnection& connection) {
   std::vector<Database::SnapshotRow> rows;
   SqliteStatement statement =
-      connection.prepare("listing snapshots", "SELECT id, parent, created FROM snapshots ORDER BY id");
+      connection.prepare("listing snapshots", "SELECT id, parent, created, amends FROM snapshots ORDER BY id");
   while (statement.step()) rows.push_back(snapshot_from(statement));
   return rows;
 }
 
 }  // namespace
 
-SnapshotId Database::add_snapshot(const std::optional<SnapshotId>& parent, std::int64_t created,
-                                  const std::string& boot, const std::function<void(SnapshotId)>& place) {
+SnapshotId Database::add_snapshot(const NewSnapshot& snapshot,
+                                  const std::function<void(SnapshotId)>& place) {
   constexpr std::string_view kDoing = "recording a snapshot";
   auto connection = connection_->lock();
   SqliteTransaction transaction(*connection, kDoing);
-  connection->prepare(kDoing, "INSERT INTO snapshots (parent, created, durable, boot_id) VALUES (?, ?, 0, ?)")
-      .bind(value_of(parent))
-      .bind(created)
-      .bind(boot)
+  connection
+      ->prepare(kDoing,
+                "INSERT INTO snapshots (parent, amends, created, durable, boot_id) VALUES (?, ?, ?, 0, ?)")
+      .bind(value_of(snapshot.parent))
+      .bind(static_cast<std::int64_t>(snapshot.amends))
+      .bind(snapshot.created)
+      .bind(snapshot.boot)
       .run();
   const SnapshotId id{connection->last_insert_id()};
   place(id);
@@ -51,24 +55,26 @@ SnapshotId Database::add_snapshot(const std::optional<SnapshotId>& parent, std::
 
 std::optional<Database::SnapshotRow> Database::find_snapshot(SnapshotId id) {
   auto connection = connection_->lock();
-  SqliteStatement statement =
-      connection->prepare("looking up a snapshot", "SELECT id, parent, created FROM snapshots WHERE id = ?");
+  SqliteStatement statement = connection->prepare(
+      "looking up a snapshot", "SELECT id, parent, created, amends FROM snapshots WHERE id = ?");
   if (!statement.bind(id.value).step()) return std::nullopt;
   return snapshot_from(statement);
 }
 
-std::vector<SnapshotId> Database::snapshot_chain(SnapshotId id) {
+std::vector<Database::SnapshotRow> Database::snapshot_chain(SnapshotId id) {
   auto connection = connection_->lock();
   // A parent's id is smaller than its children's; the condition also ends the recursion in a damaged
   // database.
   SqliteStatement statement = connection->prepare(
       "reading a snapshot's ancestors",
-      "WITH RECURSIVE up(id, parent) AS (SELECT id, parent FROM snapshots WHERE id = ? UNION ALL "
-      "SELECT s.id, s.parent FROM snapshots s, up WHERE s.id = up.parent AND s.id < up.id) "
-      "SELECT id FROM up ORDER BY id");
+      "WITH RECURSIVE up(id, parent, created, amends) AS ("
+      "SELECT id, parent, created, amends FROM snapshots WHERE id = ? UNION ALL "
+      "SELECT s.id, s.parent, s.created, s.amends FROM snapshots s, up "
+      "WHERE s.id = up.parent AND s.id < up.id) "
+      "SELECT id, parent, created, amends FROM up ORDER BY id");
   statement.bind(id.value);
-  std::vector<SnapshotId> chain;
-  while (statement.step()) chain.push_back({statement.integer(0)});
+  std::vector<SnapshotRow> chain;
+  while (statement.step()) chain.push_back(snapshot_from(statement));
   return chain;
 }
 

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "content/file_bytes.h"
+#include "content/layer_directory.h"
 #include "content/lower_view.h"
 #include "content/node_copy.h"
 #include "content/owner_view.h"
@@ -23,23 +24,36 @@ class Packer {
   Packer(LayerTar& tar, const std::stop_token& stop) : tar_(tar), stop_(stop) {}
 
   /// `prefix` is "" or ends in "/".
-  void pack_entries(int directory, const std::string& prefix, const LowerDirectory& lower) {
-    for (const std::string& name : sorted_names(directory, shown(prefix))) {
+  void pack_entries(const LayerDirectory& directory, const std::string& prefix, const LowerDirectory& lower) {
+    for (const LayerDirectory::Entry& entry : directory.entries(shown(prefix))) {
       if (stop_.stop_requested()) throw Cancelled{};
-      struct stat status {};
-      if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-        throw SystemError(errno, "stat", shown(prefix + name));
-      owners_.show(status);
-      pack_entry(directory, name, prefix, status, lower);
+      pack_entry(directory, entry, prefix, lower);
     }
   }
-  void pack_one_directory(int parent, const std::string& name) {
-    struct stat status {};
-    if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-      throw SystemError(errno, "stat", shown(name));
-    owners_.show(status);
-    LayerEntry entry = entry_for(name, status);
-    add_directory(parent, name, entry, {});
+
+  void pack_entry(const LayerDirectory& in, const LayerDirectory::Entry& found, const std::string& prefix,
+                  const LowerDirectory& lower) {
+    const std::string& name = found.name;
+    const std::string path = prefix + name;
+    const struct stat status = status_of(found, path);
+    if (is_whiteout(status)) {
+      // overlayfs leaves whiteouts of files that came and went within the step.
+      if (lower.find(name)) add_marker(prefix + ".wh." + name, 0);
+      return;
+    }
+    if (S_ISSOCK(status.st_mode)) return;
+    if (name.starts_with(".wh."))
+      throw InvalidInput(concat(
+          shown(path), " cannot be put into a layer: names that begin with \".wh.\" mark deletions there"));
+    LayerEntry entry = entry_for(path, status);
+    if (S_ISDIR(status.st_mode)) {
+      add_directory(in.enter(found, shown(path)), name, entry, lower);
+    } else if (S_ISREG(status.st_mode)) {
+      add_file(found.directory, name, entry, status);
+    } else {
+      if (S_ISLNK(status.st_mode)) entry.link = link_target(found.directory, name, shown(path));
+      add_linkable(entry, status);
+    }
   }
 
  private:
@@ -71,32 +85,17 @@ class Packer {
     add({.name = path, .mode = S_IFREG | 0600, .mtime = mtime, .link = {}, .same_as = {}, .xattrs = {}});
   }
 
-  void pack_entry(int directory, const std::string& name, const std::string& prefix,
-                  const struct stat& status, const LowerDirectory& lower) {
-    const std::string path = prefix + name;
-    if (is_whiteout(status)) {
-      // overlayfs leaves whiteouts of files that came and went within the step.
-      if (lower.find(name)) add_marker(prefix + ".wh." + name, 0);
-      return;
-    }
-    if (S_ISSOCK(status.st_mode)) return;
-    if (name.starts_with(".wh."))
-      throw InvalidInput(concat(
-          shown(path), " cannot be put into a layer: names that begin with \".wh.\" mark deletions there"));
-    LayerEntry entry = entry_for(path, status);
-    if (S_ISDIR(status.st_mode)) {
-      add_directory(directory, name, entry, lower);
-    } else if (S_ISREG(status.st_mode)) {
-      add_file(directory, name, entry, status);
-    } else {
-      if (S_ISLNK(status.st_mode)) entry.link = link_target(directory, name, shown(path));
-      add_linkable(entry, status);
-    }
+  struct stat status_of(const LayerDirectory::Entry& entry, const std::string& path) const {
+    struct stat status {};
+    if (::fstatat(entry.directory, entry.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+      throw SystemError(errno, "stat", shown(path));
+    owners_.show(status);
+    return status;
   }
 
-  void add_directory(int parent, const std::string& name, LayerEntry& entry, const LowerDirectory& lower) {
-    const UniqueFd directory = open_own(parent, name, O_RDONLY | O_DIRECTORY, shown(entry.name));
-    entry.xattrs = read_kept_xattrs(directory.get(), shown(entry.name));
+  void add_directory(const LayerDirectory& directory, const std::string& name, LayerEntry& entry,
+                     const LowerDirectory& lower) {
+    entry.xattrs = read_kept_xattrs(directory.fd(), shown(entry.name));
     // overlayfs copies a directory up for what came and went in it, such as our mount points.
     const std::size_t on_the_way = unchanged_.size();
     if (is_unchanged(entry, lower.find(name)))
@@ -104,11 +103,11 @@ class Packer {
     else
       add(entry);
     LowerDirectory below = lower.enter(name);
-    if (!below.shows_nothing() && is_opaque(concat("/proc/self/fd/", directory.get(), "/."))) {
+    if (!below.shows_nothing() && directory.is_opaque()) {
       add_marker(entry.name + "/.wh..wh..opq", 0);
       below = {};
     }
-    pack_entries(directory.get(), entry.name + "/", below);
+    pack_entries(directory, entry.name + "/", below);
     if (unchanged_.size() > on_the_way) unchanged_.pop_back();
   }
 
@@ -157,14 +156,14 @@ class Packer {
 
 void pack_snapshot(SnapshotStore& snapshots, SnapshotId snapshot, LayerTar& tar,
                    const std::stop_token& stop) {
-  const LowerDirectory lower = LowerDirectory::root_of(snapshots, snapshots.info(snapshot).parent);
-  const UniqueFd root = open_file(snapshots.diff_directory(snapshot), O_RDONLY | O_DIRECTORY);
-  Packer(tar, stop).pack_entries(root.get(), "", lower);
+  const LowerDirectory lower = LowerDirectory::root_of(snapshots, snapshots.layer_parts(snapshot).below);
+  Packer(tar, stop).pack_entries(LayerDirectory::root_of(snapshots, snapshot), "", lower);
 }
 
 void pack_directory(const std::filesystem::path& directory, LayerTar& tar, const std::stop_token& stop) {
-  const UniqueFd parent = open_file(directory.parent_path(), O_RDONLY | O_DIRECTORY);
-  Packer(tar, stop).pack_one_directory(parent.get(), directory.filename());
+  const LayerDirectory parent =
+      LayerDirectory::of(open_file(directory.parent_path(), O_RDONLY | O_DIRECTORY));
+  Packer(tar, stop).pack_entry(parent, {.directory = parent.fd(), .name = directory.filename()}, "", {});
 }
 
 }  // namespace slipway

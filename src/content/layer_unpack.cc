@@ -24,7 +24,7 @@ constexpr std::uint64_t kMostEntries = 10'000'000;
 /// The chain id of a snapshot all of whose ancestors were unpacked; nothing if one was built.
 std::optional<Digest> chain_of(Store& store, SnapshotId snapshot) {
   std::optional<Digest> chain;
-  for (SnapshotId id : store.snapshots().chain(snapshot)) {
+  for (SnapshotId id : store.snapshots().layers(snapshot)) {
     const auto record = store.database().find_layer(id, std::string(kPulledVariant));
     if (!record) return std::nullopt;
     chain = chain_id(chain, record->diff_id);

@@ -4,11 +4,14 @@ set(CONTENT_LAYER_SOURCES
   cache_mount_layer.cc
   chunk_compressor.cc
   content_digest.cc
+  copied_list.cc
+  copy_amend.cc
   copy_metadata.cc
   cpu_slots.cc
   file_bytes.cc
   glob.cc
   kept_xattrs.cc
+  layer_directory.cc
   layer_import.cc
   layer_pack.cc
   layer_reader.cc
@@ -18,11 +21,11 @@ set(CONTENT_LAYER_SOURCES
   layers.cc
   lower_view.cc
   patterns.cc
+  selection_list.cc
   snapshot_diff.cc
   snapshot_merge.cc
   tar_extract.cc
   tree_copy.cc
-  tree_digest.cc
   tree_paths.cc
   tree_select.cc
   tree_walk.cc

@@ -141,7 +141,7 @@ SnapshotDiff diff_snapshots(Store& store, const std::optional<SnapshotId>& lower
   if (!lower || lower == upper) return {.tree = lower ? std::nullopt : upper, .deletes = false};
   SnapshotStore& snapshots = store.snapshots();
   if (upper) {
-    const std::vector<SnapshotId> layers = snapshots.chain(*upper);
+    const std::vector<SnapshotId> layers = snapshots.layers(*upper);
     if (const auto base = std::ranges::find(layers, *lower); base != layers.end())
       return on_nothing(store, {base + 1, layers.end()}, created, stop);
   }

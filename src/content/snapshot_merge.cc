@@ -14,6 +14,7 @@
 #include "content/database.h"
 #include "content/file_bytes.h"
 #include "content/kept_xattrs.h"
+#include "content/layer_directory.h"
 #include "content/lower_view.h"
 #include "content/node_copy.h"
 #include "content/owner_view.h"
@@ -23,65 +24,64 @@
 namespace slipway {
 namespace {
 
-/// Gives all that one snapshot's directory holds, whiteouts and opaque marks too, a second name in another's;
+/// Gives all that one layer's directory holds, whiteouts and opaque marks too, a second name in another's;
 /// but for whiteouts of what is not there below: nobody needs them, and overlayfs shows them where it merges
 /// nothing.
 class LinkTree {
  public:
-  LinkTree(const std::filesystem::path& from, const std::filesystem::path& to,
-           const DirectoryChanged& changed, const std::stop_token& stop)
-      : from_(from), to_(to), changed_(changed), stop_(stop) {}
+  LinkTree(const std::filesystem::path& to, const DirectoryChanged& changed, const std::stop_token& stop)
+      : to_(to), changed_(changed), stop_(stop) {}
 
   /// Returns whether whiteouts were left out.
-  bool run(const LowerDirectory& lower) {
-    link_contents(from_.open("", O_RDONLY | O_DIRECTORY).get(), to_.open("", O_RDONLY | O_DIRECTORY).get(),
-                  "", lower);
+  bool run(const LayerDirectory& from, const LowerDirectory& lower) {
+    link_contents(from, to_.open("", O_RDONLY | O_DIRECTORY).get(), "", lower);
     return left_out_;
   }
 
  private:
-  void link_contents(int from, int to, const std::string& path, const LowerDirectory& lower) {
-    for (const std::string& name : sorted_names(from, path)) {
+  void link_contents(const LayerDirectory& from, int to, const std::string& path,
+                     const LowerDirectory& lower) {
+    for (const LayerDirectory::Entry& entry : from.entries(path)) {
       if (stop_.stop_requested()) throw Cancelled{};
-      const std::string shown = concat(path, "/", name);
+      const std::string shown = concat(path, "/", entry.name);
       struct stat status {};
-      if (::fstatat(from, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+      if (::fstatat(entry.directory, entry.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
         throw SystemError(errno, "stat", shown);
       if (S_ISDIR(status.st_mode))
-        link_directory(from, to, name, shown, status, lower.enter(name));
-      else if (is_whiteout(status) && !lower.find(name))
+        link_directory(from.enter(entry, shown), to, entry.name, shown, status, lower.enter(entry.name));
+      else if (is_whiteout(status) && !lower.find(entry.name))
         left_out_ = true;
       else
-        link_file(from, to, name, shown);
+        link_file(entry, to, shown);
     }
   }
 
-  void link_directory(int from, int to, const std::string& name, const std::string& shown,
+  void link_directory(const LayerDirectory& source, int to, const std::string& name, const std::string& shown,
                       const struct stat& status, const LowerDirectory& lower) {
-    const UniqueFd source = open_own(from, name, O_RDONLY | O_DIRECTORY, shown);
     if (::mkdirat(to, name.c_str(), 0700) != 0) throw SystemError(errno, "mkdir", shown);
     const UniqueFd made = open_at(to, name, O_RDONLY | O_DIRECTORY, shown);
-    const bool opaque = is_opaque(concat("/proc/self/fd/", source.get(), "/."));
+    const bool opaque = source.is_opaque();
     if (const auto below = opaque ? std::nullopt : lower.self()) tell_change(shown, below->status, status);
-    link_contents(source.get(), made.get(), shown, opaque ? LowerDirectory() : lower);
+    link_contents(source, made.get(), shown, opaque ? LowerDirectory() : lower);
     struct stat shown_status = status;
     owners_.show(shown_status);
     if (owners_.give(made.get(), "", shown_status.st_uid, shown_status.st_gid, AT_EMPTY_PATH) != 0)
       throw SystemError(errno, "chown", shown);
     if (::fchmod(made.get(), status.st_mode & 07777) != 0) throw SystemError(errno, "chmod", shown);
-    if (const int error = write_xattrs(made.get(), read_kept_xattrs(source.get(), shown)))
+    if (const int error = write_xattrs(made.get(), read_kept_xattrs(source.fd(), shown)))
       throw SystemError(error, "set attributes of", shown);
     if (opaque) make_opaque(made.get(), shown);
     const struct timespec times[2] = {status.st_mtim, status.st_mtim};
     if (::futimens(made.get(), times) != 0) throw SystemError(errno, "set times of", shown);
   }
 
-  void link_file(int from, int to, const std::string& name, const std::string& shown) {
-    if (::linkat(from, name.c_str(), to, name.c_str(), 0) == 0) return;
+  void link_file(const LayerDirectory::Entry& entry, int to, const std::string& shown) {
+    if (::linkat(entry.directory, entry.name.c_str(), to, entry.name.c_str(), 0) == 0) return;
     // A file can have only so many names; some file systems know no second ones.
     if (errno != EMLINK && errno != EPERM && errno != EXDEV && errno != EOPNOTSUPP)
       throw SystemError(errno, "link", shown);
-    copy_selection({.tree = &from_, .src = shown, .allow_wildcard = false, .follow_symlink = false}, to_,
+    const RootedDir from(open_at(entry.directory, ".", O_RDONLY | O_DIRECTORY, shown), shown);
+    copy_selection({.tree = &from, .src = entry.name, .allow_wildcard = false, .follow_symlink = false}, to_,
                    {.dest = shown, .for_layer = false}, stop_);
   }
 
@@ -99,7 +99,7 @@ class LinkTree {
   }
 
   const OwnerView owners_;
-  const RootedDir from_, to_;
+  const RootedDir to_;
   const DirectoryChanged& changed_;
   const std::stop_token& stop_;
   bool left_out_ = false;
@@ -116,8 +116,9 @@ LaidOver lay_over(Store& store, const std::optional<SnapshotId>& base, SnapshotI
   // What was laid over something itself may lack whiteouts that matter here.
   const SnapshotId source = store.database().find_layer_source(upper).value_or(upper);
   ActiveSnapshot active = snapshots.prepare_unmounted(base);
-  const bool left_out = LinkTree(snapshots.diff_directory(source), active.upper(), changed, stop)
-                            .run(LowerDirectory::root_of(snapshots, base));
+  const bool left_out =
+      LinkTree(active.upper(), changed, stop)
+          .run(LayerDirectory::root_of(snapshots, source), LowerDirectory::root_of(snapshots, base));
   const SnapshotId id = snapshots.commit(std::move(active), created);
   store.database().put_layer_source(id, source);
   return {.id = id, .left_out = left_out};
@@ -146,7 +147,7 @@ StackedSnapshots stack_snapshots(Store& store, std::optional<SnapshotId> base,
 
 SnapshotId merge_snapshot(Store& store, const std::optional<SnapshotId>& base, SnapshotId upper,
                           std::int64_t created, const DirectoryChanged& changed, std::stop_token stop) {
-  const std::vector<SnapshotId> layers = store.snapshots().chain(upper);
+  const std::vector<SnapshotId> layers = store.snapshots().layers(upper);
   if (!base) return upper;
   return *stack_snapshots(store, base, layers, created, changed, std::move(stop)).top;
 }

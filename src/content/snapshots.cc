@@ -17,10 +17,9 @@
 #include "content/overlay_mount.h"
 #include "content/owner_view.h"
 #include "content/snapshot_files.h"
-#include "content/snapshot_links.h"
 #include "content/space.h"
 
-// On disk: ROOT/snapshots/ID/fs holds what the snapshot changed, beside it may be a list of what it copied.
+// On disk: ROOT/snapshots/ID/fs holds what the snapshot changed, beside it may be ROOT/snapshots/ID/note.
 // One in the making is TEMP/snap-XXXXXX with fs (upper), work (overlayfs's own) and root (the mount point);
 // commit leaves fs alone in it and renames it into place.
 //
@@ -34,7 +33,7 @@ namespace slipway {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kCopiedList = "copied";
+constexpr const char* kNote = "note";
 
 void make_directory(const fs::path& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0)
@@ -95,9 +94,10 @@ ActiveSnapshot::ActiveSnapshot(ActiveSnapshot&& other) noexcept
     : directory_(std::exchange(other.directory_, {})),
       upper_(std::move(other.upper_)),
       parent_(other.parent_),
+      amends_(other.amends_),
+      note_(std::move(other.note_)),
       mount_(std::move(other.mount_)),
-      copies_(std::move(other.copies_)),
-      reused_(std::move(other.reused_)) {}
+      copies_(std::move(other.copies_)) {}
 
 ActiveSnapshot::~ActiveSnapshot() {
   mount_.reset();
@@ -112,10 +112,6 @@ ActiveSnapshot::~ActiveSnapshot() {
 fs::path ActiveSnapshot::root() const {
   if (copies_) return copies_->root();
   return mount_ ? mount_->path() : upper_;
-}
-
-void ActiveSnapshot::link_at_commit(ReusedFiles files) {
-  reused_ = std::make_unique<ReusedFiles>(std::move(files));
 }
 
 SnapshotStore::SnapshotStore(fs::path directory, fs::path temp_directory, Database& database, TreeMode mode)
@@ -149,6 +145,12 @@ ActiveSnapshot SnapshotStore::prepare(const std::optional<SnapshotId>& parent, c
   return active;
 }
 
+ActiveSnapshot SnapshotStore::prepare_amending(SnapshotId parent, const std::stop_token& stop) {
+  ActiveSnapshot active = prepare(parent, stop);
+  active.amends_ = true;
+  return active;
+}
+
 ActiveSnapshot SnapshotStore::prepare_above(const fs::path& directory, const std::stop_token& stop) {
   ActiveSnapshot active = prepare_unmounted(std::nullopt);
   if (mode_ == TreeMode::Copies) {
@@ -177,10 +179,7 @@ SnapshotId SnapshotStore::commit(ActiveSnapshot&& active, std::int64_t created) 
     taken.mount_.reset();
     remove_tree(taken.directory_ / "work");
   }
-  if (taken.reused_) {
-    link_reused(*taken.reused_, taken.upper_);
-    write_file_atomic(taken.directory_ / kCopiedList, taken.reused_->copied.bytes());
-  }
+  if (!taken.note_.empty()) write_file_atomic(taken.directory_ / kNote, taken.note_);
   if (taken.copies_) write_active_changes(taken);
   const SnapshotId id = record(taken, created);
   if (taken.copies_) kept_->put(id, std::move(taken.copies_));
@@ -191,7 +190,9 @@ SnapshotId SnapshotStore::record(ActiveSnapshot& taken, std::int64_t created) {
   fs::path in_the_way;
   bool placed = false;
   try {
-    const SnapshotId id = database_.add_snapshot(taken.parent_, created, boot_id(), [&](SnapshotId given) {
+    const Database::NewSnapshot row{
+        .parent = taken.parent_, .amends = taken.amends_, .created = created, .boot = boot_id()};
+    const SnapshotId id = database_.add_snapshot(row, [&](SnapshotId given) {
       const fs::path target = directory_ / std::to_string(given.value);
       int result = std::rename(taken.directory_.c_str(), target.c_str());
       if (result != 0 && (errno == ENOTEMPTY || errno == EEXIST)) {
@@ -231,23 +232,49 @@ MountedTree SnapshotStore::view(SnapshotId id, const std::stop_token& stop) {
 SnapshotInfo SnapshotStore::info(SnapshotId id) const {
   const auto row = database_.find_snapshot(id);
   if (!row) throw NotFound(concat("snapshot ", id.value, " is not in the store"));
-  return {.id = row->id, .parent = row->parent, .created = row->created};
+  return {.id = row->id, .parent = row->parent, .amends = row->amends, .created = row->created};
 }
 
 bool SnapshotStore::exists(SnapshotId id) const { return database_.find_snapshot(id).has_value(); }
 
+std::vector<SnapshotInfo> SnapshotStore::lineage(SnapshotId id) const {
+  std::vector<SnapshotInfo> lineage;
+  for (const Database::SnapshotRow& row : database_.snapshot_chain(id))
+    lineage.push_back({.id = row.id, .parent = row.parent, .amends = row.amends, .created = row.created});
+  if (lineage.empty()) throw NotFound(concat("snapshot ", id.value, " is not in the store"));
+  return lineage;
+}
+
 std::vector<SnapshotId> SnapshotStore::chain(SnapshotId id) const {
-  std::vector<SnapshotId> ancestors = database_.snapshot_chain(id);
-  if (ancestors.empty()) throw NotFound(concat("snapshot ", id.value, " is not in the store"));
-  return ancestors;
+  std::vector<SnapshotId> chain;
+  for (const SnapshotInfo& snapshot : lineage(id)) chain.push_back(snapshot.id);
+  return chain;
+}
+
+std::vector<SnapshotId> SnapshotStore::layers(SnapshotId id) const {
+  std::vector<SnapshotId> layers;
+  for (const SnapshotInfo& snapshot : lineage(id)) {
+    if (snapshot.amends && !layers.empty()) layers.pop_back();
+    layers.push_back(snapshot.id);
+  }
+  return layers;
+}
+
+SnapshotStore::LayerParts SnapshotStore::layer_parts(SnapshotId id) const {
+  LayerParts layer;
+  SnapshotInfo part = info(id);
+  layer.parts.push_back(id);
+  for (; part.amends && part.parent; part = info(*part.parent)) layer.parts.push_back(*part.parent);
+  layer.below = part.parent;
+  return layer;
 }
 
 fs::path SnapshotStore::diff_directory(SnapshotId id) const {
   return directory_ / std::to_string(id.value) / "fs";
 }
 
-fs::path SnapshotStore::copied_list(SnapshotId id) const {
-  return directory_ / std::to_string(id.value) / kCopiedList;
+std::optional<std::string> SnapshotStore::note(SnapshotId id) const {
+  return read_file_if_exists(directory_ / std::to_string(id.value) / kNote);
 }
 
 void SnapshotStore::remove(SnapshotId id) {

@@ -5,6 +5,9 @@
 // filesystems/overlayfs.rst: 0/0 character devices; trusted.overlay.opaque, or user.overlay.opaque with
 // "userxattr" inside a user namespace). Invariant: a snapshot's row is there only while its directory is.
 // snapshots.cc says how that outlives kill -9.
+//
+// A snapshot may amend its parent: then the two are one layer, whose changes are those of both merged, above
+// what the parent stands on.
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
@@ -22,11 +25,11 @@ namespace slipway {
 class Database;
 class KeptTrees;
 struct CopiedTree;
-struct ReusedFiles;
 
 struct SnapshotInfo {
   SnapshotId id;
   std::optional<SnapshotId> parent;
+  bool amends = false;
   std::int64_t created = 0;  ///< seconds since the epoch: when the step that made it ended
 };
 
@@ -63,18 +66,18 @@ class ActiveSnapshot {
   /// What has been written so far (overlayfs's upper directory; the root itself without a parent). Of a tree
   /// of copies it is empty until the commit.
   const std::filesystem::path& upper() const { return upper_; }
-  /// The commit links what an earlier copy had (copy_reuse.h) and keeps the list of what was copied with the
-  /// snapshot. Only of TreeMode::Overlay.
-  void link_at_commit(ReusedFiles files);
+  /// A file that is kept beside the snapshot's tree (SnapshotStore::note).
+  void set_note(std::string bytes) { note_ = std::move(bytes); }
 
  private:
   friend class SnapshotStore;
   ActiveSnapshot() = default;
   std::filesystem::path directory_, upper_;
   std::optional<SnapshotId> parent_;
+  bool amends_ = false;
+  std::string note_;
   std::optional<MountedTree> mount_;
   std::shared_ptr<CopiedTree> copies_;
-  std::unique_ptr<ReusedFiles> reused_;
 };
 
 /// Thread-safe; safe with other processes on the same store. TreeMode::Overlay needs the right to mount
@@ -92,11 +95,13 @@ class SnapshotStore {
   /// layers, which write whiteouts and opaque marks as overlayfs keeps them; changing upper() below a live
   /// mount is undefined.
   ActiveSnapshot prepare_unmounted(const std::optional<SnapshotId>& parent);
+  /// The same, of one that amends `parent`.
+  ActiveSnapshot prepare_amending(SnapshotId parent, const std::stop_token& stop = {});
   /// A writable tree above a plain directory, which nobody changes meanwhile. It cannot be committed.
   ActiveSnapshot prepare_above(const std::filesystem::path& directory, const std::stop_token& stop = {});
   /// Unmounts, or compares, and records it. Nobody writes to the tree any more. `created` is seconds since
   /// the epoch. Its bytes outlive a kill, but not yet a power cut (store.h). Throws NotFound if the parent
-  /// was removed meanwhile, ReuseLost; nothing remains then.
+  /// was removed meanwhile; nothing remains then.
   SnapshotId commit(ActiveSnapshot&& active, std::int64_t created);
 
   /// A view of the whole tree for reading. Only a mount enforces that.
@@ -106,10 +111,18 @@ class SnapshotStore {
   bool exists(SnapshotId id) const;
   /// The snapshot and its ancestors, base first.
   std::vector<SnapshotId> chain(SnapshotId id) const;
+  /// The same without those that another of them amends: one a layer of an image.
+  std::vector<SnapshotId> layers(SnapshotId id) const;
+  /// Of those that `id` amends and itself, uppermost first, what makes up its layer, and what that stands on.
+  struct LayerParts {
+    std::vector<SnapshotId> parts;
+    std::optional<SnapshotId> below;
+  };
+  LayerParts layer_parts(SnapshotId id) const;
   /// The directory of what this snapshot alone changed.
   std::filesystem::path diff_directory(SnapshotId id) const;
-  /// The list of what a copy put into it, if it was kept; a file.
-  std::filesystem::path copied_list(SnapshotId id) const;
+  /// What ActiveSnapshot::set_note() left with it.
+  std::optional<std::string> note(SnapshotId id) const;
   /// Removes it with all that depends on it being there (cache records, layer records). Throws NotFound, and
   /// InvalidInput if another snapshot stands on it.
   void remove(SnapshotId id);
@@ -124,6 +137,7 @@ class SnapshotStore {
   static void mount_active(ActiveSnapshot& active, const std::filesystem::path& base,
                            std::vector<std::string> lower);
   SnapshotId record(ActiveSnapshot& taken, std::int64_t created);
+  std::vector<SnapshotInfo> lineage(SnapshotId id) const;
   // snapshot_copies.cc:
   void copy_active(ActiveSnapshot& active, const std::stop_token& stop);
   void copy_active(ActiveSnapshot& active, const std::filesystem::path& directory,

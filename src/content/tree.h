@@ -2,7 +2,6 @@
 // Copying and digesting parts of trees: what COPY reads, from a context directory or from another snapshot.
 // One selection rule serves both, so what was digested is what is copied.
 #include <ctime>
-#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -15,7 +14,6 @@
 
 namespace slipway {
 
-class CopyReuse;
 class FileDigests;
 
 /// Which part of a tree. Paths are within the tree's root.
@@ -52,21 +50,12 @@ struct SelectedEntry {
   std::string content;  ///< digest of a file's bytes, target of a link; empty for the rest
 };
 
-/// What digest_selection() has just read.
-struct SelectionSeen {
-  const Digest& digest;
-  std::vector<std::string> sources;                     ///< what Selection::src names
-  std::function<std::vector<SelectedEntry>()> entries;  ///< made when asked for, and only then
-};
-using SelectionListener = std::function<void(const SelectionSeen&)>;
-
 /// Digest over relative names, types, modes, link targets and bytes of what is selected, and which
 /// files are hard links of one another; owners and xattrs too unless `of_context`; not mtimes. `cache`
 /// (may be null) saves re-reading files whose identity (device, inode, size, mtime, ctime) it knows; a file
-/// changed within the last two seconds is always read. `listener` (may be empty) hears of it before the
-/// digest is returned. Throws NotFound as above.
-Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache, std::stop_token stop,
-                        const SelectionListener& listener = {});
+/// changed within the last two seconds is always read. Throws NotFound as above.
+Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache,
+                        const std::stop_token& stop);
 
 struct CopyOptions {
   std::string dest;                  ///< within the target; a trailing '/' means a directory
@@ -74,7 +63,7 @@ struct CopyOptions {
   /// Whoever owns the source's files, they count as root's, and extended attributes stay behind: a context.
   bool source_is_roots = false;
   std::optional<unsigned> mode;             ///< also of directories made on the way, without its upper bits
-  const ModeChange* mode_change = nullptr;  ///< instead of `mode`; not of directories made on the way
+  std::optional<ModeChange> mode_change;  ///< instead of `mode`; not of directories made on the way
   bool create_dest_path = true;
   bool for_layer = true;  ///< false: names that would delete in a layer are names like any other
   /// A source that is an archive (archive_unpack.h) is unpacked into the directory `dest` instead: with its
@@ -84,9 +73,13 @@ struct CopyOptions {
   std::optional<std::int64_t> made_mtime;
   /// For all that is copied, in place of the source's time.
   std::optional<struct timespec> mtime;
-  /// Files of a directory that it takes are not copied; it must then be given to
-  /// ActiveSnapshot::link_at_commit(). Null, or if the selection has more than one source: none.
-  CopyReuse* reuse = nullptr;
+};
+
+/// How the one directory that a copy took was copied: enough to amend it (copy_amend.h).
+struct CopiedDirectory {
+  std::string place;    ///< of that directory, from the target's root, without links
+  bool is_new = false;  ///< it was not there, nor made on the way
+  CopyOptions options;  ///< that hold whatever `dest` said
 };
 
 /// Copies what is selected into `target`, whose existing links are followed within it only, those that `dest`
@@ -98,7 +91,9 @@ struct CopyOptions {
 /// a directory over a file or a link, and a file over a directory, are InvalidInput. Throws NotFound as
 /// above, Cancelled, SystemError; InvalidInput for names that begin with ".wh.", which are deletions in
 /// layers.
-void copy_selection(const Selection& selection, const RootedDir& target, const CopyOptions& options,
-                    std::stop_token stop);
+///
+/// Says how it was done if the selection was one directory.
+std::optional<CopiedDirectory> copy_selection(const Selection& selection, const RootedDir& target,
+                                              const CopyOptions& options, std::stop_token stop);
 
 }  // namespace slipway

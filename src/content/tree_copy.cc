@@ -9,7 +9,6 @@
 #include "base/strings.h"
 #include "content/archive_unpack.h"
 #include "content/copy_metadata.h"
-#include "content/copy_reuse.h"
 #include "content/file_bytes.h"
 #include "content/kept_xattrs.h"
 #include "content/tree.h"
@@ -44,12 +43,11 @@ class TreeCopy {
            const std::stop_token& stop)
       : selection_(selection), target_(target), options_(options), stop_(stop), metadata_(options) {}
 
-  void run() {
+  std::optional<CopiedDirectory> run() {
     const std::vector<SelectedSource> sources = selected_sources(selection_);
-    // Of two sources, one may have a file where the other has a directory.
-    reuse_ = sources.size() == 1 && options_.source_is_roots ? options_.reuse : nullptr;
     for (const SelectedSource& source : sources) copy_source(source);
     finish_made_directories();
+    return sources.size() == 1 ? directory_ : std::nullopt;
   }
 
  private:
@@ -181,6 +179,8 @@ class TreeCopy {
     if (place.name != ".") level.path += (level.path.empty() ? "" : "/") + place.name;
     const auto existing = stack_.back().is_new ? std::nullopt : status_at(place);
     level.is_new = !existing;
+    if (entry.relative.empty())
+      directory_ = {.place = level.path, .is_new = level.is_new, .options = options_};
     if (existing && !S_ISDIR(existing->st_mode)) {
       InvalidInput error(concat("cannot copy the directory ", entry.shown, " over the ",
                                 S_ISLNK(existing->st_mode) ? "link " : "file ", place.shown));
@@ -223,9 +223,6 @@ class TreeCopy {
   void copy_file(const TreeEntry& entry, const CopyPlace& place) {
     const Inode inode{entry.status.st_dev, entry.status.st_ino};
     if (entry.status.st_nlink > 1 && link_to_copy(inode, place)) return;
-    // What is in a directory that this copy has entered: only that is sure to be in the tree's own changes.
-    const bool may_reuse = reuse_ && entry.status.st_nlink == 1 && !entry.relative.empty();
-    if (may_reuse && reuse_->take(place.shown, entry.status, metadata_.made_of(entry.status))) return;
     const UniqueFd from = entry.open();
     struct stat status {};
     if (::fstat(from.get(), &status) != 0) throw SystemError(errno, "stat", entry.shown);
@@ -283,7 +280,7 @@ class TreeCopy {
   const CopyOptions& options_;
   const std::stop_token& stop_;
   CopyMetadata metadata_;
-  CopyReuse* reuse_ = nullptr;
+  std::optional<CopiedDirectory> directory_;  ///< the last source that was one
   std::vector<Level> stack_;
   std::string top_name_;
   std::vector<Made> made_;
@@ -293,9 +290,9 @@ class TreeCopy {
 
 }  // namespace
 
-void copy_selection(const Selection& selection, const RootedDir& target, const CopyOptions& options,
-                    std::stop_token stop) {
-  TreeCopy(selection, target, options, stop).run();
+std::optional<CopiedDirectory> copy_selection(const Selection& selection, const RootedDir& target,
+                                              const CopyOptions& options, std::stop_token stop) {
+  return TreeCopy(selection, target, options, stop).run();
 }
 
 }  // namespace slipway

@@ -132,10 +132,10 @@ BuildRecorder::BuildRecorder(const HistoryDirectory& directory, BuildRecord star
 BuildRecorder::~BuildRecorder() = default;
 
 void BuildRecorder::on_context_read(const Vertex& vertex, const std::string& context, const CopyAction& copy,
-                                    const SelectionSeen& seen) noexcept {
+                                    const SelectionList& list) noexcept {
   impl_->guarded([&] {
-    ContextRead read = context_read(context, copy, seen, impl_->hider);
-    impl_->directory.keep_manifest(read.manifest, [&] { return manifest_text(seen.entries()); });
+    ContextRead read = context_read(context, copy, list, impl_->hider);
+    impl_->directory.keep_manifest(read.manifest, [&] { return manifest_text(list.entries()); });
     impl_->state.lock()->reads[vertex.digest.str()].push_back(std::move(read));
   });
 }

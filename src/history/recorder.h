@@ -21,7 +21,7 @@ class BuildRecorder final : public ProgressSink, public KeyListener {
   ~BuildRecorder() override;
 
   void on_context_read(const Vertex& vertex, const std::string& context, const CopyAction& copy,
-                       const SelectionSeen& seen) noexcept override;
+                       const SelectionList& list) noexcept override;
   void on_keys(const KeyedGraph& keyed) noexcept override;
   void on_event(const Event& event) noexcept override;
 

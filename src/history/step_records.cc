@@ -13,9 +13,10 @@ namespace {
 constexpr std::size_t kDigitsKept = 16;
 
 /// Selections of equal content are different lists if they are in different places.
-std::string manifest_name(const SelectionSeen& seen) {
-  std::string text = seen.digest.str();
-  for (const std::string& source : seen.sources) text += concat("\n", source.size(), ":", source);
+std::string manifest_name(const SelectionList& list) {
+  std::string text = list.digest.str();
+  for (const SelectedSource& source : list.sources)
+    text += concat("\n", source.named.size(), ":", source.named);
   return std::string(Digest::of(text).hex());
 }
 
@@ -64,12 +65,12 @@ std::vector<StepRecord> step_records(const KeyedGraph& keyed, ContextReads reads
   return steps;
 }
 
-ContextRead context_read(const std::string& context, const CopyAction& copy, const SelectionSeen& seen,
+ContextRead context_read(const std::string& context, const CopyAction& copy, const SelectionList& list,
                          const Hider& hider) {
   return {.context = context,
           .source = hider.apply(copy.src),
-          .digest = seen.digest.str(),
-          .manifest = manifest_name(seen)};
+          .digest = list.digest.str(),
+          .manifest = manifest_name(list)};
 }
 
 std::string manifest_text(const std::vector<SelectedEntry>& entries) {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "content/tree.h"
+#include "content/selection_list.h"
 #include "graph/graph.h"
 #include "history/hider.h"
 #include "history/record.h"
@@ -25,7 +25,7 @@ class KeyListener {
   virtual ~KeyListener() = default;
   /// A step's key is being made, and covers this of a context.
   virtual void on_context_read(const Vertex& vertex, const std::string& context, const CopyAction& copy,
-                               const SelectionSeen& seen) noexcept = 0;
+                               const SelectionList& list) noexcept = 0;
   /// Once, after that and before any step starts.
   virtual void on_keys(const KeyedGraph& keyed) noexcept = 0;
 };
@@ -36,7 +36,7 @@ using ContextReads = std::map<std::string, std::vector<ContextRead>>;
 /// One for each vertex, in order. `hider` hides from now on what the build's variables say is secret.
 std::vector<StepRecord> step_records(const KeyedGraph& keyed, ContextReads reads, Hider& hider);
 
-ContextRead context_read(const std::string& context, const CopyAction& copy, const SelectionSeen& seen,
+ContextRead context_read(const std::string& context, const CopyAction& copy, const SelectionList& list,
                          const Hider& hider);
 /// The lines of ContextRead::manifest.
 std::string manifest_text(const std::vector<SelectedEntry>& entries);

@@ -116,7 +116,7 @@ std::list<ActionTrees::Line>::iterator ActionTrees::last_line() {
   return line;
 }
 
-void ActionTrees::link_at_commit(ReusedFiles files) { last_line()->active.link_at_commit(std::move(files)); }
+void ActionTrees::set_note(std::string bytes) { last_line()->active.set_note(std::move(bytes)); }
 
 SnapshotId ActionTrees::commit() {
   result_ = commit_line(last_line());

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/rooted.h"
-#include "content/copy_reuse.h"
 #include "content/store.h"
 #include "graph/ops.h"
 #include "nodes/source_trees.h"
@@ -30,8 +29,8 @@ class ActionTrees {
   const RootedDir& target(std::size_t index);
   /// The tree that the action whose target() was asked for last reads.
   SourceTree source(int from);
-  /// For the last action's tree: ActiveSnapshot::link_at_commit().
-  void link_at_commit(ReusedFiles files);
+  /// For the last action's tree: ActiveSnapshot::set_note().
+  void set_note(std::string bytes);
   /// The result of the last action, which is committed. Nothing may be asked for afterwards.
   SnapshotId commit();
 

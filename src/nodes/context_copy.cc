@@ -1,6 +1,9 @@
 #include "nodes/context_copy.h"
 
 #include "base/strings.h"
+#include "content/copied_list.h"
+#include "content/copy_amend.h"
+#include "nodes/file_actions.h"
 
 namespace slipway {
 
@@ -17,30 +20,44 @@ const CopyAction* only_copy(const FileOp& file) {
 
 }  // namespace
 
-ContextCopy::ContextCopy(Store& store, const LocalContexts& contexts, const Vertex& vertex,
-                         const FileOp& file, const std::vector<VertexResult>& inputs)
-    : store_(store) {
+ContextCopy::ContextCopy(Store& store, LocalContexts& contexts, const Vertex& vertex, const FileOp& file,
+                         const std::vector<VertexResult>& inputs)
+    : store_(store), contexts_(contexts), vertex_(vertex) {
   const CopyAction* copy = only_copy(file);
   if (!copy || store.snapshots().mode() != TreeMode::Overlay || copy->from < 0 ||
       static_cast<std::size_t>(copy->from) >= inputs.size())
     return;
-  const std::string& context = inputs[static_cast<std::size_t>(copy->from)].context;
-  if (context.empty()) return;
-  key_ = Digest::of(concat("slipway copy v1\n", vertex.digest.str(), "\n", contexts.at(context).shown));
-  std::optional<CopiedFiles> files;
-  std::filesystem::path directory;
-  if (const auto earlier = vertex.info.ignore_cache ? std::nullopt : store.results().find(*key_)) {
-    files = CopiedFiles::read(store.snapshots().copied_list(*earlier));
-    directory = store.snapshots().diff_directory(*earlier);
-  }
-  reuse_.emplace(store.file_digests(), std::move(files), std::move(directory));
+  context_ = inputs[static_cast<std::size_t>(copy->from)].context;
+  if (context_.empty()) return;
+  copy_ = copy;
+  base_ = snapshot_of(copy->base, inputs);
+  key_ = Digest::of(concat("slipway copy v2\n", vertex.digest.str(), "\n", contexts.at(context_).shown));
 }
 
-void ContextCopy::prepare_commit(ActionTrees& trees) {
-  if (!reuse_) return;
-  ReusedFiles files = reuse_->finish();
-  is_kept_ = files.copied.size() >= kFewFiles;
-  if (is_kept_ || !files.paths.empty()) trees.link_at_commit(std::move(files));
+std::optional<SnapshotId> ContextCopy::amended(const std::stop_token& stop) {
+  if (!copy_ || vertex_.info.ignore_cache) return std::nullopt;
+  SnapshotStore& snapshots = store_.snapshots();
+  const auto list = contexts_.listed(context_, *copy_, vertex_);
+  const auto earlier = list ? store_.results().find(*key_) : std::nullopt;
+  if (!earlier || snapshots.info(*earlier).parent != base_) return std::nullopt;
+  const auto note = snapshots.note(*earlier);
+  auto copied = note ? CopiedList::parse(*note) : std::nullopt;
+  if (!copied) return std::nullopt;
+  const auto options = [&](const RootedDir& target) {
+    return copy_options(*copy_, target, /*source_is_roots=*/true, store_.logger());
+  };
+  return amend_copy(snapshots, {.snapshot = *earlier, .list = std::move(*copied)},
+                    contexts_.at(context_).tree, *list, options, now_seconds(), stop);
+}
+
+void ContextCopy::prepare_commit(ActionTrees& trees, const CopiedDirectory& how, const SelectionList& after) {
+  const auto before = copy_ ? contexts_.listed(context_, *copy_, vertex_) : nullptr;
+  if (!before || before->files.size() < kFewFiles) return;
+  auto copied = CopiedList::of(*before, how);
+  if (!copied) return;
+  copied->forget_changed(*before, after);
+  trees.set_note(copied->bytes());
+  is_kept_ = true;
 }
 
 void ContextCopy::committed(SnapshotId snapshot) {

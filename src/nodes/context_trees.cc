@@ -54,7 +54,7 @@ std::shared_ptr<const ContextTrees::Copy> ContextTrees::make(const std::string& 
   } catch (const NotFound& missing) {
     rethrow_missing_source(missing, vertex, "the build context " + context.shown);
   }
-  Digest content = contexts_.digest_now(name, selection, vertex, stop);
+  Digest content = contexts_.list_now(name, selection, vertex, stop)->digest;
   return std::make_shared<const Copy>(
       Copy{.directory = std::move(directory), .path = std::move(path), .content = std::move(content)});
 }

@@ -80,28 +80,12 @@ struct timespec time_of(std::int64_t nanoseconds) {
   return {.tv_sec = seconds, .tv_nsec = rest};
 }
 
-void copy(const CopyAction& action, const RootedDir& target, const SourceTree& from, Logger& logger,
-          std::stop_token stop) {
+std::optional<CopiedDirectory> copy(const CopyAction& action, const RootedDir& target, const SourceTree& from,
+                                    Logger& logger, std::stop_token stop) {
   const CopyPatterns patterns(action);
-  CopyOptions options{.dest = action.dest, .mode = action.mode, .create_dest_path = action.create_dest_path};
-  options.source_is_roots = from.is_roots;
-  options.reuse = from.reuse;
-  options.attempt_unpack = action.attempt_unpack;
-  ModeChange change;
-  if (!action.mode_change.empty()) {
-    change = ModeChange::parse(action.mode_change);
-    options.mode_change = &change;
-  }
-  if (action.timestamp) {
-    options.mtime = time_of(*action.timestamp);
-    options.made_mtime = options.mtime->tv_sec;
-  }
-  const OwnerIds owner = owner_in(target, action.owner, logger);
-  options.uid = owner.uid;
-  options.gid = owner.gid;
   Selection selection = patterns.select_in(*from.tree, from.ignored);
   selection.of_store = !from.is_roots;
-  copy_selection(selection, target, options, stop);
+  return copy_selection(selection, target, copy_options(action, target, from.is_roots, logger), stop);
 }
 
 void mkdir(const MkdirAction& action, const RootedDir& target, Logger& logger) {
@@ -171,13 +155,29 @@ void rm(const RmAction& action, const RootedDir& target) {
 
 }  // namespace
 
-void apply_file_action(const FileAction& action, const RootedDir& target,
-                       const std::function<SourceTree(int from)>& source, Logger& logger,
-                       std::stop_token stop) {
+CopyOptions copy_options(const CopyAction& action, const RootedDir& target, bool source_is_roots,
+                         Logger& logger) {
+  CopyOptions options{.dest = action.dest, .mode = action.mode, .create_dest_path = action.create_dest_path};
+  options.source_is_roots = source_is_roots;
+  options.attempt_unpack = action.attempt_unpack;
+  if (!action.mode_change.empty()) options.mode_change = ModeChange::parse(action.mode_change);
+  if (action.timestamp) {
+    options.mtime = time_of(*action.timestamp);
+    options.made_mtime = options.mtime->tv_sec;
+  }
+  const OwnerIds owner = owner_in(target, action.owner, logger);
+  options.uid = owner.uid;
+  options.gid = owner.gid;
+  return options;
+}
+
+std::optional<CopiedDirectory> apply_file_action(const FileAction& action, const RootedDir& target,
+                                                 const std::function<SourceTree(int from)>& source,
+                                                 Logger& logger, std::stop_token stop) {
   if (stop.stop_requested()) throw Cancelled{};
-  if (const auto* copying = std::get_if<CopyAction>(&action)) {
-    copy(*copying, target, source(copying->from), logger, stop);
-  } else if (const auto* making = std::get_if<MkdirAction>(&action)) {
+  if (const auto* copying = std::get_if<CopyAction>(&action))
+    return copy(*copying, target, source(copying->from), logger, stop);
+  if (const auto* making = std::get_if<MkdirAction>(&action)) {
     mkdir(*making, target, logger);
   } else if (const auto* writing = std::get_if<MkfileAction>(&action)) {
     mkfile(*writing, target, logger);
@@ -186,6 +186,7 @@ void apply_file_action(const FileAction& action, const RootedDir& target,
   } else if (const auto* linking = std::get_if<SymlinkAction>(&action)) {
     symlink(*linking, target, logger);
   }
+  return std::nullopt;
 }
 
 }  // namespace slipway

@@ -1,6 +1,7 @@
 #pragma once
 // COPY, WORKDIR and their kin: the actions of a FileOp, done to a mounted tree.
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -29,16 +30,19 @@ class CopyPatterns {
 struct SourceTree {
   const RootedDir* tree = nullptr;
   const PatternMatcher* ignored = nullptr;
-  bool is_roots = false;       ///< a context: whoever owns its files, they count as root's
-  CopyReuse* reuse = nullptr;  ///< what an earlier copy made of it; null: nothing
+  bool is_roots = false;  ///< a context: whoever owns its files, they count as root's
 };
 
 /// Does `action` to `target`. `source(from)` gives the tree that a copy reads, kNoInput's being an empty one.
 /// Directories made on the way get the current time. Owners that cannot be given are said to `logger`. Throws
 /// NotFound for a missing source, InvalidInput (unknown user, a file where a directory must be), SystemError,
-/// Cancelled.
-void apply_file_action(const FileAction& action, const RootedDir& target,
-                       const std::function<SourceTree(int from)>& source, Logger& logger,
-                       std::stop_token stop);
+/// Cancelled. Returns what copy_selection() does.
+std::optional<CopiedDirectory> apply_file_action(const FileAction& action, const RootedDir& target,
+                                                 const std::function<SourceTree(int from)>& source,
+                                                 Logger& logger, std::stop_token stop);
+
+/// What a copy action says on how to copy; names of users are those of `target`. Throws InvalidInput.
+CopyOptions copy_options(const CopyAction& action, const RootedDir& target, bool source_is_roots,
+                         Logger& logger);
 
 }  // namespace slipway

@@ -29,23 +29,17 @@ std::string without(std::string text, const std::string& part) {
   return text;
 }
 
-/// `copy`: what may be taken over from the step's last run; null: nothing.
 SnapshotId run_actions(Store& store, LocalContexts& contexts, const Vertex& vertex, const FileOp& file,
-                       const std::vector<VertexResult>& inputs, ContextCopy* copy,
+                       const std::vector<VertexResult>& inputs, ContextCopy& copy,
                        const std::stop_token& stop) {
   SourceTrees sources(store, contexts, inputs);
   ActionTrees trees(store, file, inputs, sources);
+  std::optional<CopiedDirectory> how;
   for (std::size_t i = 0; i < file.actions.size(); ++i) {
     const RootedDir& target = trees.target(i);
     try {
-      apply_file_action(
-          file.actions[i], target,
-          [&](int from) {
-            SourceTree source = trees.source(from);
-            if (copy) source.reuse = copy->reuse();
-            return source;
-          },
-          store.logger(), stop);
+      how = apply_file_action(
+          file.actions[i], target, [&](int from) { return trees.source(from); }, store.logger(), stop);
     } catch (const NotFound& missing) {
       rethrow_missing_source(missing, vertex, sources.last_opened());
     } catch (const SystemError& e) {
@@ -57,9 +51,10 @@ SnapshotId run_actions(Store& store, LocalContexts& contexts, const Vertex& vert
     const CopyAction* copied = std::get_if<CopyAction>(&action);
     if (!copied || copied->from < 0 || static_cast<std::size_t>(copied->from) >= inputs.size()) continue;
     const std::string& context = inputs[static_cast<std::size_t>(copied->from)].context;
-    if (!context.empty()) contexts.check_unchanged(context, *copied, vertex, stop);
+    if (context.empty()) continue;
+    const auto after = contexts.check_unchanged(context, *copied, vertex, stop);
+    if (how) copy.prepare_commit(trees, *how, *after);
   }
-  if (copy) copy->prepare_commit(trees);
   return trees.commit();
 }
 
@@ -68,18 +63,11 @@ SnapshotId run_actions(Store& store, LocalContexts& contexts, const Vertex& vert
 VertexResult run_file_step(Store& store, LocalContexts& contexts, const Vertex& vertex, const FileOp& file,
                            const std::vector<VertexResult>& inputs, std::stop_token stop) {
   if (file.actions.empty()) throw InvalidInput("a file operation without actions");
-  const auto run = [&](ContextCopy* copy) {
-    return run_actions(store, contexts, vertex, file, inputs, copy, stop);
-  };
   ContextCopy copy(store, contexts, vertex, file, inputs);
-  try {
-    const SnapshotId snapshot = run(&copy);
-    copy.committed(snapshot);
-    return {.snapshot = snapshot};
-  } catch (const ReuseLost& lost) {
-    store.logger().log(LogLevel::Debug, concat("copying everything again: ", lost.what()));
-    return {.snapshot = run(nullptr)};
-  }
+  if (const auto amended = copy.amended(stop)) return {.snapshot = *amended};
+  const SnapshotId snapshot = run_actions(store, contexts, vertex, file, inputs, copy, stop);
+  copy.committed(snapshot);
+  return {.snapshot = snapshot};
 }
 
 }  // namespace slipway

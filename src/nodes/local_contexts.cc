@@ -64,46 +64,56 @@ SourceLocation place_of_source(SourceLocation where, std::string_view message) {
 
 Digest LocalContexts::digest(const std::string& name, const CopyAction& copy, const Vertex& vertex,
                              std::stop_token stop) {
-  SelectionListener listener;
-  if (listener_) listener = [&](const SelectionSeen& seen) { listener_(vertex, name, copy, seen); };
-  const Digest now = digest_now(name, copy, vertex, stop, listener);
-  seen_.lock()->insert_or_assign({vertex.digest, selection_key(name, copy)}, now);
-  return now;
+  auto now = list_now(name, copy, vertex, stop);
+  if (listener_) listener_(vertex, name, copy, *now);
+  const std::string selection = selection_key(name, copy);
+  auto seen = seen_.lock();
+  for (const auto& [place, list] : *seen)  // the steps of all platforms share one
+    if (place.second == selection && list->digest == now->digest) now = list;
+  seen->insert_or_assign({vertex.digest, selection}, now);
+  return now->digest;
 }
 
 Digest LocalContexts::seen(const std::string& name, const CopyAction& copy, const Vertex& vertex,
                            std::stop_token stop) {
-  {
-    auto seen = seen_.lock();
-    const auto known = seen->find({vertex.digest, selection_key(name, copy)});
-    if (known != seen->end()) return known->second;
-  }
-  return digest(name, copy, vertex, std::move(stop));
+  const auto known = listed(name, copy, vertex);
+  return known ? known->digest : digest(name, copy, vertex, std::move(stop));
 }
 
-void LocalContexts::check_unchanged(const std::string& name, const CopyAction& copy, const Vertex& vertex,
-                                    std::stop_token stop) {
-  check_is(digest_now(name, copy, vertex, stop), name, copy, vertex);
+std::shared_ptr<const SelectionList> LocalContexts::listed(const std::string& name, const CopyAction& copy,
+                                                           const Vertex& vertex) {
+  auto seen = seen_.lock();
+  const auto known = seen->find({vertex.digest, selection_key(name, copy)});
+  return known == seen->end() ? nullptr : known->second;
+}
+
+std::shared_ptr<const SelectionList> LocalContexts::check_unchanged(const std::string& name,
+                                                                    const CopyAction& copy,
+                                                                    const Vertex& vertex,
+                                                                    std::stop_token stop) {
+  auto now = list_now(name, copy, vertex, stop);
+  check_is(now->digest, name, copy, vertex);
+  return now;
 }
 
 void LocalContexts::check_is(const Digest& content, const std::string& name, const CopyAction& copy,
                              const Vertex& vertex) {
-  auto seen = seen_.lock();
-  const auto before = seen->find({vertex.digest, selection_key(name, copy)});
-  if (before == seen->end() || before->second == content) return;
+  const auto before = listed(name, copy, vertex);
+  if (!before || before->digest == content) return;
   InvalidInput changed(concat("\"", copy.src, "\" in the build context changed while the build ran"));
   changed.set_hint("run the build again");
   if (vertex.info.location) changed.set_location(*vertex.info.location);
   throw changed;
 }
 
-Digest LocalContexts::digest_now(const std::string& name, const CopyAction& copy, const Vertex& vertex,
-                                 std::stop_token stop, const SelectionListener& listener) {
+std::shared_ptr<const SelectionList> LocalContexts::list_now(const std::string& name, const CopyAction& copy,
+                                                             const Vertex& vertex,
+                                                             const std::stop_token& stop) {
   const LocalContext& context = at(name);
   try {
     const CopyPatterns patterns(copy);
-    return digest_selection(patterns.select_in(context.tree, &context.ignored), /*of_context=*/true, digests_,
-                            stop, listener);
+    return list_selection(patterns.select_in(context.tree, &context.ignored), /*of_context=*/true, digests_,
+                          stop);
   } catch (const NotFound& missing) {
     const auto near = near_path(context.tree, context.ignored, copy.src);
     rethrow_missing_source(missing, vertex, concat("the build context ", context.shown),

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/synchronized.h"
 #include "cache/cache_key.h"
 #include "content/patterns.h"
+#include "content/selection_list.h"
 #include "content/store.h"
 #include "content/tree.h"
 
@@ -24,7 +26,7 @@ struct LocalContext {
 
 /// Hears what a step reads of a context, when it is digested for the step's key.
 using ContextListener = std::function<void(const Vertex& vertex, const std::string& name,
-                                           const CopyAction& copy, const SelectionSeen& seen)>;
+                                           const CopyAction& copy, const SelectionList& list)>;
 
 /// Contexts are added before the build starts; after that, thread-safe.
 class LocalContexts final : public LocalContent {
@@ -44,23 +46,27 @@ class LocalContexts final : public LocalContent {
 
   /// What digest() said, or, if it was not asked, says now.
   Digest seen(const std::string& name, const CopyAction& copy, const Vertex& vertex, std::stop_token stop);
+  /// Of what digest() said that; null if it was not asked.
+  std::shared_ptr<const SelectionList> listed(const std::string& name, const CopyAction& copy,
+                                              const Vertex& vertex);
 
   /// Throws InvalidInput if what `copy` selects is no longer what digest() saw: then the step's key is not
-  /// true of what was copied. Call after copying.
-  void check_unchanged(const std::string& name, const CopyAction& copy, const Vertex& vertex,
-                       std::stop_token stop);
+  /// true of what was copied. Call after copying. Returns what it is now.
+  std::shared_ptr<const SelectionList> check_unchanged(const std::string& name, const CopyAction& copy,
+                                                       const Vertex& vertex, std::stop_token stop);
   /// The same for a copy that was made earlier, when its content was `content`.
   void check_is(const Digest& content, const std::string& name, const CopyAction& copy, const Vertex& vertex);
 
   /// As digest(), but remembers nothing.
-  Digest digest_now(const std::string& name, const CopyAction& copy, const Vertex& vertex,
-                    std::stop_token stop, const SelectionListener& listener = {});
+  std::shared_ptr<const SelectionList> list_now(const std::string& name, const CopyAction& copy,
+                                                const Vertex& vertex, const std::stop_token& stop);
 
  private:
   std::map<std::string, LocalContext> contexts_;
   FileDigests* digests_;
   ContextListener listener_;
-  Synchronized<std::map<std::pair<Digest, std::string>, Digest>> seen_;  ///< by vertex and selection
+  using Lists = std::map<std::pair<Digest, std::string>, std::shared_ptr<const SelectionList>>;
+  Synchronized<Lists> seen_;  ///< by vertex and selection
 };
 
 /// Equal only for copies that select the same in the tree `name`.

@@ -166,7 +166,7 @@ TEST_F(Snapshots, LongChainsMount) {
 
 TEST_F(Snapshots, ChainBeyondOverlayfsLimitIsRefusedWithItsLength) {
   std::optional<SnapshotId> top;
-  for (int i = 0; i < 900; ++i) top = store_->database().add_snapshot(top, 0, boot_id(), [](SnapshotId) {});
+  for (int i = 0; i < 900; ++i) top = store_->database().add_snapshot({.parent = top, .boot = boot_id()}, [](SnapshotId) {});
   try {
     snapshots().view(*top);
     FAIL() << "mounted";

@@ -209,7 +209,8 @@ TEST_F(StorePrune, AStoreOfTheFirstSchemaIsTakenOver) {
     snapshot = result(*store, "one");
   }
   run_sql(
-      "DROP TABLE leases; DROP TABLE snapshot_uses; DROP INDEX layers_by_digest; PRAGMA user_version = 1");
+      "DROP TABLE leases; DROP TABLE snapshot_uses; DROP INDEX layers_by_digest; "
+      "ALTER TABLE snapshots DROP COLUMN amends; PRAGMA user_version = 1");
   EXPECT_EQ(open()->results().find(Digest::of("one")), snapshot);
   EXPECT_EQ(prune(), (std::set<std::string>{id_of(snapshot)}));
 }

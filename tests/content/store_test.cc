@@ -160,7 +160,7 @@ TEST_F(StoreTest, KilledBetweenRenameAndCommitLosesTheSnapshotAndNothingElse) {
   OtherProcess killed([&] {
     auto store = open();
     make_snapshot(*store, {}, "kept");
-    store->database().add_snapshot({}, 0, boot_id(), [&](SnapshotId id) {
+    store->database().add_snapshot({.parent = {}, .boot = boot_id()}, [&](SnapshotId id) {
       fs::create_directories(root() / "snapshots" / std::to_string(id.value) / "fs");
       ::kill(::getpid(), SIGKILL);
     });

@@ -235,9 +235,9 @@ TEST_F(TreeCopyTest, ModeChangeIsForEachFileAndNotForDirectoriesOnTheWay) {
       .directory("d/sub", 0700)
       .link("d/link", "plain");
   const ModeChange change = ModeChange::parse("u=rwX,go=rX");
-  copy("/d", {.dest = "/p/x", .mode_change = &change});
+  copy("/d", {.dest = "/p/x", .mode_change = change});
   const ModeChange remove = ModeChange::parse("a-x");
-  copy("/d", {.dest = "/q", .mode_change = &remove});
+  copy("/d", {.dest = "/q", .mode_change = remove});
   EXPECT_EQ(status("p/x/plain").st_mode & 07777, 0644U);
   EXPECT_EQ(status("p/x/program").st_mode & 07777, 0755U);
   EXPECT_EQ(status("p/x/sub").st_mode & 07777, 0755U);

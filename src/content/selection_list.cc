@@ -1,10 +1,9 @@
-// The digest of a selection: a walk lists what there is, the files' bytes are digested in parallel to it, and
+// The list and the digest of a selection: a walk lists what there is, the files' bytes are digested in parallel to it, and
 // then the list is hashed in order. Every field has its length in front, so that no two different lists have
 // the same bytes.
 #include <sys/sysmacros.h>
 #include <tbb/task_group.h>
 
-#include <deque>
 #include <map>
 #include <utility>
 
@@ -15,8 +14,8 @@
 #include "content/cpu_slots.h"
 #include "content/file_bytes.h"
 #include "content/file_identity.h"
-#include "content/kept_xattrs.h"
 #include "content/owner_view.h"
+#include "content/selection_list.h"
 #include "content/store.h"
 #include "content/tree.h"
 #include "content/tree_paths.h"
@@ -25,18 +24,9 @@
 namespace slipway {
 namespace {
 
-struct ListedFile {
-  std::size_t source = 0;
-  TreeEntry entry;  ///< its descriptor is closed by now
-  std::string target;
-  Xattrs xattrs;
-  std::optional<std::string> same_as;  ///< a hard link to an earlier one of the list
-  std::optional<Digest> bytes;
-};
-
 using Inode = std::pair<dev_t, ino_t>;
 
-Digest digest_of_file(const Selection& selection, const ListedFile& file, FileDigests* cache,
+Digest digest_of_file(const Selection& selection, const SelectedFile& file, FileDigests* cache,
                       const std::stop_token& stop) {
   const FileDigests::Identity identity = identity_of(file.entry.status);
   const bool may_cache = cache && is_settled(identity);
@@ -60,7 +50,7 @@ class FileDigester {
   ~FileDigester() { group_.wait(); }
 
   /// `file` stays where it is until finish() has returned.
-  void add(ListedFile& file) {
+  void add(SelectedFile& file) {
     batch_.push_back(&file);
     if (batch_.size() == kBatch) start_batch();
   }
@@ -76,7 +66,7 @@ class FileDigester {
   void start_batch() {
     group_.run([this, files = std::exchange(batch_, {})] {
       try {
-        for (ListedFile* file : files) {
+        for (SelectedFile* file : files) {
           if (*first_error_.lock()) return;
           file->bytes = digest_of_file(selection_, *file, cache_, stop_);
         }
@@ -90,20 +80,20 @@ class FileDigester {
   const Selection& selection_;
   FileDigests* const cache_;
   const std::stop_token& stop_;
-  std::vector<ListedFile*> batch_;
+  std::vector<SelectedFile*> batch_;
   Synchronized<std::exception_ptr> first_error_;
   tbb::task_group group_;
 };
 
 /// What the walk finds, in its order, each file's bytes digested.
-std::deque<ListedFile> list_selection(const Selection& selection, const std::vector<SelectedSource>& sources,
-                                      bool of_context, FileDigests* cache, const std::stop_token& stop) {
-  std::deque<ListedFile> list;
+std::deque<SelectedFile> list_files(const Selection& selection, const std::vector<SelectedSource>& sources,
+                                    bool of_context, FileDigests* cache, const std::stop_token& stop) {
+  std::deque<SelectedFile> list;
   FileDigester digester(selection, cache, stop);
   for (std::size_t i = 0; i < sources.size(); ++i) {
     std::map<Inode, std::string> linked;  // of one source: copies of two are never links of one another
     const auto add = [&](const TreeEntry& entry) {
-      ListedFile& file = list.emplace_back();
+      SelectedFile& file = list.emplace_back();
       file.source = i;
       file.entry = entry;
       file.entry.directory = -1;
@@ -158,7 +148,7 @@ class FieldHash {
   Sha256 hash_;
 };
 
-void hash_entry(FieldHash& hash, const ListedFile& file, const OwnerView& owners, bool of_context) {
+void hash_entry(FieldHash& hash, const SelectedFile& file, const OwnerView& owners, bool of_context) {
   struct stat status = file.entry.status;
   owners.show(status);
   hash.number(file.source);
@@ -181,10 +171,23 @@ void hash_entry(FieldHash& hash, const ListedFile& file, const OwnerView& owners
   hash.text(file.same_as ? *file.same_as : file.bytes ? file.bytes->str() : "");
 }
 
-std::vector<SelectedEntry> entries_of(const std::vector<SelectedSource>& sources,
-                                      const std::deque<ListedFile>& list) {
+Digest digest_list(const std::vector<SelectedSource>& sources, const std::deque<SelectedFile>& files,
+                   bool of_context) {
+  const OwnerView owners;
+  FieldHash hash;
+  hash.text("slipway tree v1");
+  hash.number(sources.size());
+  for (const SelectedSource& source : sources) hash.text(base_name(source.named));
+  hash.number(files.size());
+  for (const SelectedFile& file : files) hash_entry(hash, file, owners, of_context);
+  return hash.finish();
+}
+
+}  // namespace
+
+std::vector<SelectedEntry> SelectionList::entries() const {
   std::vector<SelectedEntry> entries;
-  for (const ListedFile& file : list) {
+  for (const SelectedFile& file : files) {
     const std::string& source = sources[file.source].named;
     const bool nested = !source.empty() && !file.entry.relative.empty();
     entries.push_back({.path = concat(source, nested ? "/" : "", file.entry.relative),
@@ -196,34 +199,20 @@ std::vector<SelectedEntry> entries_of(const std::vector<SelectedSource>& sources
   return entries;
 }
 
-Digest digest_list(const std::vector<SelectedSource>& sources, const std::deque<ListedFile>& list,
-                   bool of_context) {
-  const OwnerView owners;
-  FieldHash hash;
-  hash.text("slipway tree v1");
-  hash.number(sources.size());
-  for (const SelectedSource& source : sources) hash.text(base_name(source.named));
-  hash.number(list.size());
-  for (const ListedFile& file : list) hash_entry(hash, file, owners, of_context);
-  return hash.finish();
+std::shared_ptr<const SelectionList> list_selection(const Selection& selection, bool of_context,
+                                                    FileDigests* cache, const std::stop_token& stop) {
+  std::vector<SelectedSource> sources = selected_sources(selection);
+  return in_cpu_slot([&] {
+    std::deque<SelectedFile> files = list_files(selection, sources, of_context, cache, stop);
+    Digest digest = digest_list(sources, files, of_context);
+    return std::make_shared<const SelectionList>(SelectionList{
+        .sources = std::move(sources), .files = std::move(files), .digest = std::move(digest)});
+  });
 }
 
-}  // namespace
-
-Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache, std::stop_token stop,
-                        const SelectionListener& listener) {
-  const std::vector<SelectedSource> sources = selected_sources(selection);
-  std::deque<ListedFile> list;
-  const Digest digest = in_cpu_slot([&] {
-    list = list_selection(selection, sources, of_context, cache, stop);
-    return digest_list(sources, list, of_context);
-  });
-  if (listener) {
-    SelectionSeen seen{.digest = digest, .sources = {}, .entries = [&] { return entries_of(sources, list); }};
-    for (const SelectedSource& source : sources) seen.sources.push_back(source.named);
-    listener(seen);
-  }
-  return digest;
+Digest digest_selection(const Selection& selection, bool of_context, FileDigests* cache,
+                        const std::stop_token& stop) {
+  return list_selection(selection, of_context, cache, stop)->digest;
 }
 
 }  // namespace slipway
