@@ -11,7 +11,7 @@ namespace slipway {
 
 namespace {
 
-constexpr std::string_view kHeader = "slipway copied files 2\n";
+constexpr std::string_view kHeader = "slipway copied files 3\n";
 
 CopiedList::Mark mark_of(const SelectedFile& file, const CopyMetadata& metadata) {
   const struct stat& status = file.entry.status;
@@ -43,21 +43,24 @@ std::optional<CopiedList> CopiedList::of(const SelectionList& list, const Copied
   return copied;
 }
 
-void CopiedList::forget_changed(const SelectionList& before, const SelectionList& after) {
+// What came and went meanwhile, and may have been copied, has changed the directory that it was in.
+bool CopiedList::forget_changed(const SelectionList& before, const SelectionList& after) {
+  if (after.files.size() != items.size()) return false;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    const TreeEntry& then = before.files[i].entry;
-    const TreeEntry* now = i < after.files.size() ? &after.files[i].entry : nullptr;
-    if (!then.is_file()) continue;
-    if (!now || identity_of(now->status) != identity_of(then.status) || !is_settled(identity_of(now->status)))
-      items[i].mark = {};
+    const FileDigests::Identity now = identity_of(after.files[i].entry.status);
+    if (now == identity_of(before.files[i].entry.status) && is_settled(now)) continue;
+    if (items[i].is_directory) return false;
+    items[i].mark = {};
   }
+  return true;
 }
 
-// The header, 'n' for a new place or '-', the place and a NUL; then of each item 'd' or '-', the mark, the path and a NUL.
+// The header, 'n' for a new place or '-', how many items there are and the place, each with a NUL; then of each item 'd' or '-', the mark, the path and a NUL.
 std::string CopiedList::bytes() const {
   std::string bytes(kHeader);
   bytes.push_back(place_is_new ? 'n' : '-');
   const auto add_text = [&](const std::string& text) { bytes.append(text).push_back('\0'); };
+  add_text(std::to_string(items.size()));
   add_text(place);
   for (const Item& item : items) {
     bytes.push_back(item.is_directory ? 'd' : '-');
@@ -78,8 +81,9 @@ std::optional<CopiedList> CopiedList::parse(std::string_view bytes) {
     bytes.remove_prefix(end + 1);
     return text;
   };
+  const auto count = take_text();
   auto place = take_text();
-  if (!place) return std::nullopt;
+  if (!count || !place) return std::nullopt;
   CopiedList list{.place = std::move(*place), .place_is_new = is_new, .items = {}};
   while (!bytes.empty()) {
     Item item{.path = {}, .is_directory = bytes.front() == 'd'};
@@ -91,6 +95,7 @@ std::optional<CopiedList> CopiedList::parse(std::string_view bytes) {
     item.path = std::move(*path);
     list.items.push_back(std::move(item));
   }
+  if (std::to_string(list.items.size()) != *count) return std::nullopt;
   return list;
 }
 

@@ -29,8 +29,9 @@ struct CopiedList {
 
   /// What copying `list` so makes. Nothing for a list with hard links: what is linked to what is not kept.
   static std::optional<CopiedList> of(const SelectionList& list, const CopiedDirectory& how);
-  /// The bytes of files that are others in `after`, which was listed when all was copied, are not known.
-  void forget_changed(const SelectionList& before, const SelectionList& after);
+  /// `before` is what of() was given, `after` was listed when all was copied: nobody knows what was copied of
+  /// what is another now. False: of so much that the list says nothing.
+  bool forget_changed(const SelectionList& before, const SelectionList& after);
 
   std::string bytes() const;
   /// Nothing if that is no such list.

@@ -200,9 +200,18 @@ class Amendment {
   std::set<std::string> touched_;  ///< directories, relative to the place
 };
 
-/// Of more than that, copying all is little more work, and the earlier copy is then no longer needed.
-bool is_worth_it(const Difference& difference, std::size_t items) {
-  return difference.gone.size() + difference.put.size() <= items / 2;
+/// What copying costs, in bytes.
+std::uint64_t weight_of(const SelectedFile& file) {
+  constexpr std::uint64_t kEntry = 4096;
+  return kEntry + (file.entry.is_file() ? static_cast<std::uint64_t>(file.entry.status.st_size) : 0);
+}
+
+/// What is different from the earlier copy is made anew each time, until all is copied again.
+bool is_worth_it(const Difference& difference, const SelectionList& list) {
+  std::uint64_t all = 0, different = 4096 * difference.gone.size();
+  for (const SelectedFile& file : list.files) all += weight_of(file);
+  for (const std::size_t index : difference.put) different += weight_of(list.files[index]);
+  return different <= all / 8;
 }
 
 }  // namespace
@@ -211,23 +220,29 @@ std::optional<SnapshotId> amend_copy(SnapshotStore& snapshots, const EarlierCopy
                                      const RootedDir& from, const SelectionList& list,
                                      const std::function<CopyOptions(const RootedDir& target)>& options,
                                      std::int64_t created, const std::stop_token& stop) {
-  ActiveSnapshot active = snapshots.prepare_amending(earlier.snapshot, stop);
   try {
-    const RootedDir target(active.root());
-    const CopiedDirectory how{
-        .place = earlier.list.place, .is_new = earlier.list.place_is_new, .options = options(target)};
-    const auto now = CopiedList::of(list, how);
-    if (!now) return std::nullopt;
-    const Difference difference = difference_of(earlier.list, *now);
-    if (!is_worth_it(difference, now->items.size())) return std::nullopt;
-    const auto below = snapshots.layer_parts(earlier.snapshot).below;
-    Amendment(from, list, target, how, LowerDirectory::root_of(snapshots, below), stop).make(difference);
+    ActiveSnapshot active = snapshots.prepare_amending(earlier.snapshot, stop);
+    {
+      // Names of users are asked of the tree with the earlier copy in it: if that makes a difference, nothing
+      // is as it was.
+      const RootedDir target(active.root());
+      const CopiedDirectory how{
+          .place = earlier.list.place, .is_new = earlier.list.place_is_new, .options = options(target)};
+      const auto now = CopiedList::of(list, how);
+      if (!now) return std::nullopt;
+      const Difference difference = difference_of(earlier.list, *now);
+      if (!is_worth_it(difference, list)) return std::nullopt;
+      const auto below = snapshots.layer_parts(earlier.snapshot).below;
+      Amendment(from, list, target, how, LowerDirectory::root_of(snapshots, below), stop).make(difference);
+    }
+    return snapshots.commit(std::move(active), created);
   } catch (const CannotAmend&) {
     return std::nullopt;
-  } catch (const SystemError&) {
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error&) {
     return std::nullopt;
   }
-  return snapshots.commit(std::move(active), created);
 }
 
 }  // namespace slipway

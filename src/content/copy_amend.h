@@ -21,7 +21,7 @@ struct EarlierCopy {
 
 /// Copies what `list` saw in the tree `from`, with owners, modes and times as `options` say. Nothing, and
 /// nothing is left behind, if too much is different, files are no longer as they were listed or anything else
-/// is in the way: copy_selection() is to do it then, or to say what is wrong. Throws Cancelled, HostError.
+/// is in the way: copy_selection() is to do it then, or to say what is wrong. Throws Cancelled.
 std::optional<SnapshotId> amend_copy(SnapshotStore& snapshots, const EarlierCopy& earlier,
                                      const RootedDir& from, const SelectionList& list,
                                      const std::function<CopyOptions(const RootedDir& target)>& options,

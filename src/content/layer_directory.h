@@ -1,7 +1,8 @@
 #pragma once
 // What one layer changes, as its snapshots keep it: usually one directory; of a snapshot that amends another
-// (snapshots.h) both, merged as overlayfs would. Deletions and opaque directories show as such, since a layer
-// has marks for them. Private to this module.
+// (snapshots.h) both, merged. Deletions and opaque directories show as such, since a layer has marks for them:
+// those of the lowest part. What an upper part deletes is only what the parts below it made. Private to this
+// module.
 #include <string>
 #include <vector>
 
@@ -31,8 +32,12 @@ class LayerDirectory {
   bool is_opaque() const;
 
  private:
+  /// Of the lowest part; -1 if an upper one hides it, or it has no such directory.
+  int lowest() const { return is_cut_ ? -1 : parts_.back().get(); }
+
   std::vector<UniqueFd> parts_;  ///< uppermost first
-  bool hides_ = false;           ///< further parts, which are not in parts_, and with them all that is below
+  bool is_cut_ = false;          ///< the lowest part is not in parts_
+  bool opaque_ = false;          ///< if so: what that has there hides what is below the layer
 };
 
 }  // namespace slipway

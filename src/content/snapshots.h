@@ -7,7 +7,7 @@
 // snapshots.cc says how that outlives kill -9.
 //
 // A snapshot may amend its parent: then the two are one layer, whose changes are those of both merged, above
-// what the parent stands on.
+// what the parent stands on. It may delete what the parent made, and nothing of what that stands on.
 #include <atomic>
 #include <cstdint>
 #include <filesystem>

@@ -79,6 +79,7 @@ struct CopyOptions {
 struct CopiedDirectory {
   std::string place;    ///< of that directory, from the target's root, without links
   bool is_new = false;  ///< it was not there, nor made on the way
+  std::size_t entries = 0;  ///< that were copied, with itself
   CopyOptions options;  ///< that hold whatever `dest` said
 };
 

@@ -47,7 +47,9 @@ class TreeCopy {
     const std::vector<SelectedSource> sources = selected_sources(selection_);
     for (const SelectedSource& source : sources) copy_source(source);
     finish_made_directories();
-    return sources.size() == 1 ? directory_ : std::nullopt;
+    if (sources.size() != 1 || !directory_) return std::nullopt;
+    directory_->entries = entries_;
+    return directory_;
   }
 
  private:
@@ -143,6 +145,7 @@ class TreeCopy {
   }
 
   void copy_entry(const TreeEntry& entry) {
+    ++entries_;
     const std::string name = entry.relative.empty() ? top_name_ : entry.name;
     const std::string& in = stack_.back().path;
     const CopyPlace place{.directory = stack_.back().fd.get(),
@@ -280,6 +283,7 @@ class TreeCopy {
   const CopyOptions& options_;
   const std::stop_token& stop_;
   CopyMetadata metadata_;
+  std::size_t entries_ = 0;
   std::optional<CopiedDirectory> directory_;  ///< the last source that was one
   std::vector<Level> stack_;
   std::string top_name_;

@@ -15,7 +15,8 @@ constexpr std::size_t kFewFiles = 256;
 const CopyAction* only_copy(const FileOp& file) {
   const CopyAction* copy =
       file.actions.size() == 1 ? std::get_if<CopyAction>(&file.actions.front()) : nullptr;
-  return copy && !copy->attempt_unpack ? copy : nullptr;
+  // Where a directory itself goes depends on its name, which a wildcard may find another of next time.
+  return copy && copy->copy_dir_contents && !copy->attempt_unpack ? copy : nullptr;
 }
 
 }  // namespace
@@ -31,7 +32,7 @@ ContextCopy::ContextCopy(Store& store, LocalContexts& contexts, const Vertex& ve
   if (context_.empty()) return;
   copy_ = copy;
   base_ = snapshot_of(copy->base, inputs);
-  key_ = Digest::of(concat("slipway copy v2\n", vertex.digest.str(), "\n", contexts.at(context_).shown));
+  key_ = Digest::of(concat("slipway copy v3\n", vertex.digest.str(), "\n", contexts.at(context_).shown));
 }
 
 std::optional<SnapshotId> ContextCopy::amended(const std::stop_token& stop) {
@@ -52,10 +53,9 @@ std::optional<SnapshotId> ContextCopy::amended(const std::stop_token& stop) {
 
 void ContextCopy::prepare_commit(ActionTrees& trees, const CopiedDirectory& how, const SelectionList& after) {
   const auto before = copy_ ? contexts_.listed(context_, *copy_, vertex_) : nullptr;
-  if (!before || before->files.size() < kFewFiles) return;
+  if (!before || before->files.size() < kFewFiles || before->files.size() != how.entries) return;
   auto copied = CopiedList::of(*before, how);
-  if (!copied) return;
-  copied->forget_changed(*before, after);
+  if (!copied || !copied->forget_changed(*before, after)) return;
   trees.set_note(copied->bytes());
   is_kept_ = true;
 }
