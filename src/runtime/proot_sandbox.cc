@@ -371,9 +371,11 @@ class ProotSandbox final : public Sandbox {
  private:
   ProcessResult try_out() const {
     const auto program = find_program("true");
+    const TempDir temp;  // what it unpacks there stays if it is killed
     Command command{
         .argv = {proot_.program.native(), "-v", "-1", "-w", "/", program ? program->native() : "/bin/true"}};
-    if (proot_.without_seccomp) command.environment = {"PATH=/usr/bin:/bin", "PROOT_NO_SECCOMP=1"};
+    command.environment = {"PATH=/usr/bin:/bin", "PROOT_TMP_DIR=" + temp.path().native()};
+    if (proot_.without_seccomp) command.environment->emplace_back("PROOT_NO_SECCOMP=1");
     return run_process(command);
   }
 
