@@ -8,6 +8,7 @@ from harness import BOTH, SlipwayCase, main, mounts_with, processes_with, wait_u
 
 MOMENTS = int(os.environ.get("SLIPWAY_CRASHES", "50"))
 FILES = 20
+MANY = 300  # so many that a later copy of them amends the one before
 # Small, so that many moments fit into a minute; each round is new work: layers, a removal, copies, two platforms.
 DOCKERFILE = """FROM busybox AS made
 ARG ROUND
@@ -16,6 +17,7 @@ RUN echo $ROUND > /round; rm -r /files/sub; mkdir /files/sub; dd if=/dev/urandom
 FROM busybox
 COPY --from=made /files /files
 COPY --from=made /round /data /
+COPY many /many
 """
 
 
@@ -36,7 +38,10 @@ class Crash(SlipwayCase):
         print("seed %d" % seed)
         chance = random.Random(seed)
         self.import_busybox()
-        self.context(DOCKERFILE, {"files/sub/%d" % i: "x" * i for i in range(FILES)})
+        files = {"files/sub/%d" % i: "x" * i for i in range(FILES)} | {"many/%d" % i: str(i) for i in range(MANY)}
+        context = self.context(DOCKERFILE, files)
+        newest = max(os.stat(os.path.join(context, name)).st_ctime for name in files)
+        wait_until(lambda: time.time() > newest + 2.1)  # what was written a moment ago is never known
         self.full_build(-1)  # the very first also unpacks the base
         start = time.monotonic()
         self.full_build(-2)
@@ -45,6 +50,7 @@ class Crash(SlipwayCase):
         hit = 0
         for number in range(MOMENTS):
             with self.subTest("seed %d, round %d" % (seed, number)):
+                self.context(DOCKERFILE, {"many/%d" % (number % MANY): "round %d" % number})
                 start = time.monotonic()
                 killed = self.killed(number, chance.uniform(0, length * 0.9))
                 hit += killed
