@@ -33,6 +33,10 @@ EmulatorSearch base_search(const EmulatorOptions& options) {
 
 }  // namespace
 
+bool runs_by_hidden_entry(const Platform& platform, const fs::path& directory) {
+  return SelfTest::has_program(platform) && SelfTest(platform, directory).run_by_kernel_in_own_root().empty();
+}
+
 Emulators::Emulators(const EmulatorOptions& options, Store& store, RegistryClient& registry,
                      std::stop_token stop)
     : private_table_(options.private_table),
@@ -54,6 +58,9 @@ Emulators::Emulators(const EmulatorOptions& options, Store& store, RegistryClien
   search_.slowdown = [this](const Platform& platform) -> std::optional<double> {
     const auto measured = records_.find_slowdown(platform);
     return measured ? std::optional(measured->factor) : std::nullopt;
+  };
+  search_.runs_by_hidden_entry = [this](const Platform& platform) {
+    return runs_by_hidden_entry(platform, store_.temp_directory());
   };
   search_.runs_here = [this](const Platform& platform) { return test_native(platform).empty(); };
 }
@@ -89,19 +96,21 @@ std::string Emulators::test_native(const Platform& platform) const {
 }
 
 std::optional<MeasuredSlowdown> Emulators::measure(const Platform& platform, const Execution& execution) {
-  if (!execution.emulator || !SelfTest::has_program(platform) || !SelfTest::has_program(Platform::host()))
-    return std::nullopt;
+  if (!SelfTest::has_program(platform) || !SelfTest::has_program(Platform::host())) return std::nullopt;
   const SelfTest native(Platform::host(), store_.temp_directory());
   const SelfTest emulated(platform, store_.temp_directory());
   const auto own = native.measure(std::nullopt, kBenchRounds);
-  const auto theirs = emulated.measure(execution.emulator->program, kBenchRounds);
-  const auto start = emulated.measure_start(execution.emulator->program);
+  const auto& emulator = execution.emulator;
+  const auto program =
+      emulator ? std::optional(emulator->program) : std::nullopt;  // else the kernel knows it
+  const auto theirs = emulated.measure(program, kBenchRounds);
+  const auto start = emulated.measure_start(program);
   if (!own || !theirs || !start) return std::nullopt;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const MeasuredSlowdown slowdown{
       .factor = *theirs / *own,
       .start_ms = *start * 1000,
-      .version = concat(execution.emulator->name, " ", execution.emulator->version),
+      .version = emulator ? concat(emulator->name, " ", emulator->version) : "the host's emulator",
       .measured = std::chrono::duration_cast<std::chrono::seconds>(now).count()};
   records_.put_slowdown(platform, slowdown);
   return slowdown;

@@ -22,6 +22,10 @@ struct EmulatorOptions {
   bool host_table = true;     ///< false: what is registered with the host is of no use
 };
 
+/// Whether programs of the platform run by what is registered with the kernel, in any root: tried with a small
+/// one, written into `directory`.
+bool runs_by_hidden_entry(const Platform& platform, const std::filesystem::path& directory);
+
 /// Not for several threads at once.
 class Emulators {
  public:

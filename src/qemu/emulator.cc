@@ -156,10 +156,18 @@ class Finder {
 
   bool take_host_entry() {
     if (search_.ignore_host_binfmt) return false;
+    constexpr const char* kOrigin = "registered with this machine's kernel";
+    if (!fs::exists(search_.binfmt_directory / "status")) return take_hidden_host_entry(kOrigin);
     const auto entry = find_host_entry(search_.binfmt_directory, elf_);
     return entry && take({.kind = Execution::Kind::HostBinfmt,
                           .emulator = describe_host_interpreter(entry->interpreter),
-                          .origin = "registered with this machine's kernel"});
+                          .origin = kOrigin});
+  }
+
+  bool take_hidden_host_entry(std::string origin) {
+    if (!search_.runs_by_hidden_entry || !search_.runs_by_hidden_entry(target_)) return false;
+    found_ = Execution{.kind = Execution::Kind::HostBinfmt, .origin = std::move(origin)};
+    return true;
   }
 
   bool take(Execution execution) {

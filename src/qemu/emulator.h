@@ -50,6 +50,10 @@ struct EmulatorSearch {
   std::filesystem::path binfmt_directory = "/proc/sys/fs/binfmt_misc";  ///< a seam for tests
   bool ignore_host_binfmt = false;  ///< SLIPWAY_PRIVATE_BINFMT=1: tests use the private table always
 
+  /// Whether the kernel runs programs of a platform in any root: asked where its table is not to be seen, as
+  /// in most containers, whose host may have registered emulators all the same. Absent: it does not.
+  std::function<bool(const Platform&)> runs_by_hidden_entry;
+
   /// What is in the directories goes before what is registered with the host, which knows of no native twins,
   /// for policies and platforms that have some.
   bool own_table_for_twins = false;
@@ -71,7 +75,8 @@ struct EmulatorSearch {
 };
 
 /// Native, else a right host registration, else a private one; what the user's own directories hold goes
-/// before the host's, and so does everything where native twins may run (own_table_for_twins). Throws HostError naming the package to install if there is no emulator, or saying that
+/// before the host's, and so does everything where native twins may run (own_table_for_twins). Throws
+/// HostError naming the package to install if there is no emulator, or saying that
 /// --emulation=never forbids it. EmulationPolicy::Qemu prefers the emulator even where the host could run the
 /// target otherwise (but never for the host's own platform).
 Execution choose_execution(const Platform& host, const Platform& target, EmulationPolicy policy,

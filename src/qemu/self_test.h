@@ -33,6 +33,9 @@ class SelfTest {
   /// Started by the kernel as any program: natively, or by what is registered with it. The program starts
   /// itself once more under another name. `child_setup` as in Command.
   std::string run_by_kernel(std::function<int()> child_setup = {}) const;
+  /// The same in a root of its own (chroot(2), in a user namespace if need be), where what the kernel starts
+  /// for it must be open already: binfmt_misc's flag F.
+  std::string run_by_kernel_in_own_root() const;
 
   /// Seconds of CPU time that `rounds` rounds of integer work take, without what starting takes: natively
   /// without `emulator`. Nothing if it fails. No other thread may run programs meanwhile.

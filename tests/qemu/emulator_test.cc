@@ -201,6 +201,19 @@ TEST_F(SearchOrder, HostsRegistrationThatFailsItsTestIsPassedOver) {
   EXPECT_EQ(choose(kArm64).kind, Execution::Kind::PrivateBinfmt);
 }
 
+TEST_F(SearchOrder, HostsRegistrationThatIsNotToBeSeenIsFoundByRunningAProgram) {
+  install("qemu-aarch64-static");
+  install("qemu-s390x-static");
+  int asked = 0;
+  search_.runs_by_hidden_entry = [&](const Platform& platform) { return ++asked, platform == kArm64; };
+  EXPECT_EQ(choose(kArm64).kind, Execution::Kind::PrivateBinfmt);  // the table is there, and without it
+  EXPECT_EQ(asked, 0);
+  fs::remove(table_.path() / "status");
+  EXPECT_EQ(choose(kArm64).kind, Execution::Kind::HostBinfmt);
+  EXPECT_EQ(choose(kArm64).describe(), "emulated by the host's emulator");
+  EXPECT_EQ(choose(Platform::parse("linux/s390x"), EmulationPolicy::Auto).kind, Execution::Kind::PrivateBinfmt);
+}
+
 TEST_F(SearchOrder, WhereTwinsMayRunATableOfOurOwnGoesBeforeTheHosts) {
   register_arm64("/nowhere/aarch64-binfmt-P");
   install("qemu-aarch64-static");

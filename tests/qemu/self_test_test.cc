@@ -84,6 +84,15 @@ TEST(SelfTest, PassesNatively) {
   EXPECT_EQ(SelfTest(Platform::host(), directory.path()).run_by_kernel(), "");
 }
 
+TEST(SelfTest, PassesNativelyInARootOfItsOwn) {
+  const TempDir directory;
+  if (!SelfTest::has_program(Platform::host())) GTEST_SKIP() << "no program for this machine";
+  const std::string verdict = SelfTest(Platform::host(), directory.path()).run_by_kernel_in_own_root();
+  if (verdict == "cannot be started (Operation not permitted)")
+    GTEST_SKIP() << "neither chroot nor user namespaces are allowed here";
+  EXPECT_EQ(verdict, "");
+}
+
 TEST(SelfTest, IsRemovedWithItsObject) {
   const TempDir directory;
   { const SelfTest test(Platform::parse("linux/arm64"), directory.path()); }

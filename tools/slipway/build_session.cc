@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "scheduler/executor.h"
 #include "slipway/build_record.h"
+#include "slipway/emulator_flags.h"
 #include "slipway/open_store.h"
 #include "slipway/progress_json.h"
 #include "slipway/progress_plain.h"
@@ -76,14 +77,6 @@ CommandContext& said(CommandContext& context) {
   if (confinement.isolation != Isolation::Oci && !confinement.refusal.empty())
     context.logger.log(LogLevel::Warning, isolation_notice(confinement.isolation, confinement.refusal));
   return context;
-}
-
-/// What the tier leaves of the ways to run an emulator.
-EmulatorOptions in_tier(EmulatorOptions options, Isolation isolation) {
-  options.private_table = isolation == Isolation::Oci;
-  // proot loads programs itself and asks no kernel who emulates them.
-  options.host_table = isolation != Isolation::Proot;
-  return options;
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ struct QemuSession {
   QemuSession(const QemuFlags& flags, CommandContext& context)
       : store(Store::open(context.store_root, context.logger)),
         registry({}, docker_config_credentials(), context.logger),
-        emulators(emulator_options(flags.qemu_dirs, flags.qemu_image), *store, registry, context.stop) {}
+        emulators(in_tier(emulator_options(flags.qemu_dirs, flags.qemu_image), context.confinement.isolation),
+                  *store, registry, context.stop) {}
   std::unique_ptr<Store> store;
   RegistryClient registry;
   Emulators emulators;

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "build/emulators.h"
 #include "qemu/emulator.h"
 #include "runtime/sandbox.h"
 #include "slipway/command.h"
@@ -34,6 +35,17 @@ std::string how_it_runs(const Platform& platform, const EmulatorSearch& search, 
   }
 }
 
+// What a build would find, but for its tests of emulators.
+EmulatorSearch search_in_tier(Isolation isolation) {
+  EmulatorSearch search = EmulatorSearch::from_environment();
+  search.own_table_for_twins = isolation == Isolation::Oci;
+  search.ignore_host_binfmt = search.ignore_host_binfmt || isolation == Isolation::Proot;
+  search.runs_by_hidden_entry = [](const Platform& platform) {
+    return runs_by_hidden_entry(platform, std::filesystem::temp_directory_path());
+  };
+  return search;
+}
+
 std::string how_steps_run(const Confinement& confinement) {
   if (!confinement.possible) return concat("none: ", confinement.refusal);
   if (confinement.isolation == Isolation::Oci) {
@@ -52,7 +64,7 @@ std::string version_text(const Confinement& confinement) {
   std::string text = concat("slipway ", kVersion, " (", kCommit, ")\n", "host     ", Platform::host().str(),
                             ", Linux ", kernel.release, "\n");
   text += concat("steps    ", how_steps_run(confinement), "\n");
-  const EmulatorSearch search = EmulatorSearch::from_environment();
+  const EmulatorSearch search = search_in_tier(confinement.isolation);
   for (const Platform& platform : parse_platform_list(kShownPlatforms))
     text +=
         concat("runs     ", platform.str(), "  ", how_it_runs(platform, search, confinement.isolation), "\n");

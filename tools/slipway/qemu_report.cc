@@ -50,11 +50,11 @@ PlatformReport report(Emulators& emulators, const EmulatorSearch& search, const 
     return result;
   }
   result.runs = PlatformReport::Runs::Emulated;
-  result.program = execution.emulator->program;
-  result.version = execution.emulator->version;
+  result.program = execution.emulator ? execution.emulator->program.native() : "an unseen emulator";
+  result.version = execution.emulator ? execution.emulator->version : "";
   result.origin = execution.origin;
-  result.test = emulators.records().find_test(platform, execution) ? PlatformReport::Test::Passed
-                                                                   : PlatformReport::Test::NotYet;
+  const bool tested = !execution.emulator || emulators.records().find_test(platform, execution);
+  result.test = tested ? PlatformReport::Test::Passed : PlatformReport::Test::NotYet;
   const auto measured = emulators.records().find_slowdown(platform);
   result.measured = measured.has_value();
   result.slowdown = measured ? measured->factor : usual_slowdown(platform);
