@@ -1,11 +1,16 @@
 #include "runtime/isolation.h"
 
 #include <linux/capability.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <filesystem>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "runtime/capabilities.h"
@@ -24,10 +29,17 @@ constexpr std::array<NeededCapability, 5> kForChroot{{{CAP_SYS_CHROOT, "CAP_SYS_
                                                       {CAP_SETGID, "CAP_SETGID"},
                                                       {CAP_CHOWN, "CAP_CHOWN"}}};
 
+// The capability alone does not tell: root of a user namespace has it, and is refused (mknod(2)).
+bool may_make_device_nodes() {
+  const TempDir directory(std::filesystem::temp_directory_path(), "slipway-node");
+  return ::mknod((directory.path() / "null").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0 || errno != EPERM;
+}
+
 std::string missing_for_chroot() {
   if (::geteuid() != 0) return "root";
   for (const NeededCapability& capability : kForChroot)
     if (!has_capability(capability.number)) return capability.name;
+  if (!may_make_device_nodes()) return "the right to make device nodes";
   return "";
 }
 

@@ -15,12 +15,20 @@ REFUSED = ["mount", "umount2", "unshare", "setns", "pivot_root", "fsopen", "fsmo
 NAMESPACE_FLAGS = [0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000]  # CLONE_NEW*
 ENOSYS = 38
 
+STREAMS = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "replace"}
+
 # Our own mount namespace: the machine's cgroups may be in a state that crun refuses.
 START = """set -e
 mount -t tmpfs none /sys/fs/cgroup 2>/dev/null || true
 mount --bind / "$1/rootfs"
 exec crun --root "$1/state" --cgroup-manager=disabled run --bundle "$1" "$2"
 """
+
+
+# The same in a user namespace that has been given its ids: says that it is there, and waits for them. The mounts that are
+# there it can only take together.
+START_ROOTLESS = """echo made >&"$3"; read mapped <&"$4"
+""" + START.replace("--bind", "--rbind")
 
 
 def seccomp():
@@ -52,15 +60,34 @@ def spec(command, env, user, capabilities, writable, masked, namespaces):
                       "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]}}
 
 
-def start_in_container(bundle, name, command, env, writable, user=0, capabilities=CAPABILITIES, masked=(), namespaces=False):
+def start_rootless(bundle, name):
+    """A Popen of the container in `bundle` as a rootless Podman or Docker would make it, with 65,536 ids."""
+    made, say_made = os.pipe()
+    mapped, say_mapped = os.pipe()
+    process = subprocess.Popen(["unshare", "-U", "-m", "--propagation", "private", "sh", "-c", START_ROOTLESS, "sh", bundle, name,
+                                str(say_made), str(mapped)], pass_fds=(say_made, mapped), **STREAMS)
+    os.close(say_made)
+    os.close(mapped)
+    with os.fdopen(made) as said:
+        said.readline()
+    for ids in ("uid_map", "gid_map"):
+        with open("/proc/%d/%s" % (process.pid, ids), "w") as file:
+            file.write("0 0 65536")
+    with os.fdopen(say_mapped, "w") as file:
+        file.write("mapped\n")
+    return process
+
+
+def start_in_container(bundle, name, command, env, writable, user=0, capabilities=CAPABILITIES, masked=(), namespaces=False,
+                       rootless=False):
     """A Popen of the container, which has the network of the machine. `writable`: directories; the rest can be read only.
-    `namespaces`: user namespaces are allowed in it, and mounts in them."""
+    `namespaces`: user namespaces are allowed in it, and mounts in them. `rootless`: its root is root of a user namespace."""
     os.makedirs(os.path.join(bundle, "rootfs"), exist_ok=True)
     with open(os.path.join(bundle, "config.json"), "w") as file:
         json.dump(spec(command, env, user, capabilities, writable, masked, namespaces), file)
-    return subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", START, "sh", bundle, name],
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            errors="replace")
+    if rootless:
+        return start_rootless(bundle, name)
+    return subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", START, "sh", bundle, name], **STREAMS)
 
 
 class InContainer:

@@ -179,6 +179,7 @@ class InContainer(Isolation):
     inside = 0  # as whom slipway runs
     capabilities = CAPABILITIES
     namespaces = False
+    rootless = False
     tier = "chroot"
     dockerfile = WITH_USER
 
@@ -208,7 +209,7 @@ class InContainer(Isolation):
         args = [arg.replace(CACHE + "/", self.dir + "/") for arg in args]
         name = "slipway-test-%d-%d" % (os.getpid(), self.bundles)
         return start_in_container(bundle, name, [program, *args], self.environment(env), [self.dir], user=self.inside,
-                                  capabilities=self.capabilities, masked=self.masked, namespaces=self.namespaces)
+                                  capabilities=self.capabilities, masked=self.masked, namespaces=self.namespaces, rootless=self.rootless)
 
     def test_same_image_as_outside(self):
         self.import_busybox()
@@ -250,6 +251,18 @@ class InContainer(Isolation):
         again = self.build(context, "--secret", self.secret, platforms=AMD64)
         steps = step_lines(again.err)
         self.assertEqual({}, {name: said for name, said in steps.items() if said != ["CACHED"]})
+
+
+class InRootlessContainer(InContainer):
+    """As a rootless Podman runs it: root by name, whom the kernel lets make no device node."""
+    rootless = True
+    tier = "proot"
+    dockerfile = KINDS
+
+    def test_chroot_says_what_it_lacks(self):
+        self.import_busybox(platforms=AMD64)
+        result = self.build(self.context("FROM busybox\nRUN true\n"), "--isolation=chroot", platforms=AMD64, expect=3)
+        self.assertIn("--isolation=chroot needs the right to make device nodes", result.err)
 
 
 class InContainerWithNamespaces(InContainer):
