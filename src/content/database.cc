@@ -115,6 +115,14 @@ CREATE TABLE IF NOT EXISTS gc_marks (
 ) WITHOUT ROWID;
 )sql";
 
+// Came later as well: what a snapshot looked like when it was made (snapshot_check.h).
+constexpr const char* kCreateOutlines = R"sql(
+CREATE TABLE IF NOT EXISTS outlines (
+  snapshot INTEGER PRIMARY KEY REFERENCES snapshots(id) ON DELETE CASCADE,
+  outline TEXT NOT NULL
+);
+)sql";
+
 // Came later, too; without them steps are found by their definition keys only, and planned by guesses.
 constexpr const char* kCreateStepTables = R"sql(
 CREATE TABLE IF NOT EXISTS origins (
@@ -154,6 +162,7 @@ void set_up(SqliteConnection& connection, const std::filesystem::path& file) {
   }
   if (schema == kSchema) {
     connection.execute("creating its tables", kCreateLater);
+    connection.execute("creating its tables", kCreateOutlines);
     connection.execute("creating its tables", kCreateStepTables);
     return;
   }

@@ -75,6 +75,7 @@ class Database {
     bool amends = false;
     std::int64_t created = 0;
     std::string boot;
+    std::string outline = {};  ///< of its directory (tree_outline.h); empty: none is kept
   };
   /// Inserts a row that is not yet durable and calls `place` with its id, inside the transaction, to put the
   /// directory where the row says. If `place` throws there is no row. `place` must not use the database.
@@ -84,6 +85,8 @@ class Database {
   /// Base first; empty if there is no such row.
   std::vector<SnapshotRow> snapshot_chain(SnapshotId id);
   std::vector<SnapshotRow> snapshots();
+  /// Of the snapshots that have one. Those of older slipways have none.
+  std::vector<std::pair<SnapshotId, std::string>> outlines();
   /// Deletes the row and what hangs on it, durably. False if there was none. Throws InvalidInput if it has
   /// children.
   bool remove_snapshot(SnapshotId id);

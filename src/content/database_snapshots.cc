@@ -45,6 +45,11 @@ SnapshotId Database::add_snapshot(const NewSnapshot& snapshot,
       .bind(snapshot.boot)
       .run();
   const SnapshotId id{connection->last_insert_id()};
+  if (!snapshot.outline.empty())
+    connection->prepare(kDoing, "INSERT INTO outlines (snapshot, outline) VALUES (?, ?)")
+        .bind(id.value)
+        .bind(snapshot.outline)
+        .run();
   place(id);
   lease_snapshot(*connection, id);
   transaction.commit();
@@ -59,6 +64,15 @@ std::optional<Database::SnapshotRow> Database::find_snapshot(SnapshotId id) {
       "looking up a snapshot", "SELECT id, parent, created, amends FROM snapshots WHERE id = ?");
   if (!statement.bind(id.value).step()) return std::nullopt;
   return snapshot_from(statement);
+}
+
+std::vector<std::pair<SnapshotId, std::string>> Database::outlines() {
+  auto connection = connection_->lock();
+  SqliteStatement statement =
+      connection->prepare("reading outlines", "SELECT snapshot, outline FROM outlines ORDER BY snapshot");
+  std::vector<std::pair<SnapshotId, std::string>> all;
+  while (statement.step()) all.emplace_back(SnapshotId{statement.integer(0)}, statement.text(1));
+  return all;
 }
 
 std::vector<Database::SnapshotRow> Database::snapshot_chain(SnapshotId id) {

@@ -18,6 +18,7 @@
 #include "content/owner_view.h"
 #include "content/snapshot_files.h"
 #include "content/space.h"
+#include "content/tree_outline.h"
 
 // On disk: ROOT/snapshots/ID/fs holds what the snapshot changed, beside it may be ROOT/snapshots/ID/note.
 // One in the making is TEMP/snap-XXXXXX with fs (upper), work (overlayfs's own) and root (the mount point);
@@ -190,8 +191,11 @@ SnapshotId SnapshotStore::record(ActiveSnapshot& taken, std::int64_t created) {
   fs::path in_the_way;
   bool placed = false;
   try {
-    const Database::NewSnapshot row{
-        .parent = taken.parent_, .amends = taken.amends_, .created = created, .boot = boot_id()};
+    const Database::NewSnapshot row{.parent = taken.parent_,
+                                    .amends = taken.amends_,
+                                    .created = created,
+                                    .boot = boot_id(),
+                                    .outline = outline_of_tree(taken.upper_)};
     const SnapshotId id = database_.add_snapshot(row, [&](SnapshotId given) {
       const fs::path target = directory_ / std::to_string(given.value);
       int result = std::rename(taken.directory_.c_str(), target.c_str());

@@ -154,9 +154,10 @@ class Store {
   const std::filesystem::path& temp_directory() const { return temp_; }
   std::filesystem::path log_directory() const { return root_ / "logs"; }
 
-  /// Every row points at bytes that are there and right, every blob has its digest (if `read_blobs`), no
-  /// mount and no half-made thing of a dead process remains. Repairs nothing.
-  std::vector<StoreProblem> check(bool read_blobs);
+  /// Every row points at bytes that are there and right; if `read`, every blob has its digest and every
+  /// snapshot is as it was made, as far as that can be told (snapshot_check.h); no mount and no half-made thing
+  /// of a dead process remains. Repairs nothing.
+  std::vector<StoreProblem> check(bool read);
 
  private:
   Store(std::filesystem::path root, Logger& logger, TreeMode trees, std::unique_ptr<StoreSession> session,

@@ -10,6 +10,7 @@
 #include "content/image_blobs.h"
 #include "content/image_index.h"
 #include "content/overlay_mount.h"
+#include "content/snapshot_check.h"
 #include "content/snapshot_files.h"
 #include "content/store.h"
 #include "content/store_names.h"
@@ -22,8 +23,8 @@ namespace {
 
 class StoreCheck {
  public:
-  StoreCheck(const fs::path& root, BlobStore& blobs, Database& database)
-      : root_(root), blobs_(blobs), database_(database) {}
+  StoreCheck(const fs::path& root, BlobStore& blobs, const SnapshotStore& snapshots, Database& database)
+      : root_(root), blobs_(blobs), snapshots_(snapshots), database_(database) {}
 
   void check_database() {
     for (const std::string& line : database_.integrity_problems()) fatal(concat("database: ", line));
@@ -35,8 +36,9 @@ class StoreCheck {
         leftover(concat(entry.path().native(), " is no blob"));
     if (!read) return;
     for (const Digest& digest : blobs_.list()) {
-      if (!is_blob(blobs_.path_of(digest), digest) && blobs_.has(digest))  // else it was pruned since
-        fatal(concat("blob ", digest.str(), " is damaged: its bytes have another digest"));
+      if (is_blob(blobs_.path_of(digest), digest) || !blobs_.has(digest)) continue;  // pruned since
+      damaged_blobs_.insert(digest);
+      fatal(concat("blob ", digest.str(), " is damaged: its bytes have another digest"));
     }
   }
 
@@ -86,6 +88,12 @@ class StoreCheck {
       for (const fs::path& path : snapshot_leftovers(directory, known))
         leftover(concat(path.native(), " belongs to no snapshot"));
     });
+  }
+
+  void check_trees() {
+    for (const DamagedSnapshot& damaged :
+         find_damaged_snapshots(snapshots_, blobs_, database_, damaged_blobs_))
+      fatal(damaged.what);
   }
 
   void check_temporary() {
@@ -146,21 +154,24 @@ class StoreCheck {
 
   const fs::path& root_;
   BlobStore& blobs_;
+  const SnapshotStore& snapshots_;
   Database& database_;
+  std::set<Digest> damaged_blobs_;
   std::vector<StoreProblem> problems_;
   std::set<std::string> said_;  ///< images share blobs
 };
 
 }  // namespace
 
-std::vector<StoreProblem> Store::check(bool read_blobs) {
+std::vector<StoreProblem> Store::check(bool read) {
   BlobStore blobs(root_ / "blobs" / "sha256", temp_);  // looking is no use
-  StoreCheck check(root_, blobs, *database_);
+  StoreCheck check(root_, blobs, *snapshots_, *database_);
   check.guarded("database", [&] { check.check_database(); });
-  check.guarded("blobs", [&] { check.check_blobs(read_blobs); });
+  check.guarded("blobs", [&] { check.check_blobs(read); });
   check.guarded("images", [&] { check.check_images(); });
   check.guarded("layers", [&] { check.check_layers(); });
   check.guarded("snapshots", [&] { check.check_snapshots(); });
+  if (read) check.guarded("snapshots", [&] { check.check_trees(); });
   check.guarded("foreign files", [&] { check.check_foreign(); });
   check.guarded("tmp", [&] { check.check_temporary(); });
   return check.take();

@@ -14,6 +14,7 @@
 #include "content/database.h"
 #include "content/image_blobs.h"
 #include "content/image_index.h"
+#include "content/snapshot_check.h"
 #include "content/snapshot_files.h"
 #include "content/store.h"
 #include "content/store_session.h"
@@ -25,7 +26,7 @@ namespace {
 
 class Repair {
  public:
-  Repair(Store& store, BlobReading reading)
+  Repair(Store& store, StoreReading reading)
       : store_(store),
         database_(store.database()),
         blobs_(store.root() / "blobs" / "sha256", store.temp_directory()),
@@ -34,9 +35,9 @@ class Repair {
   std::vector<std::string> run() {
     if (const std::uint64_t rows = database_.remove_dangling_rows(); rows > 0)
       done_.push_back(concat("forgot ", rows, " rows that belonged to no snapshot"));
-    repair_snapshots();
-    if (reading_ == BlobReading::Digests) repair_blobs();
+    if (reading_ == StoreReading::Bytes) repair_blobs();
     repair_layers();
+    repair_snapshots();
     repair_images();
     return std::move(done_);
   }
@@ -44,12 +45,17 @@ class Repair {
  private:
   void repair_snapshots() {
     const fs::path directory = store_.root() / "snapshots";
+    std::set<SnapshotId> damaged;
+    if (reading_ == StoreReading::Bytes)
+      for (const DamagedSnapshot& one : find_damaged_snapshots(store_.snapshots(), blobs_, database_, {}))
+        damaged.insert(one.id);
     const std::vector<SnapshotId> lost = database_.remove_snapshots_without([&](SnapshotId id) {
       std::error_code error;
-      return fs::is_directory(directory / std::to_string(id.value) / "fs", error);
+      return !damaged.contains(id) && fs::is_directory(directory / std::to_string(id.value) / "fs", error);
     });
     for (const SnapshotId id : lost)
-      done_.push_back(concat("forgot snapshot ", id.value, ": it, or one that it stands on, is not there"));
+      done_.push_back(
+          concat("forgot snapshot ", id.value, ": it, or one that it stands on, is not there or damaged"));
     std::vector<SnapshotId> known;
     std::vector<fs::path> leftovers;
     database_.with_snapshots_held([&](const std::vector<Database::SnapshotRow>& rows) {
@@ -101,7 +107,7 @@ class Repair {
   Store& store_;
   Database& database_;
   const BlobStore blobs_;  ///< looking is no use
-  const BlobReading reading_;
+  const StoreReading reading_;
   std::vector<std::string> done_;
 };
 
@@ -126,7 +132,7 @@ std::vector<Database::ImageRow> images_of_index(const fs::path& root) {
 
 }  // namespace
 
-std::vector<std::string> repair_store(Store& store, BlobReading reading) {
+std::vector<std::string> repair_store(Store& store, StoreReading reading) {
   return Repair(store, reading).run();
 }
 

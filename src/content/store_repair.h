@@ -11,11 +11,14 @@ namespace slipway {
 
 class Store;
 
-enum class BlobReading { Digests, Sizes };
+enum class StoreReading {
+  Bytes,  ///< of everything
+  Sizes,  ///< of blobs, and whether snapshots' directories are there
+};
 
-/// Safe while others use the store. Returns a line for each thing that was done. Throws IntegrityError if the
-/// database itself is damaged, SystemError.
-std::vector<std::string> repair_store(Store& store, BlobReading reading);
+/// Safe while others use the store, but for a build that stands on a damaged snapshot, which fails. Returns a
+/// line for each thing that was done. Throws IntegrityError if the database itself is damaged, SystemError.
+std::vector<std::string> repair_store(Store& store, StoreReading reading);
 
 /// Whether the database can be opened and is well-formed. Throws SystemError, HostError.
 bool has_sound_database(const std::filesystem::path& root);

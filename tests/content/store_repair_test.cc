@@ -22,7 +22,7 @@ class StoreRepair : public StoreTest {
  protected:
   std::vector<std::string> repair() {
     const auto store = open();
-    return repair_store(*store, BlobReading::Digests);
+    return repair_store(*store, StoreReading::Bytes);
   }
   std::string problems() {
     const auto store = open();

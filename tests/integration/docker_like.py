@@ -60,6 +60,12 @@ def spec(command, env, user, capabilities, writable, masked, namespaces):
                       "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]}}
 
 
+def give(directory, user):
+    """What root has in the directory becomes the user's. The rest stays as it is: chown(2) takes set-user-ID bits away."""
+    if user != 0:
+        subprocess.run(["chown", "-hR", "--from=0", "%d:%d" % (user, user), directory], check=True)
+
+
 def start_rootless(bundle, name):
     """A Popen of the container in `bundle` as a rootless Podman or Docker would make it, with 65,536 ids."""
     made, say_made = os.pipe()
@@ -104,7 +110,7 @@ class InContainer:
         bundle = "%s-bundle-%d" % (self.dir, self.bundles)
         os.mkdir(bundle)
         self.addCleanup(subprocess.run, ["rm", "-rf", bundle], check=False)
-        subprocess.run(["chown", "-hR", str(self.inside), self.dir], check=True)
+        give(self.dir, self.inside)
         program = self.path("slipway")
         if not os.path.exists(program):
             shutil.copy(SLIPWAY, program)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from docker_like import CAPABILITIES, start_in_container
+from docker_like import CAPABILITIES, give, start_in_container
 from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, Result, SlipwayCase, emulated_by_host, main, need, need_program, \
     processes_with, run, step_lines, wait_until
 
@@ -198,8 +198,7 @@ class InContainer(Isolation):
         bundle = "%s-bundle-%d" % (self.dir, self.bundles)
         os.mkdir(bundle)
         self.addCleanup(subprocess.run, ["rm", "-rf", bundle], check=False)
-        shutil.chown(self.dir, self.inside, self.inside)
-        run(["chown", "-R", str(self.inside), self.dir])
+        give(self.dir, self.inside)
         program = self.path("slipway")
         if not os.path.exists(program):
             shutil.copy(SLIPWAY, program)

@@ -39,6 +39,29 @@ class StoreRepair(SlipwayCase):
         self.image()
         self.check_store()
 
+    def step_file(self, name):
+        [path] = glob.glob(os.path.join(self.root, "snapshots/*/fs", name))
+        return path
+
+    def test_snapshots_with_missing_files(self):
+        os.unlink(self.step_file("file"))
+        self.assertRegex(self.repaired(), r"forgot snapshot \d+: it, or one that it stands on, is not there or damaged")
+        self.image()
+        self.assertEqual("text\n", self.read(self.step_file("file")))
+        self.check_store()
+
+    def test_snapshots_with_rotten_bytes(self):
+        path = self.step_file("more")
+        status = os.stat(path)
+        with open(path, "r+b") as file:
+            file.write(b"MORE")
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        self.assertEqual("the store is clean\n", self.slipway("store", "check", "--quick").out)
+        self.assertIn("more has other bytes than in its layer", self.slipway("store", "check", expect=3).out)
+        self.repaired()
+        self.image()
+        self.assertEqual("more\n", self.read(self.step_file("more")))
+
     def test_damaged_blobs(self):
         largest = max(self.blobs(), key=os.path.getsize)
         with open(largest, "r+b") as file:

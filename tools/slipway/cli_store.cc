@@ -50,7 +50,7 @@ int run_check(CommandContext& context, const CheckFlags& flags) {
   if (!store) store = open_store(context);
   if (flags.repair)
     text +=
-        lines_of("repaired", repair_store(*store, flags.quick ? BlobReading::Sizes : BlobReading::Digests));
+        lines_of("repaired", repair_store(*store, flags.quick ? StoreReading::Sizes : StoreReading::Bytes));
   const std::vector<StoreProblem> problems = store->check(!flags.quick && !flags.repair);
   for (const StoreProblem& problem : problems)
     text += concat(problem.fatal ? "broken: " : "note: ", problem.what, "\n");
@@ -66,7 +66,7 @@ void add_store_command(CLI::App& app, Chosen& chosen) {
   store->require_subcommand(1);
   CLI::App* check = store->add_subcommand("check", "Check that every record points at what it says");
   auto flags = std::make_shared<CheckFlags>();
-  check->add_flag("--quick", flags->quick, "Do not read the blobs' bytes");
+  check->add_flag("--quick", flags->quick, "Do not read blobs and snapshots, only look whether they are there");
   check->add_flag("--repair", flags->repair,
                   "Forget what is broken: it is pulled or built again. Lost images are named");
   check->callback([flags, &chosen] {
