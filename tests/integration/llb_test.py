@@ -3,8 +3,10 @@ import hashlib
 import json
 import os
 import shutil
+import tarfile
+import time
 
-from harness import AMD64, ARM64, SlipwayCase, main, step_lines
+from harness import AMD64, ARM64, SlipwayCase, main, step_lines, wait_until
 
 DOCKERFILE = """FROM busybox AS build
 ARG V=1
@@ -71,6 +73,15 @@ def symlink(target, path):
 
 def rm(path):
     return 7, field(1, path)
+
+
+def copy(src, dest, *flags):
+    """From input 0. The flags are numbers of fields: 6 the directory's contents, 8 make the destination, 9 wildcards."""
+    return field(1, src) + field(2, dest) + field(4, -1) + b"".join(field(flag, 1) for flag in flags) + field(11, -1)
+
+
+def copied_from(source_op, *fields):
+    return op(field(4, field(2, field(1, -1) + field(2, 0) + field(3, 0) + field(4, copy(*fields)))), source_op)
 
 
 def merge(*inputs):
@@ -187,6 +198,24 @@ class Llb(SlipwayCase):
             self.assertEqual({"f.c": "c\n"}, self.tree(definition(local), *given))
             missing = self.build_llb(definition(local), expect=2)
             self.assertIn("--build-context src=DIRECTORY", missing.err)
+
+    def test_a_wildcard_that_finds_another_directory(self):
+        """The copy of before put things where this one must not; so many files that it could be amended."""
+        local = source("local://src")
+        names = ["f%03d" % i for i in range(300)]
+        for name in names:
+            self.write("src/one/" + name, name)
+        whole = definition(local, copied_from(local, "/o*", "/to/", 8, 9))
+
+        def copied():
+            wait_until(lambda: time.time() > os.stat(self.path("src", os.listdir(self.path("src"))[0])).st_ctime + 2.1)
+            self.build_llb(whole, "--build-context", "src=" + self.path("src"), "-o", "type=oci,tar=false,dest=" + self.path("out"))
+            [layer], _ = self.layers("out")
+            with tarfile.open(os.path.join(self.path("out"), "blobs", *layer.split(":"))) as tar:
+                return {os.path.dirname(entry.name) for entry in tar if entry.isfile()}
+        self.assertEqual({"to/one"}, copied())
+        os.rename(self.path("src/one"), self.path("src/other"))
+        self.assertEqual({"to/other"}, copied())
 
     def test_a_process_with_other_exit_codes(self):
         self.import_busybox(platforms=AMD64)
