@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "base/free_memory.h"
 #include "base/strings.h"
 #include "build/build_inputs.h"
 #include "build/build_run.h"
@@ -22,6 +21,7 @@
 #include "nodes/image_source.h"
 #include "nodes/local_contexts.h"
 #include "nodes/local_node.h"
+#include "runtime/free_memory.h"
 
 namespace slipway {
 

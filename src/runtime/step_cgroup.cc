@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "runtime/cgroup_files.h"
 
 namespace slipway {
 namespace fs = std::filesystem;
@@ -29,61 +30,7 @@ constexpr std::uint64_t kCpuPeriod = 100'000;  // microseconds: the kernel's def
 
 std::string_view name_of(Controller controller) { return kNames[static_cast<std::size_t>(controller)]; }
 
-bool has_word(std::string_view text, std::string_view word, char separator) {
-  const std::vector<std::string> words = split(trim(text), separator);
-  return std::ranges::find(words, word) != words.end();
-}
-
-/// One line of /proc/self/mountinfo that mounts cgroups (proc(5)).
-struct CgroupMount {
-  fs::path root, point;
-  bool v2 = false;
-  std::string options;  ///< v1: its controllers among them
-};
-
-std::vector<CgroupMount> parse_mounts(std::string_view text) {
-  std::vector<CgroupMount> found;
-  for (const std::string& line : split(text, '\n')) {
-    const std::size_t dash = line.find(" - ");
-    if (dash == std::string::npos) continue;
-    const std::vector<std::string> fields = split(line.substr(0, dash), ' ');
-    const std::vector<std::string> rest = split(line.substr(dash + 3), ' ');
-    if (fields.size() < 5 || rest.size() < 3 || !rest[0].starts_with("cgroup")) continue;
-    found.push_back({.root = fields[3], .point = fields[4], .v2 = rest[0] == "cgroup2", .options = rest[2]});
-  }
-  return found;
-}
-
-/// The path of our group in the hierarchy that has the controller (cgroups(7), /proc/PID/cgroup); v2 if
-/// empty.
-std::optional<std::string> own_group(std::string_view text, std::string_view controller) {
-  for (const std::string& line : split(text, '\n')) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string list = line.substr(first + 1, second - first - 1);
-    const bool fits = controller.empty() ? list.empty() : has_word(list, controller, ',');
-    if (fits) return line.substr(second + 1);
-  }
-  return std::nullopt;
-}
-
-/// Where a group of the hierarchy is to be seen; nothing if it is outside of what is mounted.
-std::optional<fs::path> seen_at(const CgroupMount& mount, const std::string& group) {
-  const fs::path relative = fs::path(group).lexically_relative(mount.root);
-  if (relative.empty() || *relative.begin() == "..") return std::nullopt;
-  return relative == "." ? mount.point : mount.point / relative;
-}
-
 bool writable(const fs::path& path) { return ::access(path.c_str(), W_OK) == 0; }
-
-std::string text_of(const fs::path& path) {
-  try {
-    return read_file_if_exists(path).value_or("");
-  } catch (const SystemError&) {
-    return "";
-  }
-}
 
 /// In v2 a group either holds processes or gives controllers to groups in it; the root may do both. So ours
 /// stand beside the one that we are in.
@@ -96,12 +43,12 @@ Place place_in_v2(const fs::path& own, const fs::path& mount_point, Controller c
     return place;
   }
   const fs::path base = is_root ? own : own.parent_path();
-  if (!has_word(text_of(base / "cgroup.controllers"), name, ' ')) {
+  if (!has_word(cgroup_text(base / "cgroup.controllers"), name, ' ')) {
     place.reason = concat("the ", name, " controller is not given to ", base.native());
   } else if (!writable(base) || !writable(base / "cgroup.procs") ||
              !writable(base / "cgroup.subtree_control")) {
     place.reason = concat(base.native(), " is not ours to write to");
-  } else if (base != own && !trim(text_of(base / "cgroup.procs")).empty()) {
+  } else if (base != own && !trim(cgroup_text(base / "cgroup.procs")).empty()) {
     place.reason = concat(base.native(), " holds processes, so it can have no groups with limits");
   } else {
     place.directory = base;
@@ -127,20 +74,10 @@ void write_if_there(const fs::path& file, std::string_view text) {
   if (fs::exists(file)) write_setting(file, text);
 }
 
-/// "NAME N" in a file of such lines.
-std::uint64_t counter(const fs::path& file, std::string_view name) {
-  std::istringstream lines(text_of(file));
-  std::string key;
-  std::uint64_t value = 0;
-  while (lines >> key >> value)
-    if (key == name) return value;
-  return 0;
-}
-
 void kill_all(const fs::path& group) {
   try {
     if (fs::exists(group / "cgroup.kill")) return write_setting(group / "cgroup.kill", "1");  // Linux 5.14
-    std::istringstream pids(text_of(group / "cgroup.procs"));
+    std::istringstream pids(cgroup_text(group / "cgroup.procs"));
     for (pid_t pid = 0; pids >> pid;)
       if (pid > 1) ::kill(pid, SIGKILL);
   } catch (const SystemError&) {
@@ -161,15 +98,14 @@ void remove_group(const fs::path& group) {
 }  // namespace
 
 CgroupPlaces CgroupPlaces::find(std::string_view own_cgroups, std::string_view mounts) {
-  const std::vector<CgroupMount> mounted = parse_mounts(mounts);
+  const std::vector<CgroupMount> mounted = parse_cgroup_mounts(mounts);
   CgroupPlaces out;
   for (const Controller controller : {Controller::Memory, Controller::Cpu, Controller::Pids}) {
     Place& place = out.places_[static_cast<std::size_t>(controller)];
     place.reason = concat("no cgroup file system has the ", name_of(controller), " controller");
     for (const CgroupMount& mount : mounted) {
-      if (!mount.v2 && !has_word(mount.options, name_of(controller), ',')) continue;
-      const auto group = own_group(own_cgroups, mount.v2 ? std::string_view() : name_of(controller));
-      const auto own = group ? seen_at(mount, *group) : std::nullopt;
+      if (!mount.may_have(name_of(controller))) continue;
+      const auto own = own_cgroup(mount, own_cgroups, name_of(controller));
       if (!own) continue;
       place = mount.v2 ? place_in_v2(*own, mount.point, controller) : place_in_v1(*own);
       if (!place.directory.empty()) break;
@@ -179,7 +115,7 @@ CgroupPlaces CgroupPlaces::find(std::string_view own_cgroups, std::string_view m
 }
 
 CgroupPlaces CgroupPlaces::find() {
-  return find(text_of("/proc/self/cgroup"), text_of("/proc/self/mountinfo"));
+  return find(cgroup_text("/proc/self/cgroup"), cgroup_text("/proc/self/mountinfo"));
 }
 
 std::string CgroupPlaces::refusal(const StepLimits& limits) const {
@@ -204,7 +140,7 @@ fs::path StepCgroup::make(const Place& place, const std::string& name) {
 StepCgroup::StepCgroup(const CgroupPlaces& places, const StepLimits& limits, const std::string& name) {
   const auto group_for = [&](Controller controller) {
     const Place& place = places.place(controller);
-    if (place.v2 && !has_word(text_of(place.directory / "cgroup.subtree_control"), name_of(controller), ' '))
+    if (place.v2 && !has_word(cgroup_text(place.directory / "cgroup.subtree_control"), name_of(controller), ' '))
       write_setting(place.directory / "cgroup.subtree_control", concat("+", name_of(controller)));
     return make(place, name);
   };
@@ -246,18 +182,18 @@ StepCgroup::~StepCgroup() {
   for (const fs::path& group : groups_) remove_group(group);
 }
 
-bool StepCgroup::wanted_more_processes() const { return pids_ && counter(*pids_ / "pids.events", "max") > 0; }
+bool StepCgroup::wanted_more_processes() const { return pids_ && cgroup_counter(*pids_ / "pids.events", "max") > 0; }
 
 std::optional<std::uint64_t> StepCgroup::peak_memory() const {
   for (const fs::path& group : groups_)
     for (const char* file : {"memory.peak", "memory.max_usage_in_bytes"})
-      if (const auto bytes = parse_unsigned(trim(text_of(group / file)))) return bytes;
+      if (const auto bytes = parse_unsigned(trim(cgroup_text(group / file)))) return bytes;
   return std::nullopt;
 }
 
 bool StepCgroup::ran_out_of_memory() const {
   if (!memory_) return false;
-  return counter(memory_->directory / (memory_->v2 ? "memory.events" : "memory.oom_control"), "oom_kill") > 0;
+  return cgroup_counter(memory_->directory / (memory_->v2 ? "memory.events" : "memory.oom_control"), "oom_kill") > 0;
 }
 
 }  // namespace slipway

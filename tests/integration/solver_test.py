@@ -3,9 +3,10 @@ import contextlib
 import json
 import os
 import sqlite3
+import tempfile
 import threading
 
-from harness import AMD64, SlipwayCase, main, step_lines
+from harness import AMD64, SLIPWAY, SlipwayCase, main, may_make_groups, need, run, step_lines
 
 FOUR = "linux/amd64,linux/arm64,linux/arm/v7,linux/386"
 
@@ -109,6 +110,51 @@ class Solver(SlipwayCase):
         self.assertEqual(2, len(memory))
         self.assertGreater(memory[1], 150 << 20)
         self.assertLess(memory[0], 128 << 20)
+
+    def memory_group(self, limit):
+        """A program that goes into a control group with so much memory, and becomes what its arguments say."""
+        need(may_make_groups(), "no control groups can be made here")
+        with open("/proc/self/cgroup") as file:
+            own = [line.rstrip("\n").split(":", 2)[2] for line in file if "memory" in line.split(":")[1].split(",")]
+        need(own, "the memory controller is one of cgroups v2 here")  # which gives groups to such as hold no processes
+        group = tempfile.mkdtemp(prefix="slipway-test-", dir="/sys/fs/cgroup/memory" + own[0])
+        self.addCleanup(os.rmdir, group)
+        with open(group + "/memory.limit_in_bytes", "w") as file:
+            file.write(str(limit))
+        return ["sh", "-c", 'echo $$ > "$0"/cgroup.procs && exec "$@"', group]
+
+    def test_steps_wait_for_the_memory_that_they_are_known_to_need(self):
+        """Two steps of 150 MiB: both at once where that fits, one after the other in a group that has room for one."""
+        self.import_busybox(platforms=AMD64)
+        running, most, changed = [], [], threading.Condition()
+
+        def enter():
+            with changed:
+                running.append(True)
+                most.append(len(running))
+                changed.notify_all()
+                changed.wait_for(lambda: max(most) >= wanted, 60)
+
+        def leave():
+            with changed:
+                running.pop()
+
+        hosts = (self.gate(enter).host, self.gate(leave).host)
+        step = "RUN wget -q -O - http://%s/ && dd if=/dev/zero of=/dev/null bs=150M count=1 && wget -q -O - http://%s/ && echo %%s > /x\n" % hosts
+        context = self.context("FROM busybox AS a\n" + step % "a" + "FROM busybox AS b\n" + step % "b" +
+                               "FROM busybox\nCOPY --from=a /x /a\nCOPY --from=b /x /b\n")
+
+        def most_at_once(limit):
+            most[:] = [0]
+            command = [*self.memory_group(limit), SLIPWAY, "build", "--no-cache", "--max-parallel", "4", "--platform", AMD64, context]
+            run(command, env=self.environment())
+            return max(most)
+
+        wanted = 2
+        self.assertEqual(2, most_at_once(1 << 30))  # nothing is known of them yet
+        self.assertEqual(2, most_at_once(1 << 30))  # known, and there is room
+        wanted = 1
+        self.assertEqual(1, most_at_once(300 << 20))
 
     def two_at_once(self, *second_arguments):
         """Two processes build one Dockerfile, the second while the first is at its slow step."""
