@@ -37,11 +37,11 @@ class Outline {
     struct stat status {};
     if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
       throw SystemError(errno, "stat", name);
-    const bool is_directory = S_ISDIR(status.st_mode);
-    text_ += concat(name, '\0', status.st_mode, ' ', status.st_mtim.tv_sec, ' ', status.st_rdev, ' ',
-                    is_directory ? 0 : status.st_size, '\n');
-    if (S_ISLNK(status.st_mode)) text_ += concat(link_target(parent, name, name), '\0');
-    if (is_directory && depth < kDeepest)
+    text_ += concat(name, '\0', status.st_mode, ' ', status.st_rdev, ' ');
+    if (S_ISREG(status.st_mode)) text_ += concat(status.st_size, ' ', status.st_mtim.tv_sec);
+    if (S_ISLNK(status.st_mode)) text_ += link_target(parent, name, name);
+    text_ += '\0';
+    if (S_ISDIR(status.st_mode) && depth < kDeepest)
       add_directory(open_at(parent, name, O_RDONLY | O_DIRECTORY, name), depth + 1);
   }
 

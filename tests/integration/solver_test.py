@@ -34,6 +34,27 @@ def ran(text, word):
     return sum(line.split(" ", 2)[-1] == word for line in text.splitlines() if line.startswith("#"))
 
 
+class AtOnce:
+    """How many are between enter and leave at once; who enters waits until `wanted` were, for a minute at most."""
+
+    def __init__(self, wanted):
+        self.wanted, self.most, self.running, self.changed = wanted, 0, 0, threading.Condition()
+
+    def enter(self):
+        with self.changed:
+            self.running += 1
+            self.most = max(self.most, self.running)
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self.most >= self.wanted, 60)
+
+    def leave(self):
+        with self.changed:
+            self.running -= 1
+
+    def again(self, wanted):
+        self.wanted, self.most = wanted, 0
+
+
 class Solver(SlipwayCase):
     def explained(self):
         return {step["step"]: step for step in json.loads(self.slipway("explain", "--format", "json").out)["steps"]}
@@ -76,25 +97,13 @@ class Solver(SlipwayCase):
 
     def most_at_once(self, *arguments, wait_for):
         """How many of three steps that need nothing of each other run at once; each waits for `wait_for` at most."""
-        running, most, changed = [], [], threading.Condition()
-
-        def enter():
-            with changed:
-                running.append(True)
-                most.append(len(running))
-                changed.notify_all()
-                changed.wait_for(lambda: max(most) >= wait_for, 60)
-
-        def leave():
-            with changed:
-                running.pop()
-
-        entry, end = self.gate(enter), self.gate(leave)
+        steps = AtOnce(wait_for)
+        entry, end = self.gate(steps.enter), self.gate(steps.leave)
         step = "RUN echo %%d && wget -q -O - http://%s/ && wget -q -O - http://%s/ && echo > /x\n" % (entry.host, end.host)
         stages = ["FROM busybox AS s%d\n" % i + step % i for i in range(3)]
         context = self.context("".join(stages) + "FROM busybox\n" + "".join("COPY --from=s%d /x /x%d\n" % (i, i) for i in range(3)))
         self.build(context, "--no-cache", *arguments, platforms=AMD64)
-        return max(most)
+        return steps.most
 
     def test_no_more_steps_at_once_than_asked_for(self):
         self.import_busybox(platforms=AMD64)
@@ -126,35 +135,21 @@ class Solver(SlipwayCase):
     def test_steps_wait_for_the_memory_that_they_are_known_to_need(self):
         """Two steps of 150 MiB: both at once where that fits, one after the other in a group that has room for one."""
         self.import_busybox(platforms=AMD64)
-        running, most, changed = [], [], threading.Condition()
-
-        def enter():
-            with changed:
-                running.append(True)
-                most.append(len(running))
-                changed.notify_all()
-                changed.wait_for(lambda: max(most) >= wanted, 60)
-
-        def leave():
-            with changed:
-                running.pop()
-
-        hosts = (self.gate(enter).host, self.gate(leave).host)
+        steps = AtOnce(2)
+        hosts = (self.gate(steps.enter).host, self.gate(steps.leave).host)
         step = "RUN wget -q -O - http://%s/ && dd if=/dev/zero of=/dev/null bs=150M count=1 && wget -q -O - http://%s/ && echo %%s > /x\n" % hosts
         context = self.context("FROM busybox AS a\n" + step % "a" + "FROM busybox AS b\n" + step % "b" +
                                "FROM busybox\nCOPY --from=a /x /a\nCOPY --from=b /x /b\n")
 
-        def most_at_once(limit):
-            most[:] = [0]
+        def most_at_once(limit, wait_for):
+            steps.again(wait_for)
             command = [*self.memory_group(limit), SLIPWAY, "build", "--no-cache", "--max-parallel", "4", "--platform", AMD64, context]
             run(command, env=self.environment())
-            return max(most)
+            return steps.most
 
-        wanted = 2
-        self.assertEqual(2, most_at_once(1 << 30))  # nothing is known of them yet
-        self.assertEqual(2, most_at_once(1 << 30))  # known, and there is room
-        wanted = 1
-        self.assertEqual(1, most_at_once(300 << 20))
+        self.assertEqual(2, most_at_once(1 << 30, wait_for=2))  # nothing is known of them yet
+        self.assertEqual(2, most_at_once(1 << 30, wait_for=2))  # known, and there is room
+        self.assertEqual(1, most_at_once(300 << 20, wait_for=1))
 
     def two_at_once(self, *second_arguments):
         """Two processes build one Dockerfile, the second while the first is at its slow step."""
