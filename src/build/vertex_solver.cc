@@ -18,7 +18,9 @@ bool is_source(const Vertex& vertex) { return std::holds_alternative<SourceOp>(v
 std::optional<VertexResult> VertexSolver::find_result(const Vertex& vertex) {
   if (is_source(vertex) && !is_remote_source(vertex.op)) return node_.find_result(vertex);
   if (vertex.info.ignore_cache && !is_source(vertex)) return std::nullopt;
-  return find_by(keys_.at(vertex.digest));
+  auto known = find_by(keys_.at(vertex.digest));
+  if (known) node_.forget(vertex);
+  return known;
 }
 
 std::optional<VertexResult> VertexSolver::find_by(const Digest& key) {
@@ -92,6 +94,7 @@ std::optional<Digest> VertexSolver::content_of(const Vertex& vertex) {
 VertexResult VertexSolver::run(const Vertex& vertex, const std::optional<Digest>& content,
                                const std::vector<VertexResult>& inputs, std::stop_token stop) {
   VertexResult result = node_.run(vertex, inputs, std::move(stop));
+  node_.forget(vertex);
   if (!result.snapshot || !result.lasting || (is_source(vertex) && !is_remote_source(vertex.op)))
     return result;
   const Digest& key = keys_.at(vertex.digest);

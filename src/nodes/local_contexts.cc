@@ -68,23 +68,37 @@ Digest LocalContexts::digest(const std::string& name, const CopyAction& copy, co
   if (listener_) listener_(vertex, name, copy, *now);
   const std::string selection = selection_key(name, copy);
   auto seen = seen_.lock();
-  for (const auto& [place, list] : *seen)  // the steps of all platforms share one
-    if (place.second == selection && list->digest == now->digest) now = list;
-  seen->insert_or_assign({vertex.digest, selection}, now);
+  for (const auto& [place, other] : *seen)  // the steps of all platforms share one
+    if (place.second == selection && other.list && other.digest == now->digest) now = other.list;
+  seen->insert_or_assign({vertex.digest, selection}, Seen{.digest = now->digest, .list = now});
   return now->digest;
 }
 
 Digest LocalContexts::seen(const std::string& name, const CopyAction& copy, const Vertex& vertex,
                            std::stop_token stop) {
-  const auto known = listed(name, copy, vertex);
+  const auto known = find_seen(name, copy, vertex);
   return known ? known->digest : digest(name, copy, vertex, std::move(stop));
 }
 
 std::shared_ptr<const SelectionList> LocalContexts::listed(const std::string& name, const CopyAction& copy,
                                                            const Vertex& vertex) {
+  const auto known = find_seen(name, copy, vertex);
+  return known ? known->list : nullptr;
+}
+
+std::optional<LocalContexts::Seen> LocalContexts::find_seen(const std::string& name, const CopyAction& copy,
+                                                            const Vertex& vertex) {
   auto seen = seen_.lock();
   const auto known = seen->find({vertex.digest, selection_key(name, copy)});
-  return known == seen->end() ? nullptr : known->second;
+  return known == seen->end() ? std::nullopt : std::optional(known->second);
+}
+
+void LocalContexts::forget_lists(const Vertex& vertex) {
+  std::vector<std::shared_ptr<const SelectionList>> freed;  // without the lock: they are large
+  auto seen = seen_.lock();
+  for (auto at = seen->lower_bound({vertex.digest, ""});
+       at != seen->end() && at->first.first == vertex.digest; ++at)
+    freed.push_back(std::move(at->second.list));
 }
 
 std::shared_ptr<const SelectionList> LocalContexts::check_unchanged(const std::string& name,
@@ -98,7 +112,7 @@ std::shared_ptr<const SelectionList> LocalContexts::check_unchanged(const std::s
 
 void LocalContexts::check_is(const Digest& content, const std::string& name, const CopyAction& copy,
                              const Vertex& vertex) {
-  const auto before = listed(name, copy, vertex);
+  const auto before = find_seen(name, copy, vertex);
   if (!before || before->digest == content) return;
   InvalidInput changed(concat("\"", copy.src, "\" in the build context changed while the build ran"));
   changed.set_hint("run the build again");

@@ -46,9 +46,12 @@ class LocalContexts final : public LocalContent {
 
   /// What digest() said, or, if it was not asked, says now.
   Digest seen(const std::string& name, const CopyAction& copy, const Vertex& vertex, std::stop_token stop);
-  /// Of what digest() said that; null if it was not asked.
+  /// Of what digest() said that; null if it was not asked, or the list is forgotten.
   std::shared_ptr<const SelectionList> listed(const std::string& name, const CopyAction& copy,
                                               const Vertex& vertex);
+
+  /// Lists take memory, about 0.8 KB a file: of a step that is done only the digests are remembered.
+  void forget_lists(const Vertex& vertex);
 
   /// Throws InvalidInput if what `copy` selects is no longer what digest() saw: then the step's key is not
   /// true of what was copied. Call after copying. Returns what it is now.
@@ -65,8 +68,12 @@ class LocalContexts final : public LocalContent {
   std::map<std::string, LocalContext> contexts_;
   FileDigests* digests_;
   ContextListener listener_;
-  using Lists = std::map<std::pair<Digest, std::string>, std::shared_ptr<const SelectionList>>;
-  Synchronized<Lists> seen_;  ///< by vertex and selection
+  struct Seen {
+    Digest digest;
+    std::shared_ptr<const SelectionList> list;
+  };
+  std::optional<Seen> find_seen(const std::string& name, const CopyAction& copy, const Vertex& vertex);
+  Synchronized<std::map<std::pair<Digest, std::string>, Seen>> seen_;  ///< by vertex and selection
 };
 
 /// Equal only for copies that select the same in the tree `name`.

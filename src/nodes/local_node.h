@@ -62,6 +62,8 @@ class LocalNode {
   /// The result of an image source that is unpacked already; of no other vertex.
   std::optional<VertexResult> find_result(const Vertex& vertex);
 
+  /// Its result is known: what running it would have needed can go.
+  void forget(const Vertex& vertex) { contexts_.forget_lists(vertex); }
   /// The key that a vertex has by the content of what it reads (content_keys.h).
   std::optional<Digest> content_key(const Vertex& vertex, const std::vector<VertexResult>& inputs,
                                     std::stop_token stop) {

@@ -92,6 +92,17 @@ TEST_F(LocalContextsTest, UnchangedSelectionsPass) {
   EXPECT_NO_THROW(check("/b"));
 }
 
+TEST_F(LocalContextsTest, ListsAreForgottenAndChangesAreFoundAllTheSame) {
+  const Digest before = digest("/a");
+  EXPECT_TRUE(contexts_.listed("context", copy_of("/a"), vertex_));
+  contexts_.forget_lists(vertex_);
+  EXPECT_FALSE(contexts_.listed("context", copy_of("/a"), vertex_));
+  EXPECT_EQ(contexts_.seen("context", copy_of("/a"), vertex_, {}), before);
+  check("/a");
+  write("a", "changed");
+  EXPECT_THROW(check("/a"), InvalidInput);
+}
+
 TEST_F(LocalContextsTest, ChangedSelectionIsInvalidInputAtTheInstruction) {
   digest("/a");
   digest("/b");
