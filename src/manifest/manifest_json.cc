@@ -127,6 +127,7 @@ Parsed<Manifest> parse_manifest(std::string raw) {
     manifest.layers = read_descriptors(root, "layers");
     manifest.annotations = root.string_map_or_empty("annotations");
     manifest.artifact_type = root.string_or("artifactType");
+    if (const auto subject = root.find("subject")) manifest.subject = read_descriptor(*subject);
   }
   return with_bytes(std::move(manifest), std::move(raw));
 }
@@ -165,6 +166,7 @@ std::string to_json(const Manifest& manifest) {
   if (!manifest.artifact_type.empty()) out["artifactType"] = manifest.artifact_type;
   if (manifest.config) out["config"] = write_descriptor(*manifest.config);
   out["layers"] = write_descriptors(manifest.layers);
+  if (manifest.subject) out["subject"] = write_descriptor(*manifest.subject);
   if (!manifest.annotations.empty()) out["annotations"] = manifest.annotations;
   return dump(out);
 }

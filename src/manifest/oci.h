@@ -32,6 +32,7 @@ struct Manifest {
   std::vector<Descriptor> layers;
   Annotations annotations;
   std::string artifact_type;
+  std::optional<Descriptor> subject;  ///< what it says something of
 };
 
 struct Index {
@@ -118,5 +119,11 @@ std::string rfc3339(std::int64_t seconds, std::uint32_t nanoseconds = 0);
 /// The entry of `index` that serves `wanted` best (platforms/match_rank), attestation entries
 /// (unknown/unknown) left aside; nothing if none does.
 std::optional<Descriptor> select_platform(const Index& index, const Platform& wanted);
+
+/// BuildKit's marks of an entry that says something of another one (attestation-storage.md).
+inline constexpr const char* kReferenceType = "vnd.docker.reference.type";
+inline constexpr const char* kReferenceDigest = "vnd.docker.reference.digest";
+/// True for an entry that is no image but is said to be about one, or is of no platform.
+bool is_attestation(const Descriptor& entry);
 
 }  // namespace slipway

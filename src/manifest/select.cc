@@ -4,16 +4,17 @@
 namespace slipway {
 namespace {
 
-// BuildKit marks attestation manifests so; their platform is unknown/unknown.
-constexpr std::string_view kReferenceType = "vnd.docker.reference.type";
-
 bool is_candidate(const Descriptor& entry) {
-  if (!entry.platform || entry.annotations.contains(std::string(kReferenceType))) return false;
-  if (entry.platform->os() == "unknown" || entry.platform->architecture() == "unknown") return false;
+  if (!entry.platform || is_attestation(entry)) return false;
   return media_type::is_manifest(entry.media_type) || media_type::is_index(entry.media_type);
 }
 
 }  // namespace
+
+bool is_attestation(const Descriptor& entry) {
+  if (entry.annotations.contains(kReferenceType)) return true;
+  return entry.platform && (entry.platform->os() == "unknown" || entry.platform->architecture() == "unknown");
+}
 
 std::optional<Descriptor> select_platform(const Index& index, const Platform& wanted) {
   const Descriptor* best = nullptr;

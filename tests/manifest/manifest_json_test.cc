@@ -109,6 +109,14 @@ TEST(Manifest, WritingIsExact) {
                 kB + R"(","size":3,"annotations":{"a":"2","z":"1"}}],"annotations":{"k":"v"}})");
 }
 
+TEST(Manifest, SubjectIsWrittenAndReadsBack) {
+  const Descriptor image{.media_type = "m/t", .digest = Digest::parse(kB), .size = 9};
+  const Manifest manifest{.media_type = std::string(media_type::kOciManifest), .config = {}, .layers = {}, .subject = image};
+  const std::string text = to_json(manifest);
+  EXPECT_NE(text.find(R"("layers":[],"subject":{"mediaType":"m/t")"), std::string::npos) << text;
+  EXPECT_EQ(parse_manifest(text).value.subject, image);
+}
+
 TEST(Index, WritingIsExactAndReadsBack) {
   const Descriptor entry{.media_type = std::string(media_type::kOciManifest),
                          .digest = Digest::parse(kA),

@@ -49,6 +49,9 @@ TEST(SelectPlatform, AttestationsAndUnmarkedEntriesAreLeftAside) {
   unknown.platform = Platform::from_fields("unknown", "unknown", "");
   Descriptor artifact = entry("linux/amd64", 'd');
   artifact.media_type = "application/octet-stream";
+  EXPECT_TRUE(is_attestation(attestation));
+  EXPECT_TRUE(is_attestation(unknown));
+  EXPECT_FALSE(is_attestation(entry("linux/amd64", 'a')));
   const Index index{.manifests = {attestation, unknown, entry(nullptr, 'c'), artifact}};
   EXPECT_EQ(chosen(index, "linux/amd64"), "none");
 }

@@ -28,6 +28,7 @@ void add_manifest(Store& store, const Descriptor& descriptor, Shown& shown) {
   for (const Descriptor& layer : manifest.layers) shown.size += layer.size;
   if (!manifest.config) return;
   shown.size += manifest.config->size;
+  if (is_attestation(descriptor)) return;  // its config is none of an image
   shown.platforms.push_back(
       parse_image_config(store.blobs().read(manifest.config->digest)).value.platform.str());
 }
