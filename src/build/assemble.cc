@@ -86,11 +86,13 @@ AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
   return image;
 }
 
-Descriptor assemble_index(Store& store, const std::vector<AssembledImage>& images, bool always_index) {
+Descriptor assemble_index(Store& store, const std::vector<AssembledImage>& images, bool always_index,
+                          const std::vector<Descriptor>& attestations) {
   SLIPWAY_CHECK(!images.empty(), "a build has at least one platform");
-  if (images.size() == 1 && !always_index) return images.front().manifest;
+  if (images.size() == 1 && attestations.empty() && !always_index) return images.front().manifest;
   Index index{.media_type = std::string(media_type::kOciIndex)};
   for (const AssembledImage& image : images) index.manifests.push_back(image.manifest);
+  for (const Descriptor& attestation : attestations) index.manifests.push_back(attestation);
   return put_document(store, media_type::kOciIndex, to_json(index));
 }
 

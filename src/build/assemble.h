@@ -51,8 +51,9 @@ AssembledImage assemble_image(Store& store, const dockerfile::LoweredLane& lane,
 /// Puts a JSON document in the store as a blob.
 Descriptor put_document(Store& store, std::string_view media_type, const std::string& bytes);
 
-/// The descriptor that names refer to: an index over all images, put in the store, or the manifest itself if
-/// there is one image and `always_index` is false.
-Descriptor assemble_index(Store& store, const std::vector<AssembledImage>& images, bool always_index);
+/// The descriptor that names refer to: an index over all images and then `attestations`, put in the store, or
+/// the manifest itself if there is one image, nothing about it, and `always_index` is false.
+Descriptor assemble_index(Store& store, const std::vector<AssembledImage>& images, bool always_index,
+                          const std::vector<Descriptor>& attestations = {});
 
 }  // namespace slipway

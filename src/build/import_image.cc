@@ -24,6 +24,14 @@ std::vector<Descriptor> present_manifests(Store& store, const ImageRef& name) {
   return parse_index(store.blobs().read(stored->descriptor.digest)).value.manifests;
 }
 
+/// An attestation stays as long as what it attests.
+bool is_about_one_of(const Index& index, const Descriptor& attestation) {
+  const auto subject = attestation.annotations.find(kReferenceDigest);
+  return subject != attestation.annotations.end() &&
+         std::ranges::any_of(index.manifests,
+                             [&](const Descriptor& entry) { return entry.digest.str() == subject->second; });
+}
+
 }  // namespace
 
 AssembledImage import_rootfs(Store& store, int tar_fd, const Platform& platform,
@@ -51,11 +59,15 @@ Descriptor assemble_imported(Store& store, const std::vector<AssembledImage>& im
                              const std::optional<ImageRef>& keep_of) {
   Index index{.media_type = std::string(media_type::kOciIndex)};
   for (const AssembledImage& image : images) index.manifests.push_back(image.manifest);
-  for (const Descriptor& kept : keep_of ? present_manifests(store, *keep_of) : std::vector<Descriptor>{}) {
+  const std::vector<Descriptor> present =
+      keep_of ? present_manifests(store, *keep_of) : std::vector<Descriptor>{};
+  for (const Descriptor& kept : present) {
     const bool replaced = std::ranges::any_of(
         images, [&](const AssembledImage& image) { return image.manifest.platform == kept.platform; });
-    if (!replaced) index.manifests.push_back(kept);
+    if (!replaced && !is_attestation(kept)) index.manifests.push_back(kept);
   }
+  for (const Descriptor& kept : present)
+    if (is_attestation(kept) && is_about_one_of(index, kept)) index.manifests.push_back(kept);
   return put_document(store, media_type::kOciIndex, to_json(index));
 }
 

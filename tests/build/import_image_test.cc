@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "build/attestations.h"
 #include "build/image_fixture.h"
 #include "content/tar_file.h"
 #include "manifest/media_types.h"
@@ -146,6 +147,19 @@ TEST_F(ImportImage, AppendKeepsAPlatformThatWasBuiltAlone) {
   store_->images().set({ImageRef::parse("base:1")}, amd.manifest);  // as a build of one platform names it
   name(arm, "base:1", true);
   EXPECT_THAT(named("base:1"), UnorderedElementsAre(amd.manifest.digest, arm.manifest.digest));
+}
+
+TEST_F(ImportImage, AppendKeepsWhatIsAttestedOfTheOtherPlatformsAlone) {
+  const AssembledImage amd = simple_image(*store_, "linux/amd64"), arm = simple_image(*store_, "linux/arm64");
+  const AssembledImage newer = simple_image(*store_, "linux/arm64", "newer");
+  const auto attested = [&](const AssembledImage& image) {
+    return put_attestation(*store_, image.manifest, ProvenanceVersion::V1, image.manifest.digest.str());
+  };
+  const Descriptor of_amd = attested(amd), of_arm = attested(arm);
+  store_->images().set({ImageRef::parse("base:1")},
+                       assemble_index(*store_, {amd, arm}, false, {of_amd, of_arm}));
+  name(newer, "base:1", true);
+  EXPECT_THAT(named("base:1"), ElementsAre(newer.manifest.digest, amd.manifest.digest, of_amd.digest));
 }
 
 TEST_F(ImportImage, AppendWhoseOldIndexIsGoneChangesNothing) {
