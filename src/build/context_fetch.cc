@@ -98,17 +98,20 @@ fs::path ContextFetch::empty() {
 }
 
 FetchedContext ContextFetch::git(const GitUrl& url, const std::string& step, std::stop_token stop) {
-  return {.directory = directory_of(remote_.git_tree(url, step, stop)),
+  RemoteSources::GitTree git = remote_.git_tree(url, step, stop);
+  return {.directory = directory_of(git.tree),
           .shown = shown_git_url(url),
-          .dockerfile = {}};
+          .dockerfile = {},
+          .origin = std::move(git.version)};
 }
 
 FetchedContext ContextFetch::http(const std::string& url, const std::string& step, std::stop_token stop) {
   const HttpVersion version = remote_.http_file(url, step, stop);
   const std::string shown = without_credentials(url.substr(0, url.find('?')));
+  SourceVersion origin{.url = without_credentials(url), .digest = version.content.str()};
   const UniqueFd blob = store_.blobs().open(version.content);
   if (!looks_like_archive(head_of(blob.get()))) {
-    FetchedContext file{.directory = empty(), .shown = shown, .dockerfile = {}};
+    FetchedContext file{.directory = empty(), .shown = shown, .dockerfile = {}, .origin = std::move(origin)};
     file.dockerfile = dockerfile_from_blob(store_, version.content, shown);
     write_file_atomic(file.directory / "context", *file.dockerfile);
     return file;
@@ -121,7 +124,7 @@ FetchedContext ContextFetch::http(const std::string& url, const std::string& ste
     tree = store_.snapshots().commit(std::move(active), std::time(nullptr));
     store_.results().put(key, *tree);
   }
-  return {.directory = directory_of(*tree), .shown = shown, .dockerfile = {}};
+  return {.directory = directory_of(*tree), .shown = shown, .dockerfile = {}, .origin = std::move(origin)};
 }
 
 FetchedContext ContextFetch::input(int fd, std::stop_token stop) {

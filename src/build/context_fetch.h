@@ -17,8 +17,9 @@ namespace slipway {
 /// A directory with a context in it.
 struct FetchedContext {
   std::filesystem::path directory;
-  std::string shown;                      ///< what messages call it
-  std::optional<std::string> dockerfile;  ///< what came was no archive but one file: its text
+  std::string shown;                         ///< what messages call it
+  std::optional<std::string> dockerfile;     ///< what came was no archive but one file: its text
+  std::optional<SourceVersion> origin = {};  ///< of what is not of this machine
 };
 
 /// The directories stay until this is destroyed. One owner, not thread-safe.

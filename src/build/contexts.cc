@@ -139,6 +139,7 @@ void BuildContexts::load_main(const BuildRequest& request, std::stop_token stop)
 void BuildContexts::take_fetched(const BuildRequest& request, FetchedContext context, std::stop_token stop) {
   const std::string file = request.dockerfile.native();
   const bool is_local = context.directory == request.context;
+  if (context.origin) origins_.insert_or_assign("context", *context.origin);
   const auto own_patterns = [&] {
     return is_local ? context_ignore_patterns(context.directory) : ignore_patterns_within(context.directory);
   };
@@ -152,6 +153,8 @@ void BuildContexts::take_fetched(const BuildRequest& request, FetchedContext con
                    .ignore_patterns = own_patterns()};
   } else if (is_http(file)) {
     const HttpVersion version = remote_.http_file(file, "[internal] load remote Dockerfile", stop);
+    origins_.insert_or_assign(
+        "dockerfile", SourceVersion{.url = without_credentials(file), .digest = version.content.str()});
     dockerfile_ = {.name = "Dockerfile",
                    .text = dockerfile_from_blob(store_, version.content, without_credentials(file)),
                    .ignore_patterns = own_patterns()};
@@ -181,11 +184,9 @@ void BuildContexts::load_named(const std::string& name, const std::string& value
   } else if (fs::is_directory(value, unreadable)) {
     add_local(name, {.path = value, .shown = value, .ignore_patterns = context_ignore_patterns(value)});
   } else if (const auto url = git_context(value)) {
-    FetchedContext tree = fetch_.git(*url, step, stop);
-    add_local(name, {.path = tree.directory, .shown = tree.shown, .ignore_patterns = {}});
+    add_fetched(name, fetch_.git(*url, step, stop));
   } else if (is_http(value)) {
-    FetchedContext tree = fetch_.http(value, step, stop);
-    add_local(name, {.path = tree.directory, .shown = tree.shown, .ignore_patterns = {}});
+    add_fetched(name, fetch_.http(value, step, stop));
   } else {
     UsageError wrong(concat("\"", without_credentials(value), "\" is not a directory"));
     wrong.set_hint(
@@ -203,9 +204,15 @@ void BuildContexts::add_layout(const std::string& name, std::string_view spec) {
   std::string repository = name;
   std::ranges::replace(repository, ':', '_');
   std::ranges::replace(repository, '@', '_');
-  const ImageRef ref = ImageRef::parse(concat("oci-layout.invalid/", repository)).with_digest(image.digest);
+  const ImageRef ref = ImageRef::parse(concat(kLayoutDomain, "/", repository)).with_digest(image.digest);
   images_.add_layout(ref, std::move(layout), image);
   named_[name] = {.kind = dockerfile::NamedContext::Kind::Image, .value = ref.str(), .ignore_patterns = {}};
+}
+
+void BuildContexts::add_fetched(const std::string& name, FetchedContext context) {
+  if (context.origin) origins_.insert_or_assign(concat("context:", name), std::move(*context.origin));
+  add_local(name,
+            {.path = std::move(context.directory), .shown = std::move(context.shown), .ignore_patterns = {}});
 }
 
 void BuildContexts::add_local(const std::string& name, Directory directory) {

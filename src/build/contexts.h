@@ -18,6 +18,9 @@
 
 namespace slipway {
 
+/// The registry, which there is none of, that images of oci-layout:// contexts are named by.
+inline constexpr const char* kLayoutDomain = "oci-layout.invalid";
+
 /// Lives as long as the build reads from it. One owner, not thread-safe.
 class BuildContexts {
  public:
@@ -35,6 +38,8 @@ class BuildContexts {
   // After load():
   const DockerfileFile& dockerfile() const { return dockerfile_; }
   const std::map<std::string, dockerfile::NamedContext>& named() const { return named_; }
+  /// What came from elsewhere: "context", "dockerfile", and local sources of named contexts.
+  const std::map<std::string, SourceVersion>& origins() const { return origins_; }
   /// Adds "context" if there is one, and what the named contexts of kind Local call their own.
   void add_to(LocalContexts& contexts) const;
 
@@ -50,6 +55,7 @@ class BuildContexts {
   void take_fetched(const BuildRequest& request, FetchedContext context, std::stop_token stop);
   void load_named(const std::string& name, const std::string& value, std::stop_token stop);
   void add_layout(const std::string& name, std::string_view spec);
+  void add_fetched(const std::string& name, FetchedContext context);
   void add_local(const std::string& name, Directory directory);
 
   Store& store_;
@@ -59,6 +65,7 @@ class BuildContexts {
   Directory main_;
   DockerfileFile dockerfile_;
   std::map<std::string, dockerfile::NamedContext> named_;
+  std::map<std::string, SourceVersion> origins_;
   std::map<std::string, Directory> locals_;  ///< of the named ones, by the name of their local source
 };
 

@@ -30,6 +30,12 @@ std::string shown_source(const SourceOp& source) {
   return without_credentials(source.identifier.substr(0, source.identifier.find('?')));
 }
 
+SourceVersion version_of_git(const GitUrl& url, const GitVersion& version) {
+  constexpr std::size_t kSha1 = 40;
+  return {.url = shown_git_url(url),
+          .digest = concat(version.commit.size() == kSha1 ? "sha1:" : "sha256:", version.commit)};
+}
+
 [[noreturn]] void refuse_missing(const NotFound& missing, const Vertex& vertex) {
   InvalidInput wrong(missing.what());
   wrong.set_hint(missing.hint());
@@ -151,14 +157,25 @@ SnapshotId RemoteSources::fetch(const Vertex& vertex, std::stop_token stop) {
   }
 }
 
-SnapshotId RemoteSources::git_tree(const GitUrl& url, const std::string& name, std::stop_token stop) {
+std::optional<SourceVersion> RemoteSources::version_of(const Vertex& vertex) {
+  const SourceOp& source = source_of(vertex);
+  if (auto http = http_versions_.lock(); http->contains(vertex.digest))
+    return SourceVersion{.url = without_credentials(source.identifier),
+                         .digest = http->at(vertex.digest).content.str()};
+  if (auto git = git_versions_.lock(); git->contains(vertex.digest))
+    return version_of_git(remote_git(source), git->at(vertex.digest));
+  return std::nullopt;
+}
+
+RemoteSources::GitTree RemoteSources::git_tree(const GitUrl& url, const std::string& name,
+                                               std::stop_token stop) {
   return as_step(name, name, [&] {
     const GitVersion version = git_.resolve(url, stop);
     const Digest key = Digest::of(concat("slipway.context.v1 ", version.identity(url)));
-    if (const auto known = store_.results().find(key)) return *known;
+    if (const auto known = store_.results().find(key)) return GitTree{*known, version_of_git(url, version)};
     const SnapshotId tree = git_.checkout(url, version, git_log(name), stop);
     store_.results().put(key, tree);
-    return tree;
+    return GitTree{tree, version_of_git(url, version)};
   });
 }
 

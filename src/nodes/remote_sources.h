@@ -2,6 +2,7 @@
 // The git and http sources of one build: each is asked once what it is now, before anything runs, and fetched
 // only if a step needs its tree.
 #include <map>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -15,6 +16,12 @@
 #include "nodes/http_source.h"
 
 namespace slipway {
+
+/// What a remote source was when it was asked for.
+struct SourceVersion {
+  std::string url;     ///< without user and password; of git with "#REF:SUBDIR"
+  std::string digest;  ///< "sha256:…" of bytes; "sha1:…" or "sha256:…" of a commit
+};
 
 /// Thread-safe.
 class RemoteSources final : public RemoteContent {
@@ -31,9 +38,16 @@ class RemoteSources final : public RemoteContent {
   /// The tree of a source that identities() has seen.
   SnapshotId fetch(const Vertex& vertex, std::stop_token stop);
 
+  /// Of a source that identities() has seen; nothing for others.
+  std::optional<SourceVersion> version_of(const Vertex& vertex);
+
   /// What no vertex stands for: contexts. The tree is kept in the store under the version's identity. Shown
   /// as a step named `name`.
-  SnapshotId git_tree(const GitUrl& url, const std::string& name, std::stop_token stop);
+  struct GitTree {
+    SnapshotId tree;
+    SourceVersion version;
+  };
+  GitTree git_tree(const GitUrl& url, const std::string& name, std::stop_token stop);
   /// The file behind a URL, as a blob.
   HttpVersion http_file(const std::string& url, const std::string& name, std::stop_token stop);
 
