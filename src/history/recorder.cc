@@ -41,7 +41,7 @@ BuildRecord new_build_record() {
 
 struct BuildRecorder::Impl {
   Impl(const HistoryDirectory& given, BuildRecord start, Hider to_hide, Logger& log)
-      : directory(given), logger(log), hider(std::move(to_hide)) {
+      : directory(given), logger(log), hider(std::move(to_hide)), id(start.id) {
     for (std::string* text : {&start.context, &start.dockerfile, &start.target}) *text = hider.apply(*text);
     state.lock()->record = std::move(start);
   }
@@ -115,6 +115,7 @@ struct BuildRecorder::Impl {
   Logger& logger;
   Hider hider;  ///< grows in on_keys(), before steps run
   const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+  const std::string id;
   UniqueFd running;  ///< open as long as the build runs
   Synchronized<State> state;
 };
@@ -147,6 +148,8 @@ void BuildRecorder::on_keys(const KeyedGraph& keyed) noexcept {
 void BuildRecorder::on_event(const Event& event) noexcept {
   impl_->guarded([&] { impl_->on_event(event); });
 }
+
+const std::string& BuildRecorder::id() const { return impl_->id; }
 
 void BuildRecorder::finish(const End& end) noexcept {
   impl_->guarded([&] { impl_->finish(end); });

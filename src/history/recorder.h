@@ -25,6 +25,9 @@ class BuildRecorder final : public ProgressSink, public KeyListener {
   void on_keys(const KeyedGraph& keyed) noexcept override;
   void on_event(const Event& event) noexcept override;
 
+  /// Of the record.
+  const std::string& id() const;
+
   struct End {
     std::string outcome, error, image;
     /// The number that a step's log begins with; empty: it has none.
