@@ -1,74 +1,11 @@
 """Accelerated emulation of whole builds: a right twin, a wrong one that verify finds, and what people are told when there is none."""
-import hashlib
-import io
-import os
-import platform
-import tarfile
+from harness import ARM64, main
+from paired_images import VERSION, PairedImages
 
-from harness import AMD64, ARM64, BOTH, CACHE, SlipwayCase, main, need, private_binfmt
-
-VERSION = "1-made-up"
-LIBRARIES = "/lib/x86_64-linux-gnu/"
 TWO_LINES = "FROM pair\nRUN printf 'one\\ntwo\\n' > /lines && /usr/bin/cat /lines > /out\n"
 
 
-class AcceleratedEmulation(SlipwayCase):
-    """Base images with a dpkg database that says: /usr/bin/cat is of one version in both. arm64's is a busybox."""
-
-    def setUp(self):
-        super().setUp()
-        need(private_binfmt(), "no private binfmt table")
-        need(platform.machine() == "x86_64" and os.path.exists(LIBRARIES + "libc.so.6"), "twins here are of Debian's amd64")
-
-    def tar(self, name, port, packages, links=()):
-        """busybox with these {package: {path: bytes}} installed."""
-        status, path = "", self.path(name + ".tar")
-        with tarfile.open(os.path.join(CACHE, "busybox-%s.tar" % port)) as base, tarfile.open(path, "w") as out:
-            for member in base:
-                out.addfile(member, base.extractfile(member) if member.isreg() else None)
-
-            def add(where, content, mode=0o644):
-                member = tarfile.TarInfo(where.lstrip("/"))
-                member.size, member.mode = len(content), mode
-                out.addfile(member, io.BytesIO(content))
-
-            for package, files in packages.items():
-                status += ("Package: %s\nStatus: install ok installed\nArchitecture: %s\nVersion: %s\n"
-                           "Description: made up\n\n" % (package, port, VERSION))
-                for where, content in files.items():
-                    add(where, content, 0o755)
-                stem = "/var/lib/dpkg/info/%s." % package
-                add(stem + "list", "".join("%s\n" % where for where in files).encode())
-                add(stem + "md5sums", "".join("%s  %s\n" % (hashlib.md5(content).hexdigest(), where.lstrip("/"))
-                                              for where, content in files.items()).encode())
-            add("/var/lib/dpkg/status", status.encode())
-            for where, to in links:
-                member = tarfile.TarInfo(where.lstrip("/"))
-                member.type, member.linkname = tarfile.SYMTYPE, to
-                out.addfile(member)
-        return path
-
-    def import_pair(self, twin="/usr/bin/cat", libraries=("libc.so.6", "ld-linux-x86-64.so.2"), host=AMD64):
-        """`twin`: this machine's program that is called /usr/bin/cat in the amd64 image."""
-        for port in ("amd64", "arm64"):
-            need(os.path.exists(os.path.join(CACHE, "busybox-%s.tar" % port)), "no busybox for " + port)
-        # A static one has its loader's directories in it, and what names its machine has no twin.
-        foreign = self.read_bytes(CACHE, "arm64/busybox").replace(b"aarch64", b"machine")
-        arm64 = self.tar("arm64", "arm64", {"coreutils": {"/usr/bin/cat": foreign}, "libc6": {}})
-        amd64 = self.tar("amd64", "amd64",
-                         {"coreutils": {"/usr/bin/cat": self.read_bytes(twin)},
-                          "libc6": {LIBRARIES + name: self.read_bytes(LIBRARIES + name) for name in libraries}},
-                         [("/lib64/ld-linux-x86-64.so.2", LIBRARIES + "ld-linux-x86-64.so.2")])
-        if host:
-            self.slipway("import", amd64, arm64, "--platform", BOTH, "-t", "pair")
-        else:
-            self.slipway("import", arm64, "--platform", ARM64, "-t", "pair")
-
-    @staticmethod
-    def read_bytes(*parts):
-        with open(os.path.join(*parts), "rb") as file:
-            return file.read()
-
+class AcceleratedEmulation(PairedImages):
     def build_by(self, policy, *args, dockerfile=TWO_LINES, **options):
         return self.build(self.context(dockerfile), "--no-cache", "--progress", "plain", "--emulation", policy, *args,
                           "--metadata-file", self.path("meta.json"), platforms=ARM64, **options)
