@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "build/build_inputs.h"
+#include "build/build_provenance.h"
 #include "build/build_run.h"
 #include "build/cache_export.h"
 #include "build/cache_import.h"
@@ -35,30 +36,57 @@ bool has_all_layers(Store& store, const std::vector<AssembledImage>& images) {
   });
 }
 
+/// Of all outputs that are images or hold some, each once.
+std::vector<ImageRef> all_names(const BuildRequest& request, const PreparedRequest& prepared) {
+  std::vector<ImageRef> names = request.tags;
+  for (const OutputSpec& output : prepared.outputs)
+    for (const ImageRef& name : output.names)
+      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  return names;
+}
+
+/// What a build's results go through on their way out. Borrows.
+struct Outlets {
+  Store& store;
+  Publisher& publisher;
+  BuildProvenance& provenance;
+};
+
 /// Every output, then the names: nothing has a name before all of it is there.
-Descriptor publish(const PreparedRequest& prepared, Store& store, Publisher& publisher,
-                   const std::vector<AssembledImage>& images, std::stop_token stop) {
-  const Descriptor image = assemble_index(store, images, /*always_index=*/false);
+Descriptor publish(const BuildRequest& request, const PreparedRequest& prepared, const Outlets& to,
+                   const std::vector<LaneEnd>& lanes, std::stop_token stop) {
+  std::vector<AssembledImage> images;
+  for (const LaneEnd& lane : lanes) images.push_back(*lane.image);
+  to.provenance.finish();
+  const std::vector<Descriptor> attestations =
+      has_image(prepared) ? to.provenance.attestations(to.store, lanes, all_names(request, prepared))
+                          : std::vector<Descriptor>{};
+  const Descriptor image = assemble_index(to.store, images, /*always_index=*/false, attestations);
   for (const OutputSpec& output : prepared.outputs) {
     switch (output.type) {
       case OutputSpec::Type::Oci:
         if (output.tar) {
-          export_layout_tar(store, image, output.names, output.dest, stop);
+          export_layout_tar(to.store, image, output.names, output.dest, stop);
         } else {
-          export_layout_directory(store, image, output.names, output.dest, stop);
+          export_layout_directory(to.store, image, output.names, output.dest, stop);
         }
         break;
       case OutputSpec::Type::Local:
-        export_trees(store, images, output.dest, stop);
+        export_trees(to.store, images, output.dest, stop);
+        to.provenance.write_files(to.store, lanes, output.dest, stop);
         break;
       case OutputSpec::Type::Image:
       case OutputSpec::Type::CacheOnly:
         break;  // images below, once all files are written
     }
   }
-  if (const auto names = pushed_names(prepared); !names.empty()) publisher.move_tags(image, names, stop);
-  if (const auto names = image_names(prepared); !names.empty() && has_all_layers(store, images))
-    store.images().set(names, image);
+  if (const auto names = pushed_names(prepared); !names.empty()) {
+    for (const Descriptor& attestation : attestations)
+      to.publisher.upload_image(attestation, names, {}, stop);
+    to.publisher.move_tags(image, names, stop);
+  }
+  if (const auto names = image_names(prepared); !names.empty() && has_all_layers(to.store, images))
+    to.store.images().set(names, image);
   return image;
 }
 
@@ -78,12 +106,10 @@ void save_to_caches(CacheExports& exports, BuildRun& run, bool succeeded, Progre
 /// What came of it, for people and programs.
 BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepared,
                       const std::optional<Descriptor>& published, const dockerfile::Lowered& lowered,
-                      BuildRun& run) {
-  BuildResult result{.image = published, .names = request.tags};
-  for (const OutputSpec& output : prepared.outputs)
-    for (const ImageRef& name : output.names)
-      if (std::ranges::find(result.names, name) == result.names.end()) result.names.push_back(name);
-  const std::vector<BuildRun::LaneEnd> ends = run.lane_ends();
+                      BuildRun& run, BuildProvenance& provenance) {
+  BuildResult result{.image = published, .names = all_names(request, prepared)};
+  if (!published) provenance.finish();
+  const std::vector<LaneEnd> ends = run.lane_ends();
   for (std::size_t i = 0; i < ends.size(); ++i) {
     PlatformSummary& summary = result.platforms.emplace_back(PlatformSummary{
         .platform = lowered.lanes[i].platform,
@@ -91,6 +117,7 @@ BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepar
         .mode = ends[i].mode,
         .isolation = ends[i].isolation,
         .twins = ends[i].twins,
+        .provenance = provenance.for_metadata(i, ends[i]),
         .seconds = ends[i].seconds,
     });
     if (!ends[i].image) continue;
@@ -131,11 +158,11 @@ LocalNodeOptions node_options(const BuildRequest& request, const BuildEnvironmen
 
 /// `published` is set once everything is out.
 RunHooks run_hooks(const BuildRequest& request, const PreparedRequest& prepared, BuildEnvironment& env,
-                   Publisher& publisher, std::optional<Descriptor>& published) {
+                   const Outlets& to, std::optional<Descriptor>& published) {
   RunHooks hooks{.on_image = {},
                  .publish =
-                     [&](const std::vector<AssembledImage>& assembled, std::stop_token stopping) {
-                       published = publish(prepared, env.store, publisher, assembled, stopping);
+                     [&](const std::vector<LaneEnd>& lanes, std::stop_token stopping) {
+                       published = publish(request, prepared, to, lanes, stopping);
                      },
                  .publish_name = publish_name(prepared),
                  .needs = needs_of(prepared),
@@ -148,7 +175,7 @@ RunHooks run_hooks(const BuildRequest& request, const PreparedRequest& prepared,
         env.progress.emit(BytesMoved{
             .id = step, .item = item, .current = current, .total = total, .done = current == total});
       };
-      publisher.upload_image(image.manifest, names, progress, stopping);
+      to.publisher.upload_image(image.manifest, names, progress, stopping);
     };
   }
   return hooks;
@@ -158,6 +185,7 @@ RunHooks run_hooks(const BuildRequest& request, const PreparedRequest& prepared,
 
 BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::stop_token stop) {
   // What is asked: defaults decided, contradictions refused before anything happens.
+  const std::string started = time_now();
   PreparedRequest prepared = prepare(request);
 
   // Contexts: found on this machine or fetched from others, with the Dockerfile among them.
@@ -185,9 +213,12 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   LocalNode node(env.store, env.sandbox, inputs.images(), contexts,
                  node_options(request, env, inputs, imports, lowered.graph), env.progress);
   Publisher publisher(env.store, env.registry, inputs.images(), &imports);
+  BuildProvenance provenance(request, lowered, inputs, env.recorder ? env.recorder->id() : new_build_id(),
+                             started);
+  const Outlets outlets{.store = env.store, .publisher = publisher, .provenance = provenance};
   std::optional<Descriptor> published;
   BuildRun run(lowered, std::move(keys), env.store, node, env.progress, prepared.assemble,
-               run_hooks(request, prepared, env, publisher, published), &imports);
+               run_hooks(request, prepared, env, outlets, published), &imports);
   CacheExports exports(request.cache_to, {.store = env.store,
                                           .registry = env.registry,
                                           .images = inputs.images(),
@@ -208,7 +239,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   run.throw_first_failure(env.log_tail);
   if (!succeeded) throw Cancelled{};
 
-  return summarise(request, prepared, published, lowered, run);
+  return summarise(request, prepared, published, lowered, run, provenance);
 }
 
 }  // namespace slipway

@@ -14,6 +14,7 @@
 #include "base/logger.h"
 #include "base/progress.h"
 #include "base/secret.h"
+#include "build/attestations.h"
 #include "build/cache_specs.h"
 #include "build/entitlements.h"
 #include "build/outputs.h"
@@ -50,6 +51,7 @@ struct BuildRequest {
   std::map<std::string, SshSource> ssh;
   Entitlements allowed;
   std::vector<OutputSpec> outputs;  ///< empty: an image in the store
+  ProvenanceRequest provenance;
   std::vector<CacheSource> cache_from;
   std::vector<CacheTarget> cache_to;
   bool no_cache = false;
@@ -86,10 +88,11 @@ struct BuildEnvironment {
 struct PlatformSummary {
   Platform platform;
   std::optional<Descriptor> manifest;  ///< absent where no output has an image (type=cacheonly)
-  std::uint64_t size = 0;      ///< of config and compressed layers
-  std::string mode;            ///< "native", "emulated by qemu-aarch64 7.2", "cached"
-  std::string isolation;       ///< of the steps that ran so: "oci", "chroot", "proot"; empty: none ran
-  std::vector<TwinUse> twins;  ///< native programs that ran in its emulated steps
+  std::uint64_t size = 0;              ///< of config and compressed layers
+  std::string mode;                    ///< "native", "emulated by qemu-aarch64 7.2", "cached"
+  std::string isolation;        ///< of the steps that ran so: "oci", "chroot", "proot"; empty: none ran
+  std::vector<TwinUse> twins;   ///< native programs that ran in its emulated steps
+  std::string provenance = {};  ///< for the metadata, as JSON; empty: it has none
   double seconds = 0;  ///< from the build's start to its last byte packed, and uploaded if it is pushed
 };
 

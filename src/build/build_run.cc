@@ -226,9 +226,7 @@ void BuildRun::end_lane(std::size_t lane, std::optional<AssembledImage> image) {
 
 void BuildRun::run_publish(std::stop_token stop) {
   progress_.emit(StepStarted{.id = kPublishId});
-  std::vector<AssembledImage> images;
-  for (const LaneEnd& lane : lane_ends()) images.push_back(*lane.image);
-  hooks_.publish(images, stop);
+  hooks_.publish(lane_ends(), stop);
 }
 
 // How what ran for the lane was executed: emulation, if any was, outweighs what is native. The walk ends at
@@ -300,7 +298,7 @@ bool BuildRun::has_all_results() {
   });
 }
 
-std::vector<BuildRun::LaneEnd> BuildRun::lane_ends() {
+std::vector<LaneEnd> BuildRun::lane_ends() {
   if (!hooks_.has_image)
     for (std::size_t i = 0; i < lowered_.lanes.size(); ++i) end_lane(i, {});
   std::vector<LaneEnd> ends;

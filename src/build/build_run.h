@@ -26,12 +26,20 @@
 
 namespace slipway {
 
+/// What came of a platform.
+struct LaneEnd {
+  std::optional<AssembledImage> image;  ///< absent without RunHooks::has_image
+  std::string mode, isolation;
+  std::vector<TwinUse> twins;  ///< of all its steps that ran, by program
+  double seconds = 0;
+};
+
 /// What follows a platform's build, and the end of them all.
 struct RunHooks {
   /// Once a platform's image is assembled (uploads); called on the export step's thread.
   std::function<void(const AssembledImage& image, const std::string& step_id, std::stop_token stop)> on_image;
   /// Once every platform is done: index, exports, tags.
-  std::function<void(const std::vector<AssembledImage>& images, std::stop_token stop)> publish;
+  std::function<void(const std::vector<LaneEnd>& lanes, std::stop_token stop)> publish;
   std::string publish_name = "exporting to image";
   /// What results must be before on_image(): those known in caches only are fetched for it.
   enum class Needs { Nothing, Blobs, Trees } needs = Needs::Nothing;
@@ -62,12 +70,6 @@ class BuildRun final : public StepRunner {
   /// none.
   void throw_first_failure(const std::function<std::vector<std::string>(const std::string&)>& log_tail);
 
-  struct LaneEnd {
-    std::optional<AssembledImage> image;  ///< absent without RunHooks::has_image
-    std::string mode, isolation;
-    std::vector<TwinUse> twins;  ///< of all its steps that ran, by program
-    double seconds = 0;
-  };
   /// One a lane, in order; only after a run without failure.
   std::vector<LaneEnd> lane_ends();
   /// Every lane's result is known; after the plan ended.

@@ -11,6 +11,13 @@
 
 namespace slipway {
 
+std::string tree_directory(const AssembledImage& image, std::size_t platforms) {
+  if (platforms < 2) return "/";
+  std::string platform = image.manifest.platform->str();
+  std::ranges::replace(platform, '/', '_');
+  return concat("/", platform, "/");
+}
+
 void export_trees(Store& store, const std::vector<AssembledImage>& images,
                   const std::filesystem::path& directory, std::stop_token stop) {
   std::error_code problem;
@@ -18,12 +25,7 @@ void export_trees(Store& store, const std::vector<AssembledImage>& images,
   if (problem) throw SystemError(problem.value(), "make directory", directory.native());
   const RootedDir target(directory);
   for (const AssembledImage& image : images) {
-    std::string dest = "/";
-    if (images.size() > 1) {
-      std::string platform = image.manifest.platform->str();
-      std::ranges::replace(platform, '/', '_');
-      dest += platform + "/";
-    }
+    const std::string dest = tree_directory(image, images.size());
     if (!image.tree) {
       target.make_directories(dest, {});
       continue;

@@ -15,17 +15,6 @@ std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error
 
 Json descriptor_json(const Descriptor& descriptor) { return Json::parse(to_json(descriptor)); }
 
-Json twins_json(const std::vector<TwinUse>& twins) {
-  Json list = Json::array();
-  for (const TwinUse& twin : twins)
-    list.push_back({{"program", twin.program},
-                    {"package", twin.package},
-                    {"version", twin.version},
-                    {"source", twin.source},
-                    {"count", twin.count}});
-  return list;
-}
-
 }  // namespace
 
 std::string image_id(const BuildResult& result) {
@@ -39,6 +28,11 @@ std::string metadata_json(const BuildResult& result) {
     json["containerimage.descriptor"] = descriptor_json(*result.image);
   }
   if (result.config) json["containerimage.config.digest"] = result.config->str();
+  constexpr const char* kProvenance = "buildx.build.provenance";
+  for (const PlatformSummary& platform : result.platforms)
+    if (!platform.provenance.empty())
+      json[result.platforms.size() == 1 ? kProvenance : concat(kProvenance, "/", platform.platform.str())] =
+          Json::parse(platform.provenance);
   std::vector<std::string> names;
   for (const ImageRef& name : result.names) names.push_back(name.str());
   if (!names.empty()) json["image.name"] = join(names, ",");
@@ -52,7 +46,7 @@ std::string metadata_json(const BuildResult& result) {
     shown["mode"] = platform.mode;
     shown["seconds"] = platform.seconds;
     if (!platform.isolation.empty()) shown["isolation"] = platform.isolation;
-    if (!platform.twins.empty()) shown["twins"] = twins_json(platform.twins);
+    if (!platform.twins.empty()) shown["twins"] = Json::parse(twins_json(platform.twins));
   }
   json["slipway"] = {{"platforms", platforms}};
   if (!result.isolation.empty()) json["slipway"]["isolation"] = result.isolation;

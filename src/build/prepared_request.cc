@@ -68,10 +68,7 @@ PreparedRequest prepare(const BuildRequest& request) {
       if (name.digest()) throw UsageError(concat("the name ", name.str(), " has a digest; a tag is needed"));
     check_destination(output);
   }
-  const bool has_image = std::ranges::any_of(prepared.outputs, [](const OutputSpec& output) {
-    return output.type == OutputSpec::Type::Image || output.type == OutputSpec::Type::Oci;
-  });
-  if (wants_inline_cache(request) && !has_image)
+  if (wants_inline_cache(request) && !has_image(prepared))
     throw UsageError("--cache-to: type=inline needs an image to be in: add --push or -o type=oci,dest=FILE");
   prepared.assemble.epoch = source_date_epoch(request.build_args);
   prepared.assemble.layers = layer_options(prepared.outputs, prepared.assemble.epoch);
@@ -100,6 +97,12 @@ std::vector<ImageRef> image_names(const PreparedRequest& prepared, bool OutputSp
 
 std::vector<ImageRef> pushed_names(const PreparedRequest& prepared) {
   return image_names(prepared, &OutputSpec::push);
+}
+
+bool has_image(const PreparedRequest& prepared) {
+  return std::ranges::any_of(prepared.outputs, [](const OutputSpec& output) {
+    return output.type == OutputSpec::Type::Image || output.type == OutputSpec::Type::Oci;
+  });
 }
 
 bool has_output(const PreparedRequest& prepared) {

@@ -26,6 +26,8 @@ void use_epoch_of_dockerfile(PreparedRequest& prepared, const std::optional<std:
 /// The names of all image outputs (of those that `only` is set of), each once.
 std::vector<ImageRef> image_names(const PreparedRequest& prepared, bool OutputSpec::*only = nullptr);
 std::vector<ImageRef> pushed_names(const PreparedRequest& prepared);
+/// True if an output is an image, or a layout with one.
+bool has_image(const PreparedRequest& prepared);
 /// False if every output is type=cacheonly.
 bool has_output(const PreparedRequest& prepared);
 /// What the outputs need of results that are known in caches only. A push needs none: what the registry has

@@ -196,6 +196,18 @@ Json predicate_02(const ProvenanceFacts& facts, const ProvenanceOptions& options
   return json;
 }
 
+std::string purl_of(std::string_view type, const std::string& path, const ImageRef& name,
+                    const Platform& platform) {
+  std::vector<std::string> parts;
+  for (const std::string& part : split(path, '/')) parts.push_back(percent_encode(part));
+  std::string purl = concat("pkg:", type, "/", join(parts, "/"));
+  if (!name.tag().empty()) purl += concat("@", percent_encode(name.tag()));
+  purl += "?";
+  // As there, the digest is not encoded.
+  if (name.tag().empty() && name.digest()) purl += concat("digest=", name.digest()->str(), "&");
+  return purl + concat("platform=", percent_encode(platform.str()));
+}
+
 }  // namespace
 
 std::string twins_json(const std::vector<TwinUse>& twins) {
@@ -231,21 +243,14 @@ std::string in_toto_statement(ProvenanceVersion version, const std::vector<Subje
   return dump(json);
 }
 
-std::string image_purl(const ImageRef& name, const Platform& platform, bool local) {
-  std::string path = name.name();
-  for (const std::string_view left_out : {"docker.io/library/", "docker.io/"})
-    if (path.starts_with(left_out)) {
-      path.erase(0, left_out.size());
-      break;
-    }
-  std::vector<std::string> parts;
-  for (const std::string& part : split(path, '/')) parts.push_back(percent_encode(part));
-  std::string purl = concat(local ? "pkg:oci/" : "pkg:docker/", join(parts, "/"));
-  if (!name.tag().empty()) purl += concat("@", percent_encode(name.tag()));
-  purl += "?";
-  // As there, the digest is not encoded.
-  if (name.tag().empty() && name.digest()) purl += concat("digest=", name.digest()->str(), "&");
-  return purl + concat("platform=", percent_encode(platform.str()));
+std::string image_purl(const ImageRef& name, const Platform& platform) {
+  const std::string familiar = name.familiar();
+  const std::size_t behind = name.str().size() - name.name().size();  // tag and digest
+  return purl_of("docker", familiar.substr(0, familiar.size() - behind), name, platform);
+}
+
+std::string layout_purl(const ImageRef& name, const Platform& platform) {
+  return purl_of("oci", name.repository(), name, platform);
 }
 
 }  // namespace slipway

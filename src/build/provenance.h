@@ -86,9 +86,10 @@ struct Subject {
 std::string in_toto_statement(ProvenanceVersion version, const std::vector<Subject>& subjects,
                               const std::string& predicate);
 
-/// "pkg:docker/alpine@3.20?platform=linux%2Famd64"; "pkg:oci/…" for what `local` says is of this machine's
-/// own layouts.
-std::string image_purl(const ImageRef& name, const Platform& platform, bool local = false);
+/// "pkg:docker/alpine@3.20?platform=linux%2Famd64".
+std::string image_purl(const ImageRef& name, const Platform& platform);
+/// The same of an image in an OCI layout of this machine: "pkg:oci/…", without a registry.
+std::string layout_purl(const ImageRef& name, const Platform& platform);
 /// [{"program", "package", "version", "source", "count"}].
 std::string twins_json(const std::vector<TwinUse>& twins);
 

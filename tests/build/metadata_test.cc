@@ -39,6 +39,15 @@ TEST(Metadata, HasTheKeysThatBuildxWrites) {
   EXPECT_EQ(json["slipway"]["platforms"][1]["platform"], "linux/arm64");
 }
 
+TEST(Metadata, ProvenanceIsUnderBuildxKeys) {
+  BuildResult result = two_platforms();
+  EXPECT_FALSE(nlohmann::json::parse(metadata_json(result)).contains("buildx.build.provenance/linux/amd64"));
+  for (PlatformSummary& platform : result.platforms) platform.provenance = R"({"a":1})";
+  EXPECT_EQ(nlohmann::json::parse(metadata_json(result))["buildx.build.provenance/linux/arm64"]["a"], 1);
+  result.platforms.resize(1, result.platforms[0]);
+  EXPECT_EQ(nlohmann::json::parse(metadata_json(result))["buildx.build.provenance"]["a"], 1);
+}
+
 TEST(Metadata, ImageIdIsTheConfigOfOnePlatformAndTheIndexOfSeveral) {
   BuildResult result = two_platforms();
   EXPECT_EQ(image_id(result), Digest::of("i").str());

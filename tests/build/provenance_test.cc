@@ -177,6 +177,9 @@ TEST(Provenance, PurlsAreThoseOfBuildKit) {
   EXPECT_EQ(purl("alpine"), "pkg:docker/alpine@latest?platform=linux%2Farm%2Fv7");
   EXPECT_EQ(purl("user/app:1"), "pkg:docker/user/app@1?platform=linux%2Farm%2Fv7");
   EXPECT_EQ(purl("127.0.0.1:5000/a/b:1"), "pkg:docker/127.0.0.1%3A5000/a/b@1?platform=linux%2Farm%2Fv7");
+  EXPECT_EQ(purl("docker.io/foo.bar/a:1"), "pkg:docker/docker.io/foo.bar/a@1?platform=linux%2Farm%2Fv7");
+  EXPECT_EQ(layout_purl(ImageRef::parse("oci-layout.invalid/a/b:1"), arm),
+            "pkg:oci/a/b@1?platform=linux%2Farm%2Fv7");
   const std::string digest = Digest::of("x").str();
   EXPECT_EQ(image_purl(ImageRef::parse("a@" + digest), arm),
             "pkg:docker/a?digest=" + digest + "&platform=linux%2Farm%2Fv7");

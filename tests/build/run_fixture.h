@@ -34,7 +34,7 @@ class RunTest : public StoreTest {
     std::vector<CacheTarget> cache_to = {};
   };
   struct Ended {
-    std::vector<BuildRun::LaneEnd> lanes;
+    std::vector<LaneEnd> lanes;
     std::vector<AssembledImage> published;
     std::size_t steps = 0;  ///< that were planned
   };
@@ -65,10 +65,9 @@ class RunTest : public StoreTest {
          .secrets = settings.secrets},
         progress_);
     Ended ended;
-    RunHooks hooks{.on_image = {},
-                   .publish = [&](const std::vector<AssembledImage>& assembled, std::stop_token) {
+    RunHooks hooks{.on_image = {}, .publish = [&](const std::vector<LaneEnd>& lanes, std::stop_token) {
                      if (settings.on_publish) settings.on_publish();
-                     ended.published = assembled;
+                     for (const LaneEnd& lane : lanes) ended.published.push_back(*lane.image);
                    }};
     if (settings.on_image)
       hooks.on_image = [&](const AssembledImage& image, const std::string&, std::stop_token) {

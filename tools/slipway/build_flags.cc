@@ -58,6 +58,13 @@ void push_images(std::vector<OutputSpec>& outputs) {
   if (!found) outputs.push_back({.type = OutputSpec::Type::Image, .push = true});
 }
 
+ProvenanceRequest provenance_of(const BuildFlags& flags) {
+  ProvenanceRequest request = parse_attestations(flags.attests, flags.provenance, flags.sbom);
+  if (const char* wanted = std::getenv("BUILDX_METADATA_PROVENANCE"))
+    request.metadata = parse_metadata_provenance(wanted);
+  return request;
+}
+
 }  // namespace
 
 BuildRequest request_of(const BuildFlags& flags) {
@@ -91,6 +98,7 @@ BuildRequest request_of(const BuildFlags& flags) {
   for (const std::string& text : flags.allow) request.allowed.allow(text);
   for (const std::string& output : flags.outputs) request.outputs.push_back(parse_output(output));
   if (flags.push) push_images(request.outputs);
+  request.provenance = provenance_of(flags);
   for (const std::string& cache : flags.cache_from) request.cache_from.push_back(parse_cache_source(cache));
   for (const std::string& cache : flags.cache_to) request.cache_to.push_back(parse_cache_target(cache));
   request.no_cache = flags.no_cache;
@@ -160,6 +168,11 @@ void add_image_flags(CLI::App& command, BuildFlags& flags) {
        "Where the result goes: type=image|registry|oci|local|cacheonly[,dest=PATH][,...]", "SPEC");
   command.add_flag("--push", flags.push,
                    "Push to the registry that the tags name: short for --output=type=registry");
+  command.add_flag("--provenance{true}", flags.provenance,
+                   "Attach what the image was made of: =true, =false or "
+                   "=mode=min|max[,version=v1|v0.2][,builder-id=URL][,...] (default: attach nothing)");
+  list("--attest", flags.attests, "The same as --provenance: type=provenance[,mode=min|max][,...]", "SPEC");
+  command.add_flag("--sbom{true}", flags.sbom)->group("");
 }
 
 /// What steps get and may.

@@ -15,9 +15,10 @@ namespace slipway {
 
 struct BuildFlags {
   std::string context;
-  std::string file, target, progress, metadata_file, iidfile, qemu_image, call = "build", llb, print_llb;
+  std::string file, target, progress, metadata_file, iidfile, qemu_image, call = "build", llb, print_llb,
+                                                                          provenance, sbom;
   std::vector<std::string> platforms, tags, build_args, build_contexts, no_cache_filter, labels, outputs,
-      secrets, ssh, allow, emulation, qemu_dirs, accel_packs, cache_from, cache_to;
+      secrets, ssh, attests, allow, emulation, qemu_dirs, accel_packs, cache_from, cache_to;
   std::string memory, cpus, shm_size, step_timeout = "0", idle_timeout = "0", oci_runtime;
   std::uint64_t pids_limit = 16384;
   bool no_new_privileges = false;
