@@ -47,8 +47,7 @@ void add_exec(const ExecOp& exec, ProvenanceFacts& facts) {
   for (const SecretEnv& secret : exec.secret_env) add_id(facts.secrets, secret.id, secret.optional);
 }
 
-Material image_material(std::string_view identifier, const Platform& platform) {
-  const ImageRef image = ImageRef::parse(identifier.substr(kImageScheme.size()));
+Material image_material(const ImageRef& image, const Platform& platform) {
   return {.uri = image.domain() == kLayoutDomain ? layout_purl(image, platform) : image_purl(image, platform),
           .digest = image.digest() ? image.digest()->str() : ""};
 }
@@ -166,7 +165,9 @@ void BuildProvenance::add_request(ProvenanceFacts& facts) const {
 
 void BuildProvenance::add_source(const Vertex& vertex, const SourceOp& source, ProvenanceFacts& facts) const {
   if (source.identifier.starts_with(kImageScheme)) {
-    add_once(facts.materials, image_material(source.identifier, vertex.op.platform.value_or(facts.platform)));
+    add_once(facts.materials,
+             image_material(ImageRef::parse(std::string_view(source.identifier).substr(kImageScheme.size())),
+                            vertex.op.platform.value_or(facts.platform)));
   } else if (const std::string local = local_source_name(vertex.op); !local.empty()) {
     const auto& origins = inputs_.contexts().origins();
     if (const auto origin = origins.find(local); origin != origins.end()) {
@@ -188,6 +189,21 @@ void BuildProvenance::add_vertex(const Vertex& vertex, ProvenanceFacts& facts) c
   }
 }
 
+/// The images of this machine's architecture that the twins were of: they made part of the result.
+void BuildProvenance::add_twins(ProvenanceFacts& facts) const {
+  const Platform host = Platform::host();
+  for (const TwinUse& twin : facts.twins) {
+    const auto pack = std::ranges::find(request_.accel_packs, twin.source, &ImageRef::familiar);
+    try {
+      const ImageRef image = pack != request_.accel_packs.end()
+                                 ? inputs_.images().resolve(*pack, host, {}).pinned  // known by now
+                                 : ImageRef::parse(twin.source.substr(0, twin.source.find(' ')));
+      add_once(facts.materials, image_material(image, host));
+    } catch (const Error&) {  // a source is for people first; the list of twins has it in any case
+    }
+  }
+}
+
 ProvenanceFacts BuildProvenance::facts(std::size_t index, const LaneEnd& end, ProvenanceMode mode) const {
   const dockerfile::LoweredLane& lane = lowered_.lanes.at(index);
   ProvenanceFacts facts{.builder = Platform::host(),
@@ -202,6 +218,7 @@ ProvenanceFacts BuildProvenance::facts(std::size_t index, const LaneEnd& end, Pr
   if (lane.result)
     for (const Digest& digest : lowered_.graph.reachable_from({*lane.result}))
       add_vertex(lowered_.graph.at(digest), facts);
+  add_twins(facts);
   // Images first, as there.
   std::ranges::sort(facts.materials, {}, [](const Material& material) {
     return std::tuple(!material.uri.starts_with("pkg:"), material.uri);

@@ -43,6 +43,7 @@ class BuildProvenance {
   std::string predicate(std::size_t lane, const LaneEnd& end, const ProvenanceOptions& options) const;
   std::map<std::string, std::string> arguments() const;
   void add_request(ProvenanceFacts& facts) const;
+  void add_twins(ProvenanceFacts& facts) const;
   void add_vertex(const Vertex& vertex, ProvenanceFacts& facts) const;
   void add_source(const Vertex& vertex, const SourceOp& source, ProvenanceFacts& facts) const;
 

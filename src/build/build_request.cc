@@ -184,8 +184,9 @@ RunHooks run_hooks(const BuildRequest& request, const PreparedRequest& prepared,
 }  // namespace
 
 BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::stop_token stop) {
-  // What is asked: defaults decided, contradictions refused before anything happens.
   const std::string started = time_now();
+
+  // What is asked: defaults decided, contradictions refused before anything happens.
   PreparedRequest prepared = prepare(request);
 
   // Contexts: found on this machine or fetched from others, with the Dockerfile among them.

@@ -13,7 +13,7 @@ using Json = nlohmann::json;
 
 Json json_of(const Op& op, const SecretMask& hidden = {}) { return Json::parse(op_json(op, hidden)); }
 
-// What BuildKit 0.2x printed of: FROM base, RUN echo $X > /a, COPY a /.
+// What BuildKit prints of: FROM base, RUN echo $X > /a, COPY a /.
 TEST(OpJson, IsWhatBuildKitPrints) {
   const Platform amd64 = Platform::parse("linux/amd64");
   EXPECT_EQ(json_of({.what = SourceOp{.identifier = "docker-image://x.test/base:1"}, .platform = amd64}),

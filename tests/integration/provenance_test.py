@@ -61,6 +61,12 @@ class Provenance(PairedImages):
         self.assertEqual([("/usr/bin/cat", "coreutils", 2)], [(twin["program"], twin["package"], twin["count"]) for twin in twins])
         self.assertEqual([], self.extension(statements[AMD64][0]["predicate"])["twins"])
 
+        with self.subTest("the images that twins are of are among what was read"):
+            read = {platform: [entry["uri"] for entry in statement["predicate"]["buildDefinition"]["resolvedDependencies"]]
+                    for platform, (statement, _) in statements.items()}
+            pair = ["pkg:docker/pair@latest?platform=linux%2F" + architecture for architecture in ("amd64", "arm64")]
+            self.assertEqual({AMD64: pair[:1], ARM64: pair}, read)
+
         with self.subTest("arguments are in it, secrets' values are not"):
             request = statements[ARM64][0]["predicate"]["buildDefinition"]["externalParameters"]["request"]
             self.assertEqual(("shown", [{"id": "key", "optional": True}]), (request["args"]["build-arg:WORD"], request["secrets"]))
