@@ -34,7 +34,12 @@ EmulatorSearch base_search(const EmulatorOptions& options) {
 }  // namespace
 
 bool runs_by_hidden_entry(const Platform& platform, const fs::path& directory) {
-  return SelfTest::has_program(platform) && SelfTest(platform, directory).run_by_kernel_in_own_root().empty();
+  try {
+    return SelfTest::has_program(platform) &&
+           SelfTest(platform, directory).run_by_kernel_in_own_root().empty();
+  } catch (const SystemError&) {  // nothing can be written there
+    return false;
+  }
 }
 
 Emulators::Emulators(const EmulatorOptions& options, Store& store, RegistryClient& registry,

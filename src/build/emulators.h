@@ -23,7 +23,7 @@ struct EmulatorOptions {
 };
 
 /// Whether programs of the platform run by what is registered with the kernel, in any root: tried with a small
-/// one, written into `directory`.
+/// one, written into `directory`; if it cannot be, they do not.
 bool runs_by_hidden_entry(const Platform& platform, const std::filesystem::path& directory);
 
 /// Not for several threads at once.

@@ -29,10 +29,18 @@ constexpr std::array<NeededCapability, 5> kForChroot{{{CAP_SYS_CHROOT, "CAP_SYS_
                                                       {CAP_SETGID, "CAP_SETGID"},
                                                       {CAP_CHOWN, "CAP_CHOWN"}}};
 
-// The capability alone does not tell: root of a user namespace has it, and is refused (mknod(2)).
+// The capability alone does not tell: root of a user namespace has it, and is refused (mknod(2)). Where there
+// is no place to try it the first step will tell.
 bool may_make_device_nodes() {
-  const TempDir directory(std::filesystem::temp_directory_path(), "slipway-node");
-  return ::mknod((directory.path() / "null").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0 || errno != EPERM;
+  std::error_code none;
+  const auto place = std::filesystem::temp_directory_path(none);
+  if (none) return true;
+  try {
+    const TempDir directory(place, "slipway-node");
+    return ::mknod((directory.path() / "null").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0 || errno != EPERM;
+  } catch (const SystemError&) {
+    return true;
+  }
 }
 
 std::string missing_for_chroot() {

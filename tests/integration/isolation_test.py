@@ -230,6 +230,11 @@ class InContainer(Isolation):
         self.assertIn("steps    %s (namespaces are refused: clone: Operation not permitted)" % self.tier, out)
         self.assertIn("linux/arm64  emulated by qemu-aarch64", out)
 
+    def test_version_needs_no_place_to_write_to(self):
+        """What it would try there, it then does not know."""
+        for nowhere in ("/nonexistent", "/proc"):
+            self.assertIn("runs     linux/amd64  native", self.slipway("version", env={"TMPDIR": nowhere}).out)
+
     def test_oci_does_not_fall_back(self):
         self.import_busybox(platforms=AMD64)
         result = self.build(self.context("FROM busybox\nRUN true\n"), "--isolation=oci", platforms=AMD64, expect=3)

@@ -41,7 +41,9 @@ EmulatorSearch search_in_tier(Isolation isolation) {
   search.own_table_for_twins = isolation == Isolation::Oci;
   search.ignore_host_binfmt = search.ignore_host_binfmt || isolation == Isolation::Proot;
   search.runs_by_hidden_entry = [](const Platform& platform) {
-    return runs_by_hidden_entry(platform, std::filesystem::temp_directory_path());
+    std::error_code none;
+    const auto directory = std::filesystem::temp_directory_path(none);
+    return !none && runs_by_hidden_entry(platform, directory);
   };
   return search;
 }
