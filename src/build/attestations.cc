@@ -66,6 +66,11 @@ ProvenanceRequest parse_provenance(const std::string& text) {
     request.attach = *wanted ? ProvenanceRequest::Attach::Asked : ProvenanceRequest::Attach::Refused;
     return request;
   }
+  if (text == "max" || text == "min") {
+    UsageError error(concat(flag, "=", text, " is neither true nor false nor a list of parameters"));
+    error.set_hint(concat(flag, "=mode=", text));
+    throw error;
+  }
   Attributes attributes(flag, text);
   read_provenance(flag, attributes, request);
   return request;

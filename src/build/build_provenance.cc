@@ -16,6 +16,7 @@
 #include "base/strings.h"
 #include "build/local_export.h"
 #include "cache/cache_key.h"
+#include "dockerfile/build_args.h"
 #include "graph/git_url.h"
 #include "registry/url.h"
 
@@ -60,8 +61,11 @@ std::string shown_context(const std::string& name, const std::string& value) {
   return without_credentials(value);
 }
 
-Digest digest_of_file(const std::filesystem::path& path, const std::stop_token& stop) {
-  const UniqueFd file = open_file(path, O_RDONLY | O_NOFOLLOW);
+/// Nothing of a file that its owner may not read and who builds is no more than that.
+std::optional<Digest> digest_of_file(const std::filesystem::path& path, const std::stop_token& stop) {
+  const UniqueFd file{::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
+  if (!file && errno == EACCES) return std::nullopt;
+  if (!file) throw SystemError(errno, "open", path.native());
   Sha256 hash;
   std::array<char, 65536> buffer;
   while (true) {
@@ -77,10 +81,16 @@ Digest digest_of_file(const std::filesystem::path& path, const std::stop_token& 
 /// Regular files of a tree, by path, with their digests.
 std::vector<Subject> files_of(const std::filesystem::path& tree, const std::stop_token& stop) {
   std::vector<Subject> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(tree))
-    if (!entry.is_symlink() && entry.is_regular_file())
-      files.push_back({.name = entry.path().lexically_relative(tree).native(),
-                       .digest = digest_of_file(entry.path(), stop)});
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator
+           at(tree, std::filesystem::directory_options::skip_permission_denied, error),
+       end;
+       !error && at != end; at.increment(error)) {
+    if (at->symlink_status(error).type() != std::filesystem::file_type::regular) continue;
+    if (const auto digest = digest_of_file(at->path(), stop))
+      files.push_back({.name = at->path().lexically_relative(tree).native(), .digest = *digest});
+  }
+  if (error) throw SystemError(error.value(), "read", tree.native());
   std::ranges::sort(files, {}, &Subject::name);
   return files;
 }
@@ -122,7 +132,8 @@ void BuildProvenance::finish() { finished_ = time_now(); }
 
 std::map<std::string, std::string> BuildProvenance::arguments() const {
   std::map<std::string, std::string> args;
-  for (const auto& [name, value] : request_.build_args) args.emplace(concat("build-arg:", name), value);
+  for (const auto& [name, value] : request_.build_args)
+    if (!dockerfile::is_proxy_arg(name)) args.emplace(concat("build-arg:", name), value);
   for (const auto& [name, value] : request_.labels) args.emplace(concat("label:", name), value);
   for (const auto& [name, value] : request_.named_contexts)
     args.emplace(concat("context:", name), shown_context(name, value));

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/strings.h"
+#include "build/hidden_text.h"
 #include "graph/git_url.h"
 
 namespace slipway {
@@ -13,7 +14,7 @@ using Json = nlohmann::ordered_json;
 
 void mask(Json& json, const SecretMask& hidden) {
   if (json.is_string()) {
-    json = hidden.apply(json.get_ref<const std::string&>());
+    json = hidden_text(hidden, json.get_ref<const std::string&>());
   } else if (json.is_structured()) {
     for (Json& part : json) mask(part, hidden);
   }
@@ -74,8 +75,9 @@ struct ActionWriter {
     return {"mkdir", std::move(out)};
   }
   std::pair<const char*, Json> operator()(const MkfileAction& mkfile) const {
-    Json out{
-        {"path", mkfile.path}, {"mode", mkfile.mode}, {"data", base64_encode(hidden.apply(mkfile.data))}};
+    Json out{{"path", mkfile.path},
+             {"mode", mkfile.mode},
+             {"data", base64_encode(hidden_text(hidden, mkfile.data))}};
     put_owner(out, mkfile.owner, mkfile.base);
     out["timestamp"] = mkfile.timestamp.value_or(-1);
     return {"mkfile", std::move(out)};

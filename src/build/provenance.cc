@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/strings.h"
+#include "build/hidden_text.h"
 #include "build/op_json.h"
 #include "registry/url.h"
 
@@ -30,7 +31,7 @@ Json material_json(const Material& material, const SecretMask& hidden) {
   Json json = Json::object();
   // A purl is made of names that anybody may know, and of a digest that nothing may be cut out of.
   if (!material.uri.empty())
-    json["uri"] = material.uri.starts_with("pkg:") ? material.uri : hidden.apply(material.uri);
+    json["uri"] = material.uri.starts_with("pkg:") ? material.uri : hidden_text(hidden, material.uri);
   if (!material.digest.empty()) json["digest"] = digest_set(material.digest);
   return json;
 }
@@ -58,7 +59,7 @@ Json request_json(const ProvenanceFacts& facts, ProvenanceMode mode, const Secre
   if (!facts.frontend.empty()) request["frontend"] = facts.frontend;
   Json args = Json::object();
   for (const auto& [name, value] : facts.args)
-    if (!is_left_out(name, mode)) args[name] = hidden.apply(value);
+    if (!is_left_out(name, mode)) args[name] = hidden_text(hidden, value);
   if (!args.empty()) request["args"] = std::move(args);
   if (mode == ProvenanceMode::Max && !facts.secrets.empty()) request["secrets"] = ids_json(facts.secrets);
   if (mode == ProvenanceMode::Max && !facts.ssh.empty()) request["ssh"] = ids_json(facts.ssh);
@@ -104,7 +105,7 @@ Json source_json(const ProvenanceFacts& facts, const SecretMask& hidden) {
   for (const SourceText& source : facts.sources) {
     Json& info = infos.emplace_back(Json{{"filename", source.name}});
     if (!source.language.empty()) info["language"] = source.language;
-    info["data"] = base64_encode(hidden.apply(source.text));
+    info["data"] = base64_encode(hidden_text(hidden, source.text));
   }
   for (const Vertex* vertex : facts.steps) {
     const auto& at = vertex->info.location;
@@ -167,12 +168,14 @@ Json predicate_1(const ProvenanceFacts& facts, const ProvenanceOptions& options,
   if (has_all_materials(facts) && !facts.network) metadata["buildkit_hermetic"] = true;
   if (options.reproducible) metadata["buildkit_reproducible"] = true;
   metadata[kSlipwayExtension] = extension_json(facts);
-  return {{"buildDefinition", std::move(definition)},
-          {"runDetails", {{"builder", {{"id", options.builder_id}}}, {"metadata", std::move(metadata)}}}};
+  return {
+      {"buildDefinition", std::move(definition)},
+      {"runDetails",
+       {{"builder", {{"id", hidden_text(hidden, options.builder_id)}}}, {"metadata", std::move(metadata)}}}};
 }
 
 Json predicate_02(const ProvenanceFacts& facts, const ProvenanceOptions& options, const SecretMask& hidden) {
-  Json json{{"builder", {{"id", options.builder_id}}},
+  Json json{{"builder", {{"id", hidden_text(hidden, options.builder_id)}}},
             {"buildType", kBuildType02},
             {"invocation",
              {{"configSource", config_source_json(facts, "entryPoint", hidden)},

@@ -75,6 +75,13 @@ bool is_opaque(const std::filesystem::path& directory) {
   });
 }
 
+bool has_opaque_mark(int directory) {
+  return std::ranges::any_of(std::array{opaque_attribute(), kOurs}, [&](const char* attribute) {
+    char value = 0;
+    return ::fgetxattr(directory, attribute, &value, 1) == 1 && value == 'y';
+  });
+}
+
 void make_opaque(int directory, std::string_view shown) {
   if (::fsetxattr(directory, opaque_attribute(), "y", 1, 0) == 0 ||
       ::fsetxattr(directory, kOurs, "y", 1, 0) == 0)

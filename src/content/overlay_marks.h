@@ -25,6 +25,8 @@ const char* opaque_attribute();
 /// Whether a directory has it. That of processes with other rights is not looked for: Store::open keeps them
 /// apart, and a step may have made overlayfs trees of its own.
 bool is_opaque(const std::filesystem::path& directory);
+/// The same of an open one.
+bool has_opaque_mark(int directory);
 /// Hides what lower directories have in this open one. Throws SystemError, HostError if the file system keeps
 /// no such attributes.
 void make_opaque(int directory, std::string_view shown);

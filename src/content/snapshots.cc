@@ -62,6 +62,15 @@ void copy_root_attributes(const fs::path& from, const fs::path& to) {
   if (::utimensat(AT_FDCWD, to.c_str(), times, 0) != 0) throw SystemError(errno, "utimensat", to.native());
 }
 
+/// That a later check has nothing to go by is no reason to fail a step.
+std::string outline_or_none(const fs::path& tree) {
+  try {
+    return outline_of_tree(tree);
+  } catch (const SystemError&) {
+    return "";
+  }
+}
+
 std::vector<std::string> lower_directories(const std::vector<SnapshotId>& base_first) {
   std::vector<std::string> lower;
   for (auto id = base_first.rbegin(); id != base_first.rend(); ++id)
@@ -195,7 +204,7 @@ SnapshotId SnapshotStore::record(ActiveSnapshot& taken, std::int64_t created) {
                                     .amends = taken.amends_,
                                     .created = created,
                                     .boot = boot_id(),
-                                    .outline = outline_of_tree(taken.upper_)};
+                                    .outline = outline_or_none(taken.upper_)};
     const SnapshotId id = database_.add_snapshot(row, [&](SnapshotId given) {
       const fs::path target = directory_ / std::to_string(given.value);
       int result = std::rename(taken.directory_.c_str(), target.c_str());

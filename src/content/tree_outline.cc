@@ -10,19 +10,21 @@
 #include "base/strings.h"
 #include "base/unique_fd.h"
 #include "content/file_bytes.h"
+#include "content/overlay_marks.h"
 
 namespace slipway {
 namespace {
 
-constexpr int kDeepest = 400;  // one descriptor a level
+constexpr int kDeepest = 64;  // one descriptor a level, and many steps may end at once
 
 class Outline {
  public:
-  void add_directory(const UniqueFd& directory, int depth) {
-    for (const std::string& name : sorted_names(directory.get(), "a snapshot"))
-      add(directory.get(), name, depth);
-    text_ += '/';
-    flush(kEnough);
+  /// The tree's root.
+  void add(const std::string& tree) {
+    struct stat status {};
+    if (::lstat(tree.c_str(), &status) != 0) throw SystemError(errno, "stat", tree);
+    text_ = concat(status.st_mode, '\0');
+    add_directory(AT_FDCWD, tree, 0);
   }
 
   std::string finish() {
@@ -33,6 +35,20 @@ class Outline {
  private:
   static constexpr std::size_t kEnough = 1 << 16;
 
+  void add_directory(int parent, const std::string& name, int depth) {
+    // A user's own that he may not read is one that nobody looks into.
+    UniqueFd directory{::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    if (!directory && errno != EACCES) throw SystemError(errno, "open", name);
+    if (!directory) {
+      text_ += '?';
+      return;
+    }
+    if (has_opaque_mark(directory.get())) text_ += '!';
+    for (const std::string& entry : sorted_names(directory.get(), name)) add(directory.get(), entry, depth);
+    text_ += '/';
+    flush(kEnough);
+  }
+
   void add(int parent, const std::string& name, int depth) {
     struct stat status {};
     if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
@@ -41,8 +57,7 @@ class Outline {
     if (S_ISREG(status.st_mode)) text_ += concat(status.st_size, ' ', status.st_mtim.tv_sec);
     if (S_ISLNK(status.st_mode)) text_ += link_target(parent, name, name);
     text_ += '\0';
-    if (S_ISDIR(status.st_mode) && depth < kDeepest)
-      add_directory(open_at(parent, name, O_RDONLY | O_DIRECTORY, name), depth + 1);
+    if (S_ISDIR(status.st_mode) && depth < kDeepest) add_directory(parent, name, depth + 1);
   }
 
   void flush(std::size_t above) {
@@ -59,7 +74,7 @@ class Outline {
 
 std::string outline_of_tree(const std::filesystem::path& tree) {
   Outline outline;
-  outline.add_directory(open_at(AT_FDCWD, tree.native(), O_RDONLY | O_DIRECTORY, tree.native()), 0);
+  outline.add(tree.native());
   return outline.finish();
 }
 

@@ -157,7 +157,8 @@ class Finder {
   bool take_host_entry() {
     if (search_.ignore_host_binfmt) return false;
     constexpr const char* kOrigin = "registered with this machine's kernel";
-    if (!fs::exists(search_.binfmt_directory / "status")) return take_hidden_host_entry(kOrigin);
+    std::error_code unseen;
+    if (!fs::exists(search_.binfmt_directory / "status", unseen)) return take_hidden_host_entry(kOrigin);
     const auto entry = find_host_entry(search_.binfmt_directory, elf_);
     return entry && take({.kind = Execution::Kind::HostBinfmt,
                           .emulator = describe_host_interpreter(entry->interpreter),

@@ -43,6 +43,18 @@ Json predicate(const ProvenanceFacts& of, const ProvenanceOptions& options = {})
 constexpr ProvenanceMode kMin = ProvenanceMode::Min;
 constexpr ProvenanceMode kMax = ProvenanceMode::Max;
 
+TEST(Provenance, HasNoLoginsOfUrls) {
+  ProvenanceFacts of = facts();
+  of.args["build-arg:URL"] = "https://joe:word@host/";
+  of.sources = {{.name = "Dockerfile", .text = "RUN curl https://joe:word@host/", .language = "Dockerfile"}};
+  const Json json = predicate(of, {.builder_id = "https://joe:word@ci/"});
+  EXPECT_EQ(json["buildDefinition"]["externalParameters"]["request"]["args"]["build-arg:URL"],
+            "https://***@host/");
+  EXPECT_EQ(json["runDetails"]["builder"]["id"], "https://***@ci/");
+  EXPECT_THAT(json.dump(), Not(HasSubstr("word")));
+  EXPECT_THAT(json.dump(), Not(HasSubstr("am9lOndvcmQ")));  // in base64
+}
+
 TEST(Provenance, HasTheKeysOfBuildKit) {
   const Json json = predicate(facts());
   const Json& definition = json["buildDefinition"];

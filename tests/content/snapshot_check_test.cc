@@ -2,11 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include <chrono>
 
 #include "base/strings.h"
 #include "content/layers.h"
+#include "content/overlay_marks.h"
 #include "content/store_fixture.h"
 #include "content/store_repair.h"
 #include "content/tree_support.h"
@@ -111,6 +113,52 @@ TEST_F(SnapshotCheck, NamesThePartOfAnAmendedLayerThatHoldsTheBytes) {
   EXPECT_THAT(problems(), IsEmpty());
   rot(file_of(part, "abc"));
   EXPECT_THAT(problems(), ElementsAre(HasSubstr(concat("snapshot ", part.value, " is damaged: abc"))));
+}
+
+TEST_F(SnapshotCheck, FindsWhatOverlayfsWouldShowOtherwise) {
+  SLIPWAY_NEEDS_MOUNTS();
+  ActiveSnapshot active = store_->snapshots().prepare_unmounted(make_snapshot(*store_, {}, "a"));
+  fs::create_directory(active.upper() / "d");
+  make_opaque(UniqueFd(open_file(active.upper() / "d", O_RDONLY)).get(), "d");
+  const SnapshotId id = store_->snapshots().commit(std::move(active), 1000);
+  EXPECT_THAT(problems(), IsEmpty());
+  ASSERT_EQ(::removexattr(file_of(id, "d").c_str(), opaque_attribute()), 0);
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("is not as it was made")));
+}
+
+TEST_F(SnapshotCheck, FindsBytesThatRottedInAFileWithAHardLink) {
+  LayerEntry link = hard_link_entry("other", "file");
+  link.mode = S_IFREG | 0644;  // as old writers say it
+  const SnapshotId id = unpack({file_entry("file"), link});
+  EXPECT_THAT(problems(), IsEmpty());
+  rot(file_of(id, "file"));
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("file has other bytes than in its layer")));
+}
+
+TEST_F(SnapshotCheck, TakesADirectoryThatALinkReplacedForGone) {
+  unpack({directory_entry("e"), file_entry("e/x"), directory_entry("d"), file_entry("d/x"),
+          link_entry("d", "e")});
+  EXPECT_THAT(problems(), IsEmpty());
+}
+
+// Of a base image like Fedora's, with /etc/shadow of mode 0, in the store of an ordinary user without
+// namespaces.
+TEST_F(SnapshotCheck, DoesNotTakeForDamagedWhatItMayNotRead) {
+  SLIPWAY_NEEDS_CHOWN();
+  LayerEntry shadow = file_entry("etc/shadow"), closed = directory_entry("closed", 0111);
+  shadow.mode = S_IFREG;
+  const TempDir own;
+  ASSERT_EQ(::chown(own.path().c_str(), 54321, 54321), 0);
+  OtherProcess user([&]() -> std::unique_ptr<Store> {
+    if (::setresgid(54321, 54321, 54321) != 0 || ::setresuid(54321, 54321, 54321) != 0) return nullptr;
+    auto store = Store::open(own.path() / "store", logger_, TreeMode::Copies);
+    const std::string tar = tar_of({directory_entry("etc"), shadow, closed});
+    unpack_layer(*store, {}, layer_with(*store, tar, tar), {});
+    for (const StoreProblem& problem : store->check(true)) throw IntegrityError(problem.what);
+    for (const std::string& done : repair_store(*store, StoreReading::Bytes)) throw IntegrityError(done);
+    return store;
+  });
+  EXPECT_TRUE(user.wait_ready());
 }
 
 TEST_F(SnapshotCheck, TakesWhatATarNamesTwiceAsItWasUnpacked) {
