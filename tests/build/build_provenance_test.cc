@@ -180,13 +180,15 @@ TEST_F(BuildsProvenance, FollowsNoLinkThatTheBuildMadeOfItsFile) {
 
 TEST_F(BuildsProvenance, HoldsArgumentsAndNoValueOfASecret) {
   request_.secrets.emplace("token", Secret("s3cr3t-word"));
-  request_.build_args = {{"KEY", "shown"}, {"CARELESS", "s3cr3t-word"}};
+  request_.build_args = {
+      {"KEY", "shown"}, {"CARELESS", "s3cr3t-word"}, {"http_proxy", "http://proxy.inside:81"}};
   write("Dockerfile", "FROM scratch\nARG KEY\n# s3cr3t-word\nCOPY <<EOF /f\ns3cr3t-word\nEOF\n");
   ask(ProvenanceMode::Max);
   const BuildResult result = build();
   const std::string max = statement(entries(*result.image)[2]);
   EXPECT_THAT(max, HasSubstr(R"("build-arg:KEY":"shown")"));
   EXPECT_THAT(max, HasSubstr("build-arg:CARELESS"));
+  EXPECT_THAT(max, Not(HasSubstr("proxy.inside"))) << "steps get it without an ARG; no image has it";
   const Json json = Json::parse(max)["predicate"]["runDetails"]["metadata"]["buildkit_metadata"];
   EXPECT_THAT(base64_decode(json["source"]["infos"][0]["data"].get<std::string>()),
               testing::AllOf(HasSubstr("ARG KEY"), Not(HasSubstr("s3cr3t-word"))));
