@@ -67,12 +67,15 @@ void keep_others(const Index& before, const Descriptor& image, Index& index) {
 void copy_blob(Store& store, const Descriptor& blob, const fs::path& target, const std::stop_token& stop) {
   if (fs::exists(target)) return;
   const UniqueFd in = store.blobs().open(blob.digest);
+  struct stat status {};
+  if (::fstat(in.get(), &status) != 0 || static_cast<std::uint64_t>(status.st_size) != blob.size) {
+    IntegrityError damaged(concat("blob ", blob.digest.str(), " in the store has ", status.st_size,
+                                  " bytes instead of ", blob.size));
+    damaged.set_hint("slipway store check --repair forgets what is damaged; it is made anew then");
+    throw damaged;
+  }
   TempFile out(target);
   copy_bytes(in.get(), out.fd(), blob.size, target.native(), stop);
-  struct stat status {};
-  if (::fstat(out.fd(), &status) != 0 || static_cast<std::uint64_t>(status.st_size) != blob.size)
-    throw IntegrityError(
-        concat("blob ", blob.digest.str(), " in the store is shorter than ", blob.size, " bytes"));
   out.commit();
 }
 

@@ -147,7 +147,8 @@ void copy_bytes(int from, int to, std::uint64_t size, std::string_view shown, co
   std::uint64_t position = 0;
   while (position < size) {
     const FileExtent data = next_data(from, position, shown);
-    if (data.begin >= size) break;
+    // Empty: only a hole follows, or the file has become shorter.
+    if (data.begin >= std::min(data.end, size)) break;
     position = std::min(data.end, size);
     copy_extent(from, to, {.begin = data.begin, .end = position}, shown, stop);
   }

@@ -25,8 +25,8 @@ struct FileExtent {
 /// The first stretch of data at or after `position`; at the end of the file (and empty) if only a hole
 /// follows.
 FileExtent next_data(int fd, std::uint64_t position, std::string_view shown);
-/// Copies all bytes of one file to another that is empty, sharing them where the file system can (FICLONE),
-/// within the kernel otherwise. Holes stay holes. Throws Cancelled.
+/// Copies `size` bytes of one file to another that is empty; one that is shorter by now is filled up with zeros. Shares them
+/// where the file system can (FICLONE), copies within the kernel otherwise. Holes stay holes. Throws Cancelled.
 void copy_bytes(int from, int to, std::uint64_t size, std::string_view shown, const std::stop_token& stop);
 
 /// pwrite(2) of all bytes.

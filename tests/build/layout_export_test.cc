@@ -153,6 +153,15 @@ TEST_F(LayoutExport, DirectoryExportThatFailsLeavesTheIndexAsItWas) {
   for (const auto& [name, bytes] : files_below(out_)) EXPECT_EQ(name.find(".tmp"), std::string::npos) << name;
 }
 
+TEST_F(LayoutExport, BlobThatWasCutShortIsNotExported) {
+  const AssembledImage image = simple_image(*store_, "linux/amd64");
+  const Descriptor& layer = image.layers.at(0);
+  fs::resize_file(store_->blobs().path_of(layer.digest), layer.size - 1);
+  EXPECT_THROW(export_layout_directory(*store_, image.manifest, names({"a:1"}), out_, {}), IntegrityError);
+  EXPECT_FALSE(fs::exists(out_ / "blobs" / "sha256" / layer.digest.hex()));
+  EXPECT_FALSE(fs::exists(out_ / "index.json"));
+}
+
 TEST_F(LayoutExport, IndexThatIsNoneIsRefusedAndKept) {
   fs::create_directories(out_);
   write_file_atomic(out_ / "index.json", "my shopping list");

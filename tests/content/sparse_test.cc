@@ -53,6 +53,15 @@ TEST_F(Sparse, DigestIsOfTheBytesNotOfTheHoles) {
   EXPECT_EQ(digest(sparse), digest(make_full("full", sparse.get(), 2'000'001)));
 }
 
+TEST_F(Sparse, FileThatIsShorterThanItWasIsCopiedToItsEnd) {
+  const std::uint64_t now = 100'000, before = 300'000;
+  const UniqueFd from = make("from", now, {0, now - 4});
+  const UniqueFd to = open_file(directory_.path() / "to", O_RDWR | O_CREAT);
+  copy_bytes(from.get(), to.get(), before, "to", {});
+  make("expected", before, {0, now - 4});
+  EXPECT_EQ(read_file(directory_.path() / "to"), read_file(directory_.path() / "expected"));
+}
+
 TEST_F(Sparse, DigestTellsPlacesSizesAndBytesApart) {
   const Digest one = digest(make("a", 1'000'000, {40'960}));
   EXPECT_NE(one, digest(make("b", 1'000'000, {45'056})));
