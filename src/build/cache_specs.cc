@@ -46,19 +46,29 @@ std::filesystem::path take_directory(Attributes& attributes, const char* flag, c
   return directory;
 }
 
-S3Cache::Options take_s3(Attributes& attributes, const char* flag) {
-  S3Cache::Options s3;
-  s3.bucket = attributes.take_or_variable("bucket", {"AWS_BUCKET"});
-  s3.region = attributes.take_or_variable("region", {"AWS_REGION", "AWS_DEFAULT_REGION"});
-  if (s3.bucket.empty() || s3.region.empty())
-    throw UsageError(concat(flag, ": ", s3.bucket.empty() ? "bucket" : "region",
+S3Bucket::Options take_bucket(Attributes& attributes, const char* flag) {
+  S3Bucket::Options bucket;
+  bucket.name = attributes.take_or_variable("bucket", {"AWS_BUCKET"});
+  bucket.region = attributes.take_or_variable("region", {"AWS_REGION", "AWS_DEFAULT_REGION"});
+  if (bucket.name.empty() || bucket.region.empty())
+    throw UsageError(concat(flag, ": ", bucket.name.empty() ? "bucket" : "region",
                             "= is missing: type=s3,bucket=BUCKET,region=REGION,name=NAME"));
-  s3.endpoint = attributes.take_or_variable("endpoint_url", {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
-  if (!s3.endpoint.empty() && !s3.endpoint.starts_with("http://") && !s3.endpoint.starts_with("https://"))
-    throw UsageError(concat(flag, ": endpoint_url=", s3.endpoint, " is no http or https address"));
+  bucket.endpoint = attributes.take_or_variable("endpoint_url", {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
+  if (!bucket.endpoint.empty() && !bucket.endpoint.starts_with("http://") &&
+      !bucket.endpoint.starts_with("https://"))
+    throw UsageError(concat(flag, ": endpoint_url=", bucket.endpoint, " is no http or https address"));
   // With an address of its own the bucket is always in the path; Amazon's has it in the host's name.
-  if (!attributes.take_bool("use_path_style", true) && !s3.endpoint.empty())
+  if (!attributes.take_bool("use_path_style", true) && !bucket.endpoint.empty())
     throw UsageError(concat(flag, ": use_path_style=false goes without endpoint_url= only"));
+  bucket.credentials = {
+      .access_key = attributes.take_or_variable("access_key_id", {"AWS_ACCESS_KEY_ID"}),
+      .secret_key = Secret(attributes.take_or_variable("secret_access_key", {"AWS_SECRET_ACCESS_KEY"})),
+      .session_token = Secret(attributes.take_or_variable("session_token", {"AWS_SESSION_TOKEN"}))};
+  return bucket;
+}
+
+S3Cache::Options take_s3(Attributes& attributes, const char* flag) {
+  S3Cache::Options s3{.bucket = take_bucket(attributes, flag)};
   if (std::string name = attributes.take("name"); !name.empty()) s3.cache_name = std::move(name);
   if (s3.cache_name.find(';') != std::string::npos)
     throw UsageError(concat(flag, ": name=", s3.cache_name, " names several; one holds all platforms"));
@@ -67,10 +77,6 @@ S3Cache::Options take_s3(Attributes& attributes, const char* flag) {
     s3.blobs_prefix = std::move(prefix);
   if (std::string prefix = attributes.take("manifests_prefix"); !prefix.empty())
     s3.manifests_prefix = std::move(prefix);
-  s3.credentials = {
-      .access_key = attributes.take_or_variable("access_key_id", {"AWS_ACCESS_KEY_ID"}),
-      .secret_key = Secret(attributes.take_or_variable("secret_access_key", {"AWS_SECRET_ACCESS_KEY"})),
-      .session_token = Secret(attributes.take_or_variable("session_token", {"AWS_SESSION_TOKEN"}))};
   return s3;
 }
 

@@ -4,8 +4,7 @@
 #include <string>
 
 #include "cache/cache_place.h"
-#include "cache/s3_signature.h"
-#include "registry/http.h"
+#include "cache/s3_bucket.h"
 
 namespace slipway {
 
@@ -13,11 +12,9 @@ namespace slipway {
 class S3Cache final : public CachePlace {
  public:
   struct Options {
-    std::string bucket, region;
-    std::string endpoint;  ///< "https://s3.example.com"; empty: Amazon's, with the bucket in the host's name
+    S3Bucket::Options bucket;
     std::string cache_name = "buildkit";
     std::string prefix, blobs_prefix = "blobs/", manifests_prefix = "manifests/";
-    S3Credentials credentials;
   };
   /// `logger` must outlive it. Throws TransportError for an endpoint that is no http(s) URL.
   S3Cache(Options options, Logger& logger);
@@ -32,22 +29,11 @@ class S3Cache final : public CachePlace {
   std::chrono::milliseconds doubt() const override { return std::chrono::milliseconds(0); }
 
  private:
-  struct Call {
-    HttpMethod method = HttpMethod::Get;
-    std::string key;
-    Digest payload = Digest::of("");
-    std::function<void(HttpRequest&)> complete = {};  ///< adds body and headers
-  };
-  /// Signed, and tried again as registries are. Throws Denied, TransportError.
-  HttpResponse send(const Call& call, const std::stop_token& stop);
-  HttpResponse try_once(const Call& call, const std::string& what, const std::stop_token& stop);
   std::string blob_key(const Digest& digest) const;
   std::string manifest_key() const;
 
   const Options options_;
-  Logger& logger_;
-  HttpClient http_{15};
-  std::string origin_, host_, base_path_;  ///< of all requests
+  S3Bucket bucket_;
 };
 
 }  // namespace slipway

@@ -21,14 +21,15 @@ std::string basic_time(std::int64_t seconds) {
   return text;
 }
 
-}  // namespace
+constexpr std::string_view kUnreserved = "-._~";
 
-std::string s3_path(std::string_view path) {
+/// Everything but letters, digits and `others` as %XX.
+std::string percent_encoded(std::string_view text, std::string_view others) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string out;
-  for (const char c : path) {
+  for (const char c : text) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-._~/").find(c) != std::string_view::npos;
+                       others.find(c) != std::string_view::npos;
     if (plain) {
       out += c;
       continue;
@@ -39,6 +40,17 @@ std::string s3_path(std::string_view path) {
     out += kDigits[byte & 15];
   }
   return out;
+}
+
+}  // namespace
+
+std::string s3_path(std::string_view path) { return percent_encoded(path, concat(kUnreserved, "/")); }
+
+std::string s3_query(const std::map<std::string, std::string>& parameters) {
+  std::vector<std::string> pairs;
+  for (const auto& [name, value] : parameters)
+    pairs.push_back(concat(percent_encoded(name, kUnreserved), "=", percent_encoded(value, kUnreserved)));
+  return join(pairs, "&");
 }
 
 S3Signature sign_s3(const S3Request& request, const S3Credentials& credentials, const std::string& region,
@@ -58,8 +70,8 @@ S3Signature sign_s3(const S3Request& request, const S3Credentials& credentials, 
     if (name != "host") signature.headers.push_back(concat(name, ": ", value));
   }
   const std::string signed_names = join(names, ";");
-  const std::string canonical = concat(request.method, "\n", request.path, "\n\n", lines, "\n", signed_names,
-                                       "\n", request.payload.hex());
+  const std::string canonical = concat(request.method, "\n", request.path, "\n", request.query, "\n", lines,
+                                       "\n", signed_names, "\n", request.payload.hex());
   const std::string scope = concat(date, "/", region, "/s3/aws4_request");
   const std::string text = concat(kAlgorithm, "\n", time, "\n", scope, "\n", Digest::of(canonical).hex());
   std::string key = hmac_sha256(concat("AWS4", credentials.secret_key.reveal()), date);

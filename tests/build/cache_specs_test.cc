@@ -58,7 +58,7 @@ TEST(CacheSpecs, BucketsAttributes) {
       "localhost:1,access_key_id=k,secret_access_key=s,mode=max");
   EXPECT_EQ(target.type, CacheTarget::Type::S3);
   EXPECT_EQ(target.s3.cache_name, "n");
-  EXPECT_EQ(target.s3.credentials.secret_key.reveal(), "s");
+  EXPECT_EQ(target.s3.bucket.credentials.secret_key.reveal(), "s");
   EXPECT_TRUE(target.all_steps);
   EXPECT_THAT(refusal_of(parse_cache_source, "type=s3,bucket=b,region=r,name=a;b"),
               HasSubstr("names several"));

@@ -3,6 +3,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import signal
 import sys
 
@@ -295,6 +296,36 @@ class CacheRemote(CacheCase):
                                  root=self.machine())
         self.assertEqual(1, refused.err.count("going on without it"), refused)
         self.assertNotIn("wrong", refused.err)
+
+    def test_a_large_layer_goes_into_s3_in_parts(self):
+        """As S3 takes no more than 5 GiB in one piece, and a cut connection is to cost a part and not the layer."""
+        objects, spec, keys = self.s3()
+        busy = [lambda path: "partNumber=2" in path]
+        objects.fault = lambda command, path: 503 if busy and busy[0](path) and busy.pop() else None
+        context = self.context("FROM %s\nCOPY large /\n" % self.base, {})
+        large = os.urandom(70 << 20)
+        with open(os.path.join(context, "large"), "wb") as file:
+            file.write(large)
+        self.run_build(context, "--cache-to", spec, env=keys, root=self.machine())
+        self.assertEqual(([], {}), (objects.refusals, objects.uploads))
+        parts = [path for command, path in objects.requests if command == "PUT" and "partNumber=" in path]
+        self.assertEqual(["1", "2", "2"], [re.search(r"partNumber=(\d+)", part)[1] for part in parts], "one was busy")
+        out = self.path("out")
+        result = self.run_build(context, "--cache-from", spec, "-o", out, env=keys, root=self.machine())
+        self.assertEqual([], self.ran(result), result)
+        with open(os.path.join(out, "large"), "rb") as file:
+            self.assertEqual(large, file.read())
+
+    def test_parts_of_a_failed_upload_are_not_left_in_s3(self):
+        objects, spec, keys = self.s3()
+        objects.fault = lambda command, path: 400 if "partNumber=2" in path else None
+        context = self.context("FROM %s\nCOPY large /\n" % self.base, {})
+        with open(os.path.join(context, "large"), "wb") as file:
+            file.write(os.urandom(70 << 20))
+        result = self.run_build(context, "--cache-to", spec, env=keys, root=self.machine(), expect=3)
+        self.assertIn("the S3 server answered 400 Fault", result.err)
+        self.assertEqual({}, objects.uploads)
+        self.assertIn("DELETE", {command for command, _ in objects.requests})
 
     def test_two_writers_of_one_s3_cache(self):
         _, spec, keys = self.s3()

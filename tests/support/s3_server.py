@@ -1,11 +1,16 @@
-"""An S3 server in memory, path style: objects, conditional writes, and signatures checked as AWS documents version 4."""
+"""An S3 server in memory, path style: objects, conditional writes, uploads in parts, and signatures checked as AWS
+documents version 4."""
 import hashlib
 import hmac
 import http.server
+import re
 import threading
 import urllib.parse
 
 ACCESS_KEY, SECRET_KEY, REGION, BUCKET = "AKEXAMPLE", "secret/+example", "eu-test-1", "bucket"
+
+
+LEAST_PART = 5 << 20
 
 
 def sign(key, text):
@@ -13,10 +18,12 @@ def sign(key, text):
 
 
 class S3Objects:
-    """What a server holds; `refusals` tells why requests were answered with 403."""
+    """What a server holds; `refusals` tells why requests were answered with 403. `uploads` are those not ended, each with its
+    object's path and its parts. `fault` may name a status for a request (command, path) instead of its work."""
 
     def __init__(self):
-        self.objects, self.requests, self.refusals = {}, [], []
+        self.objects, self.uploads, self.requests, self.refusals = {}, {}, [], []
+        self.fault = lambda command, path: None
         self.lock = threading.Lock()
 
     def handler(self):
@@ -62,11 +69,45 @@ class S3Objects:
                 if refusal:
                     store.refusals.append(refusal)
                     return self.answer(403, b"<Error><Code>SignatureDoesNotMatch</Code></Error>")
-                path = urllib.parse.unquote(self.path)
+                fault = store.fault(self.command, self.path)
+                if fault:
+                    return self.answer(fault, b"<Error><Code>Fault</Code></Error>")
+                path, _, query = self.path.partition("?")
+                path = urllib.parse.unquote(path)
                 if not path.startswith("/%s/" % BUCKET):
                     return self.answer(404, b"<Error><Code>NoSuchBucket</Code></Error>")
                 with store.lock:
+                    if query:
+                        return self.work_in_parts(path, dict(urllib.parse.parse_qsl(query, keep_blank_values=True)), body)
                     return self.work(path, body)
+
+            def work_in_parts(self, path, query, body):
+                if self.command == "POST" and query == {"uploads": ""}:
+                    name = "upload/%d+=" % len(store.requests)
+                    store.uploads[name] = (path, {})
+                    return self.answer(200, ("<InitiateMultipartUploadResult><UploadId>%s</UploadId>"
+                                             "</InitiateMultipartUploadResult>" % name).encode())
+                known, parts = store.uploads.get(query["uploadId"], (None, {}))
+                if known != path:
+                    return self.answer(404, b"<Error><Code>NoSuchUpload</Code></Error>")
+                if self.command == "PUT":
+                    parts[int(query["partNumber"])] = body
+                    return self.answer(200, b"", {"ETag": '"%s"' % hashlib.md5(body).hexdigest()})
+                if self.command == "DELETE":
+                    del store.uploads[query["uploadId"]]
+                    return self.answer(204, b"")
+                return self.complete(path, query["uploadId"], parts, body.decode())
+
+            def complete(self, path, name, parts, asked):
+                listed = [(int(number), tag) for number, tag in
+                          re.findall(r"<Part><PartNumber>(\d+)</PartNumber><ETag>([^<]*)</ETag></Part>", asked)]
+                if listed != sorted((number, '"%s"' % hashlib.md5(part).hexdigest()) for number, part in parts.items()):
+                    return self.answer(200, b"<Error><Code>InvalidPart</Code></Error>")
+                if any(len(parts[number]) < LEAST_PART for number, _ in listed[:-1]):
+                    return self.answer(200, b"<Error><Code>EntityTooSmall</Code></Error>")
+                store.objects[path] = b"".join(parts[number] for number, _ in listed)
+                del store.uploads[name]
+                return self.answer(200, b"<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>")
 
             def work(self, path, body):
                 held = store.objects.get(path)
@@ -91,6 +132,6 @@ class S3Objects:
                 if self.command != "HEAD":
                     self.wfile.write(body)
 
-            do_GET = do_HEAD = do_PUT = serve
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = serve
 
         return Handler
