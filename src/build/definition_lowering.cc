@@ -89,6 +89,7 @@ class Lowering {
         platform_(platform_of_image()) {}
 
   dockerfile::Lowered run() {
+    expect_images();
     for (const Digest& digest : definition_.graph.reachable_from({definition_.result}))
       naming(definition_.graph.at(digest), [&] { add(definition_.graph.at(digest)); });
     check_output(definition_.graph.at(definition_.result), definition_.result_index);
@@ -100,6 +101,20 @@ class Lowering {
   }
 
  private:
+  void expect_images() const {
+    std::vector<dockerfile::WantedImage> wanted;
+    for (const Digest& digest : definition_.graph.reachable_from({definition_.result})) {
+      const Vertex& vertex = definition_.graph.at(digest);
+      const auto* source = std::get_if<SourceOp>(&vertex.op.what);
+      if (source == nullptr) continue;
+      naming(vertex, [&] {
+        if (const auto image = image_of(*source))
+          wanted.push_back({.ref = *image, .platform = vertex.op.platform.value_or(platform_)});
+      });
+    }
+    resolver_.expect(wanted, stop_);
+  }
+
   Platform platform_of_image() const {
     if (options_.platform) return *options_.platform;
     const std::vector<Digest> needed = definition_.graph.reachable_from({definition_.result});
@@ -151,20 +166,22 @@ class Lowering {
 
   /// Returns whether the source stays what it was.
   bool pin(SourceOp& source, const std::optional<Platform>& platform) {
-    const std::string before = source.identifier;
-    std::string name;
-    if (source.identifier.starts_with(kLayoutScheme)) {
-      name = layout_image(source);
-      source.attrs.clear();
-    } else if (source.identifier.starts_with(kImageScheme)) {
-      name = source.identifier.substr(kImageScheme.size());
-    } else {
-      return true;
-    }
-    const ImageRef asked = ImageRef::parse(name);
-    const ImageRef pinned = resolver_.resolve(asked, platform.value_or(platform_), stop_).pinned;
-    source.identifier = concat(kImageScheme, pinned.str());
-    return source.identifier == before;
+    const std::optional<ImageRef> asked = image_of(source);
+    if (!asked) return true;
+    const ImageRef pinned = resolver_.resolve(*asked, platform.value_or(platform_), stop_).pinned;
+    SourceOp now{.identifier = concat(kImageScheme, pinned.str()), .attrs = source.attrs};
+    if (source.identifier.starts_with(kLayoutScheme)) now.attrs.clear();
+    const bool same = now.identifier == source.identifier;
+    source = std::move(now);
+    return same;
+  }
+
+  /// Nothing for sources of other kinds.
+  std::optional<ImageRef> image_of(const SourceOp& source) const {
+    if (source.identifier.starts_with(kLayoutScheme)) return ImageRef::parse(layout_image(source));
+    if (source.identifier.starts_with(kImageScheme))
+      return ImageRef::parse(source.identifier.substr(kImageScheme.size()));
+    return std::nullopt;
   }
 
   std::string layout_image(const SourceOp& source) const {

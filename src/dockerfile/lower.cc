@@ -1,5 +1,8 @@
 #include "dockerfile/lower.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/strings.h"
 #include "dockerfile/build_args.h"
 #include "dockerfile/commands.h"
@@ -23,11 +26,16 @@ LoweredLane finish(StageState state, const BuildState& build, const Platform& ta
   return out;
 }
 
+ArgMap lane_platforms(const BuildState& build, const Platform& platform, int target) {
+  const Stage& last = build.program.stages[static_cast<std::size_t>(target)];
+  return platform_args(platform, build.build_platform,
+                       build.options.target.empty() ? last.name : build.options.target);
+}
+
 LoweredLane lower_lane(BuildState& build, const Platform& platform, int target,
                        std::optional<std::int64_t>& epoch) {
   const Stage& last = build.program.stages[static_cast<std::size_t>(target)];
-  const ArgMap platforms = platform_args(platform, build.build_platform,
-                                         build.options.target.empty() ? last.name : build.options.target);
+  const ArgMap platforms = lane_platforms(build, platform, target);
   ArgMap globals = global_args(build.file, build.program, build.options, platforms, build.budget);
   epoch = take_global_epoch(build.file, build.program, build.options, globals);
   TextBudget lint_budget;
@@ -49,7 +57,24 @@ LoweredLane lower_lane(BuildState& build, const Platform& platform, int target,
   return finish(std::move(result), build, platform);
 }
 
+/// What the lanes will ask the resolver for, as far as that is known before it has said anything: what
+/// triggers of an image need is not.
+std::vector<WantedImage> scout_images(BuildState& build, int target) {
+  std::vector<WantedImage> wanted;
+  for (const Platform& platform : build.options.platforms) try {
+      TextBudget budget;
+      const ArgMap globals = global_args(build.file, build.program, build.options,
+                                         lane_platforms(build, platform, target), budget);
+      std::ranges::move(images_of_stages(build, platform, globals, target), std::back_inserter(wanted));
+    } catch (const Error&) {
+      break;  // lowering this lane tells it, in its place
+    }
+  return wanted;
+}
+
 }  // namespace
+
+void ImageResolver::expect(const std::vector<WantedImage>&, std::stop_token) {}
 
 Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver& resolver,
               std::stop_token stop) {
@@ -85,6 +110,7 @@ Lowered lower(const Dockerfile& file, const LowerOptions& options, ImageResolver
                    .lowered_stages = {},
                    .args = {},
                    .unread = {}};
+  resolver.expect(scout_images(build, target), stop);
   Lowered out;
   for (const Platform& platform : options.platforms)
     out.lanes.push_back(lower_lane(build, platform, target, out.epoch));

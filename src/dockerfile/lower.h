@@ -24,11 +24,21 @@ struct BaseImage {
   bool known = true;  ///< false: it could not be read, and `config` is empty
 };
 
+/// An image that somebody is going to ask for.
+struct WantedImage {
+  ImageRef ref;
+  Platform platform;
+  auto operator<=>(const WantedImage&) const = default;
+};
+
 /// Resolves the images of FROM and COPY --from. Declared here, implemented by who knows stores and
 /// registries.
 class ImageResolver {
  public:
   virtual ~ImageResolver() = default;
+  /// These will be asked for soon, and maybe others: who is far from the images may fetch what it needs of all
+  /// of them at once. resolve() tells what fails, not this. `wanted` may have repetitions.
+  virtual void expect(const std::vector<WantedImage>& wanted, std::stop_token stop);
   /// Throws NotFound, Denied, TransportError, or InvalidInput if the image has no such platform (naming those
   /// it has).
   virtual BaseImage resolve(const ImageRef& ref, const Platform& platform, std::stop_token stop) = 0;

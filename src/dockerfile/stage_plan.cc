@@ -20,26 +20,16 @@ struct Expanded {
 
 class StagePlanner {
  public:
-  StagePlanner(BuildState& build, const Platform& target_platform, const ArgMap& globals)
+  StagePlanner(BuildState& build, const Platform& target_platform, const ArgMap& globals, TextBudget& budget)
       : build_(build),
         target_platform_(target_platform),
         globals_(globals),
+        budget_(budget),
         uses_(build.program.stages.size()) {}
 
   StagePlan plan(int target) {
     StagePlan out;
-    out.stages.resize(build_.program.stages.size());
-    // The highest first: what fails is then told in the same order whatever refers to it.
-    std::set<int, std::greater<>> wanted{target};
-    if (build_.options.all_stages)
-      for (int index = 0; index < target; ++index) wanted.insert(index);
-    while (!wanted.empty()) {
-      const auto index = static_cast<std::size_t>(*wanted.begin());
-      wanted.erase(wanted.begin());
-      out.stages[index] = plan_stage(build_.program.stages[index]);
-      for (const int used : uses_[index])
-        if (!out.stages[static_cast<std::size_t>(used)]) wanted.insert(used);
-    }
+    out.stages = plan_needed(target);
     out.order = order_of(out);
     out.wanted_whole.resize(out.stages.size());
     ++out.wanted_whole[static_cast<std::size_t>(target)];
@@ -49,7 +39,29 @@ class StagePlanner {
     return out;
   }
 
+  std::vector<WantedImage> scout(int target) {
+    scouted_.emplace();
+    plan_needed(target);
+    return *std::move(scouted_);
+  }
+
  private:
+  std::vector<std::optional<PlannedStage>> plan_needed(int target) {
+    std::vector<std::optional<PlannedStage>> stages(build_.program.stages.size());
+    // The highest first: what fails is then told in the same order whatever refers to it.
+    std::set<int, std::greater<>> wanted{target};
+    if (build_.options.all_stages)
+      for (int index = 0; index < target; ++index) wanted.insert(index);
+    while (!wanted.empty()) {
+      const auto index = static_cast<std::size_t>(*wanted.begin());
+      wanted.erase(wanted.begin());
+      stages[index] = plan_stage(build_.program.stages[index]);
+      for (const int used : uses_[index])
+        if (!stages[static_cast<std::size_t>(used)]) wanted.insert(used);
+    }
+    return stages;
+  }
+
   Expanded expand(std::string_view text, const SourceLocation& whole, const Instruction* at,
                   std::size_t offset) {
     std::string unset;
@@ -61,7 +73,7 @@ class StagePlanner {
     };
     Expanded out;
     try {
-      out.text = expand_word(text, lookup, build_.file.escape, build_.budget);
+      out.text = expand_word(text, lookup, build_.file.escape, budget_);
     } catch (const TextError& error) {
       throw InvalidInput(error.message(),
                          at != nullptr ? build_.file.at(*at, offset + error.offset()) : whole);
@@ -99,7 +111,7 @@ class StagePlanner {
         out.base = source_of_context(build_.names, *found);
         out.replaced = true;
         use(stage, out.base);
-        if (out.base.kind == Kind::Image) resolve_base(stage, out.base, platform, {});
+        if (out.base.kind == Kind::Image) triggers_of(stage, out.base, platform, {});
         return out;
       }
     const Expanded name = expand(stage.base.text, {}, stage.from, stage.base.offset);
@@ -114,8 +126,8 @@ class StagePlanner {
                            platform);
     use(stage, out.base);
     if (out.base.kind == Kind::Image) {
-      const BaseImage& image = resolve_base(stage, out.base, platform, name.hint);
-      for (const std::string& text : image.config.config.on_build) add_trigger(stage, text, out);
+      for (const std::string& text : triggers_of(stage, out.base, platform, name.hint))
+        add_trigger(stage, text, out);
     } else if (out.base.kind == Kind::Stage) {
       const Stage& base = build_.program.stages[static_cast<std::size_t>(out.base.stage)];
       for (const StageCommand& command : base.commands)
@@ -126,10 +138,16 @@ class StagePlanner {
     return out;
   }
 
-  const BaseImage& resolve_base(const Stage& stage, const StageSource& base, const Platform& platform,
-                                const std::string& hint) {
+  /// A scout knows no image, and so none of their triggers.
+  std::vector<std::string> triggers_of(const Stage& stage, const StageSource& base, const Platform& platform,
+                                       const std::string& hint) {
+    if (scouted_) {
+      scouted_->push_back({.ref = ImageRef::parse(base.image), .platform = platform});
+      return {};
+    }
     try {
-      return build_.resolve(base.image, platform, stage, build_.file.at(*stage.from, stage.base.offset));
+      return build_.resolve(base.image, platform, stage, build_.file.at(*stage.from, stage.base.offset))
+          .config.config.on_build;
     } catch (InvalidInput& error) {
       if (!hint.empty() && error.hint().empty()) error.set_hint(hint);
       throw;
@@ -138,7 +156,7 @@ class StagePlanner {
 
   void add_trigger(const Stage& stage, const std::string& text, PlannedStage& out) {
     try {
-      build_.budget.spend(text.size() + sizeof(Trigger));
+      budget_.spend(text.size() + sizeof(Trigger));
       const Trigger& trigger = build_.triggers.read(text);
       add_uses(trigger.file, stage, trigger.command().what);
       out.triggers.push_back(&trigger);
@@ -149,11 +167,17 @@ class StagePlanner {
 
   void add_uses(const Dockerfile& file, const Stage& stage, const Command& command) {
     if (const auto* copy = std::get_if<CopyCommand>(&command)) {
-      if (copy->from != nullptr) use(stage, copy_source(build_, file, stage, *copy, target_platform_));
+      if (copy->from != nullptr) take_from(stage, copy_source(build_, file, stage, *copy, target_platform_));
     } else if (const auto* run = std::get_if<RunCommand>(&command)) {
       for (const MountSpec& mount : run->mounts)
-        use(stage, mount_source(build_, file, stage, mount, target_platform_));
+        take_from(stage, mount_source(build_, file, stage, mount, target_platform_));
     }
+  }
+
+  void take_from(const Stage& stage, const StageSource& source) {
+    use(stage, source);
+    if (scouted_ && source.kind == Kind::Image)
+      scouted_->push_back({.ref = ImageRef::parse(source.image), .platform = target_platform_});
   }
 
   void use(const Stage& stage, const StageSource& source) {
@@ -210,13 +234,21 @@ class StagePlanner {
   BuildState& build_;
   const Platform& target_platform_;
   const ArgMap& globals_;
-  std::vector<std::vector<int>> uses_;  ///< by stage index
+  TextBudget& budget_;
+  std::vector<std::vector<int>> uses_;               ///< by stage index
+  std::optional<std::vector<WantedImage>> scouted_;  ///< set for a scout, who asks for nothing
 };
 
 }  // namespace
 
 StagePlan plan_stages(BuildState& build, const Platform& target_platform, const ArgMap& globals, int target) {
-  return StagePlanner(build, target_platform, globals).plan(target);
+  return StagePlanner(build, target_platform, globals, build.budget).plan(target);
+}
+
+std::vector<WantedImage> images_of_stages(BuildState& build, const Platform& target_platform,
+                                          const ArgMap& globals, int target) {
+  TextBudget budget;
+  return StagePlanner(build, target_platform, globals, budget).scout(target);
 }
 
 StageSource copy_source(const BuildState& build, const Dockerfile& file, const Stage& stage,

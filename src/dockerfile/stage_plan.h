@@ -28,6 +28,11 @@ struct StagePlan {
 /// every stage up to the target counts as needed.
 StagePlan plan_stages(BuildState& build, const Platform& target_platform, const ArgMap& globals, int target);
 
+/// The images that the stages of such a plan are FROM or copy from, found without asking for any, and so without
+/// those that the images' triggers need. Throws as plan_stages() does.
+std::vector<WantedImage> images_of_stages(BuildState& build, const Platform& target_platform,
+                                          const ArgMap& globals, int target);
+
 /// What COPY --from or a mount's from means in `stage`. Throws InvalidInput at the flag, for variables too.
 StageSource copy_source(const BuildState& build, const Dockerfile& file, const Stage& stage,
                         const CopyCommand& copy, const Platform& target_platform);

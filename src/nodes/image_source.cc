@@ -1,11 +1,14 @@
 #include "nodes/image_source.h"
 
 #include <algorithm>
+#include <latch>
+#include <set>
 
 #include "base/error.h"
 #include "base/strings.h"
 #include "content/layers.h"
 #include "manifest/media_types.h"
+#include "scheduler/io_pool.h"
 
 namespace slipway {
 
@@ -31,10 +34,48 @@ const ImageSource::LayoutImage* ImageSource::find_layout(const ImageRef& ref) co
   return found == layouts_.end() ? nullptr : &found->second;
 }
 
+void ImageSource::expect(const std::vector<dockerfile::WantedImage>& wanted, std::stop_token stop) {
+  const std::set<dockerfile::WantedImage> images(wanted.begin(), wanted.end());
+  if (images.size() < 2) return;
+  constexpr std::size_t kAtOnce = 16;
+  std::latch resolved(static_cast<std::ptrdiff_t>(images.size()));
+  IoPool pool({.threads = std::min(images.size(), kAtOnce)});
+  for (const dockerfile::WantedImage& image : images)
+    pool.submit([this, &image, &stop, &resolved] {
+      try {
+        resolve(image.ref, image.platform, stop);
+      } catch (...) {
+        failed_.lock()->emplace(image, std::current_exception());
+      }
+      resolved.count_down();
+    });
+  resolved.wait();  // the pool's end would wait too, but start no more threads for what is queued
+}
+
+FetchedManifest ImageSource::ask_registry(const ImageRef& ref, const std::stop_token& stop) {
+  std::promise<FetchedManifest> promise;
+  const auto [answer, is_asked] = [&] {
+    auto answers = answers_.lock();
+    const auto known = answers->find(ref);
+    if (known != answers->end()) return std::pair(known->second, true);
+    return std::pair(answers->emplace(ref, promise.get_future().share()).first->second, false);
+  }();
+  if (!is_asked) {
+    try {
+      promise.set_value(registry_.fetch_manifest(ref, stop));
+    } catch (...) {
+      answers_.lock()->erase(ref);  // who asks later may have more luck
+      promise.set_exception(std::current_exception());
+    }
+  }
+  return answer.get();
+}
+
 dockerfile::BaseImage ImageSource::resolve(const ImageRef& ref, const Platform& platform,
                                            std::stop_token stop) {
-  const auto key = std::pair(ref, platform);
+  const dockerfile::WantedImage key{.ref = ref, .platform = platform};
   if (auto known = resolved_.lock(); known->contains(key)) return known->at(key);
+  if (const auto failed = failed_.lock()->extract(key)) std::rethrow_exception(failed.mapped());
   dockerfile::BaseImage image = resolve_now(ref, platform, stop);
   resolved_.lock()->emplace(key, image);
   return image;
@@ -59,7 +100,7 @@ dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platfo
     bytes = store_.blobs().read(*ref.digest());
     descriptor = {.media_type = document_media_type(bytes), .digest = *ref.digest(), .size = bytes.size()};
   } else {
-    FetchedManifest fetched = registry_.fetch_manifest(ref, stop);
+    FetchedManifest fetched = ask_registry(ref, stop);
     descriptor = {.media_type = fetched.media_type, .digest = fetched.digest, .size = fetched.bytes.size()};
     keep(fetched.bytes);
     bytes = std::move(fetched.bytes);
@@ -191,7 +232,7 @@ std::optional<SourceOp> ImageSource::sibling(const SourceOp& source, const Platf
   const ImageRef pinned = ImageRef::parse(std::string_view(source.identifier).substr(kImageScheme.size()));
   std::optional<ImageRef> asked;
   for (const auto& [key, image] : *resolved_.lock())
-    if (image.pinned == pinned && key.first != pinned) asked = key.first;
+    if (image.pinned == pinned && key.ref != pinned) asked = key.ref;
   if (!asked) return std::nullopt;
   try {
     const dockerfile::BaseImage image = resolve(*asked, platform, std::move(stop));

@@ -1,12 +1,15 @@
 #pragma once
 // Base images: found in the store by name, else in their registry; unpacked layer by layer when a step needs
 // them.
+#include <exception>
 #include <functional>
+#include <future>
 #include <map>
 #include <mutex>
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/synchronized.h"
 #include "content/store.h"
@@ -23,6 +26,7 @@ using ItemProgress = std::function<void(const std::string& item, std::uint64_t c
 /// Where the manifests and configs of images go that the store lacks.
 enum class KeepDocuments { InStore, InMemory };
 
+/// One of these sees one version of each tag: what a registry said of it first holds, for all platforms.
 /// Thread-safe.
 class ImageSource final : public dockerfile::ImageResolver {
  public:
@@ -30,6 +34,9 @@ class ImageSource final : public dockerfile::ImageResolver {
   /// possible.
   ImageSource(Store& store, RegistryClient& registry, KeepDocuments keep = KeepDocuments::InStore)
       : store_(store), registry_(registry), keep_(keep) {}
+
+  /// Resolves them side by side, so that a registry far away is waited for once and not once an image.
+  void expect(const std::vector<dockerfile::WantedImage>& wanted, std::stop_token stop) override;
 
   /// The store's own image of that name wins over the registry. Manifests and configs are kept in the store.
   /// Throws as the interface says; an image without the platform is InvalidInput that lists those it has.
@@ -56,6 +63,8 @@ class ImageSource final : public dockerfile::ImageResolver {
 
  private:
   dockerfile::BaseImage resolve_now(const ImageRef& ref, const Platform& platform, std::stop_token stop);
+  /// What the registry has under the name. Platforms that ask at once wait for one answer.
+  FetchedManifest ask_registry(const ImageRef& ref, const std::stop_token& stop);
   /// The bytes of a manifest or index: from the store if they are there, else fetched and kept.
   std::string document(const ImageRef& ref, const Descriptor& descriptor, std::stop_token stop);
   std::string config_bytes(const ImageRef& ref, const Descriptor& config, std::stop_token stop);
@@ -79,7 +88,9 @@ class ImageSource final : public dockerfile::ImageResolver {
   const KeepDocuments keep_;
   Synchronized<std::map<Digest, std::string>> in_memory_;
   std::map<std::string, LayoutImage> layouts_;  ///< by name without tag; fixed once resolving begins
-  Synchronized<std::map<std::pair<ImageRef, Platform>, dockerfile::BaseImage>> resolved_;
+  Synchronized<std::map<dockerfile::WantedImage, dockerfile::BaseImage>> resolved_;
+  Synchronized<std::map<dockerfile::WantedImage, std::exception_ptr>> failed_;  ///< till resolve() tells them
+  Synchronized<std::map<ImageRef, std::shared_future<FetchedManifest>>> answers_;
   Synchronized<std::multimap<Digest, ImageRef>> homes_;
 };
 

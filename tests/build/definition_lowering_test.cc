@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/strings.h"
 #include "build/frontend.h"
@@ -77,6 +79,15 @@ TEST_F(DefinitionLowering, AnImageByItsTagIsPinnedAndWhatStandsOnItFollows) {
   EXPECT_NE(*lowered.lanes[0].result, step);
   EXPECT_THAT(std::get<SourceOp>(lowered.graph.vertices()[0].op.what).identifier, HasSubstr("@sha256:"));
   EXPECT_THAT(lowered.graph.at(*lowered.lanes[0].result).lanes, ElementsAre(kArm));
+}
+
+TEST_F(DefinitionLowering, ImagesAreExpectedBeforeAnyIsAskedFor) {
+  resolver_.add("debian", {"linux/arm64"});
+  const Digest busybox = add_image(), debian = add_image("docker.io/library/debian:latest");
+  add(MergeOp{}, {{busybox}, {debian}}, false);
+  lower();
+  std::ranges::sort(resolver_.expected);
+  EXPECT_THAT(resolver_.expected, ElementsAre("busybox:latest linux/arm64", "debian:latest linux/arm64"));
 }
 
 TEST_F(DefinitionLowering, OperationsThatTheResultDoesNotNeedAreLeftOut) {

@@ -54,6 +54,31 @@ TEST(LowerStages, BuildPlatformStagesAreOneForAllLanes) {
   EXPECT_NE(lowered.lanes[0].result, lowered.lanes[1].result);
 }
 
+TEST(LowerStages, ImagesAreExpectedBeforeAnyIsAskedForAndThoseOnly) {
+  const dockerfile::Dockerfile file = dockerfile::parse("Dockerfile",
+                                                        "ARG BASE=alpine\n"
+                                                        "FROM golang AS unneeded\n"
+                                                        "FROM --platform=$BUILDPLATFORM golang:1 AS build\n"
+                                                        "RUN --mount=from=golang:tools,target=/t make\n"
+                                                        "FROM $BASE\n"
+                                                        "COPY --from=build /app /app\n"
+                                                        "COPY --from=alpine:certs /etc/ssl /etc/ssl\n");
+  FakeImageResolver images = usual_images();
+  for (const char* name : {"golang:1", "golang:tools", "alpine:certs"})
+    images.add(name, {"linux/amd64", "linux/arm64"});
+  dockerfile::lower(file, options_for({"linux/amd64", "linux/arm64"}), images, {});
+  const auto once = [](std::vector<std::string> names) {
+    std::ranges::sort(names);
+    names.erase(std::ranges::unique(names).begin(), names.end());
+    return names;
+  };
+  EXPECT_THAT(once(images.expected),
+              ElementsAre("alpine:certs linux/amd64", "alpine:certs linux/arm64", "alpine:latest linux/amd64",
+                          "alpine:latest linux/arm64", "golang:1 linux/amd64", "golang:tools linux/amd64",
+                          "golang:tools linux/arm64"));
+  EXPECT_EQ(once(images.expected), once(images.asked));
+}
+
 TEST(LowerStages, TargetPlatformDeclaredInASharedStageSplitsIt) {
   const Lowered lowered = lower_text(
       "FROM --platform=$BUILDPLATFORM golang AS b\nARG TARGETPLATFORM\nRUN a\nFROM scratch\nCOPY --from=b /x "

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
@@ -112,6 +114,46 @@ TEST_F(ImageSourceTest, AsksTheRegistryOnceForAnImage) {
   images_.resolve(ref(), Platform::parse("linux/amd64"), {});
   const std::size_t asked = registry_.requests().size();
   images_.resolve(ref(), Platform::parse("linux/amd64"), {});
+  EXPECT_EQ(registry_.requests().size(), asked);
+}
+
+TEST_F(ImageSourceTest, AllPlatformsAreOfOneVersionOfATagThatMoves) {
+  serve_index({"linux/amd64", "linux/arm64"});
+  const auto first = images_.resolve(ref(), Platform::parse("linux/amd64"), {});
+  ASSERT_EQ(registry_.count("GET", "/manifests/1"), 1U);
+  serve(ImageConfig{.platform = Platform::parse("linux/arm64"), .author = "somebody else, later"},
+        Manifest{.media_type = std::string(media_type::kOciManifest)});
+  EXPECT_EQ(images_.resolve(ref(), Platform::parse("linux/arm64"), {}).config.author, "");
+  EXPECT_EQ(registry_.count("GET", "/manifests/1"), 1U);
+  ImageSource next_build(*store_, client_);
+  EXPECT_EQ(next_build.resolve(ref(), Platform::parse("linux/arm64"), {}).config.author,
+            "somebody else, later");
+}
+
+TEST_F(ImageSourceTest, ExpectedImagesAreAskedForSideBySide) {
+  serve_index({"linux/amd64", "linux/arm64"});
+  const std::vector<dockerfile::WantedImage> wanted = {{ref(), Platform::parse("linux/amd64")},
+                                                       {ref(), Platform::parse("linux/arm64")}};
+  registry_.script("GET", "/manifests/sha256:", {.hold = true}, 2);
+  std::jthread expecting([&] { images_.expect(wanted, {}); });
+  EXPECT_TRUE(registry_.wait_for("GET", "/manifests/sha256:", 2)) << "one waited for the other";
+  registry_.release();
+  expecting.join();
+  EXPECT_EQ(registry_.count("GET", "/manifests/1"), 1U) << "both are in one index";
+  const std::size_t asked = registry_.requests().size();
+  for (const auto& [name, platform] : wanted)
+    EXPECT_EQ(images_.resolve(name, platform, {}).config.platform, platform);
+  EXPECT_EQ(registry_.requests().size(), asked);
+}
+
+TEST_F(ImageSourceTest, WhatFailsOfTheExpectedIsToldWhenItIsAskedFor) {
+  serve_index({"linux/amd64"});
+  const ImageRef missing = ImageRef::parse(registry_.host() + "/team/missing:1");
+  const Platform amd64 = Platform::parse("linux/amd64");
+  images_.expect({{ref(), amd64}, {missing, amd64}}, {});
+  const std::size_t asked = registry_.requests().size();
+  EXPECT_EQ(images_.resolve(ref(), amd64, {}).config.platform, amd64);
+  EXPECT_THROW(images_.resolve(missing, amd64, {}), NotFound);
   EXPECT_EQ(registry_.requests().size(), asked);
 }
 

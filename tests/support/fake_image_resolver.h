@@ -58,7 +58,12 @@ class FakeImageResolver final : public dockerfile::ImageResolver {
     throw InvalidInput(concat(ref.str(), " has no ", platform.str(), "; it has ", has));
   }
 
-  std::vector<std::string> asked;  ///< "alpine:latest linux/arm64", in order
+  void expect(const std::vector<dockerfile::WantedImage>& wanted, std::stop_token) override {
+    for (const auto& [ref, platform] : wanted) expected.push_back(concat(ref.familiar(), " ", platform.str()));
+  }
+
+  std::vector<std::string> asked;     ///< "alpine:latest linux/arm64", in order
+  std::vector<std::string> expected;  ///< likewise, with repetitions
 
  private:
   std::map<std::string, std::map<Platform, dockerfile::BaseImage>> images_;
