@@ -10,8 +10,8 @@
 // position-independent (program.ld checks). The binfmt_misc registration has the flags P, which gives
 // argv[0], and O (or C), which gives the file that was executed.
 #include "accel/exec/decision.h"
+#include "accel/exec/guard_check.h"
 #include "accel/exec/kernel.h"
-#include "accel/exec/loader_cache.h"
 #include "accel/exec/places.h"
 
 namespace slipway {
@@ -120,36 +120,19 @@ bool is_as_it_was(const twin_file::Guard& guard, const char* path) {
          now.ctime * kSecond + now.ctime_ns == guard.ctime_ns;
 }
 
-/// Would the target's loader find all libraries where they were verified, by a cache that has changed since?
-bool cache_agrees(const Table& table, const twin_file::Guard* guards, std::uint32_t count, const char* path) {
-  const Mapping cache(path, kReadOnly, kProtectRead, kMapPrivate);
-  // None: the loader looks into its own directories, which are guarded.
-  if (cache.bytes() == nullptr) return call(kFaccessat, kCurrentDirectory, address(path)) == -kNotFound;
-  const LoaderCache entries(cache.bytes(), cache.size());
-  if (!entries.is_valid()) return false;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const char* library = table.text(guards[i].library);
-    if (library == nullptr) return false;
-    if (*library == 0) continue;
-    const bool agrees =
-        entries.each_place_of(library, [&](const char* place) { return is_as_it_was(guards[i], place); });
-    if (!agrees) return false;
-  }
-  return true;
-}
-
 /// Is all that the program would load the same as when its twin was found?
 bool guards_hold(const Table& table, const Entry& entry) {
-  const twin_file::Guard *guards, *cache;
-  if (!table.find(entry.guards, guards) || !table.find(table.header().loader_cache, cache)) return false;
-  for (std::uint32_t i = 0; i < entry.guards.count; ++i) {
-    const char* path = table.text(guards[i].path);
-    if (path == nullptr || !is_as_it_was(guards[i], path)) return false;
-  }
+  if (!twin_file::files_are_same(table, entry, is_as_it_was)) return false;
+  const twin_file::Guard* cache;
+  if (!table.find(table.header().loader_cache, cache)) return false;
   if (table.header().loader_cache.count == 0) return true;
   const char* path = table.text(cache->path);
   if (path == nullptr) return false;
-  return is_as_it_was(*cache, path) || cache_agrees(table, guards, entry.guards.count, path);
+  if (is_as_it_was(*cache, path)) return true;
+  const Mapping now(path, kReadOnly, kProtectRead, kMapPrivate);
+  // None: the loader looks into its own directories, which are guarded.
+  if (now.bytes() == nullptr) return call(kFaccessat, kCurrentDirectory, address(path)) == -kNotFound;
+  return twin_file::cache_agrees(table, entry, LoaderCache(now.bytes(), now.size()), is_as_it_was);
 }
 
 void execute_counted(const Table& table, const Entry& entry, const Invocation& wanted, Word file,
