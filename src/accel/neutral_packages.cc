@@ -40,6 +40,7 @@ NeutralPackage read_package(const json& value) {
     NeutralProgram program;
     program.pattern = entry.at("path").get<std::string>();
     if (entry.at("why").get<std::string>().empty()) throw InvalidInput(program.pattern + " has no reason");
+    program.only_on = entry.value("only_on", std::vector<std::string>());
     program.is_retold = entry.value("retell", false);
     program.multi_call = entry.value("multi_call", "");
     program.declined_names = entry.value("declined_names", std::vector<std::string>());
@@ -59,10 +60,15 @@ const std::string* NeutralPackage::exclusion(std::string_view path) const {
   return nullptr;
 }
 
-const NeutralProgram* NeutralPackage::program(std::string_view path) const {
+const NeutralProgram* NeutralPackage::program(std::string_view path,
+                                              const std::vector<std::string>& architectures) const {
   const auto found = std::ranges::find_if(
       programs, [&](const NeutralProgram& program) { return matches_path(program.pattern, path); });
-  return found == programs.end() ? nullptr : &*found;
+  if (found == programs.end()) return nullptr;
+  const bool is_fit = found->only_on.empty() || std::ranges::all_of(architectures, [&](const auto& one) {
+                        return std::ranges::find(found->only_on, one) != found->only_on.end();
+                      });
+  return is_fit ? &*found : nullptr;
 }
 
 const NeutralPackages& NeutralPackages::reviewed() {

@@ -16,6 +16,7 @@ namespace slipway {
 
 struct NeutralProgram {
   std::string pattern;     ///< of a path, fnmatch(3) with FNM_PATHNAME
+  std::vector<std::string> only_on;  ///< architectures of both roots; empty: all
   bool is_retold = false;  ///< names of the machine are compiled in; only a re-told copy may be used
   std::string multi_call;
   std::vector<std::string> declined_names;
@@ -28,7 +29,8 @@ struct NeutralPackage {
 
   /// Why a path of the package is not for twins, though it may match `programs`.
   const std::string* exclusion(std::string_view path) const;
-  const NeutralProgram* program(std::string_view path) const;
+  /// `architectures`: of the roots.
+  const NeutralProgram* program(std::string_view path, const std::vector<std::string>& architectures) const;
 };
 
 /// One machine: what uname(2) says there, how programs name it.

@@ -84,7 +84,8 @@ class Search {
       if (!is_in_program_directory(path)) continue;
       if (const std::string* why = neutral.exclusion(path))
         exclude(path, *why);
-      else if (const NeutralProgram* program = neutral.program(path))
+      else if (const NeutralProgram* program = neutral.program(
+                   path, {siblings_.target_platform.architecture(), siblings_.host_platform.architecture()}))
         judge(path, *target, *program);
     }
   }

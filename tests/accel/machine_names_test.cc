@@ -217,14 +217,24 @@ TEST(NeutralPackages, GiveAReasonForEachExclusionAndKnowTheirMachines) {
   EXPECT_EQ(list().machine("s390x"), nullptr);
 }
 
+const std::vector<std::string> kBoth = {"arm64", "amd64"};
+
 TEST(NeutralPackages, AreFoundWhereBinIsADirectoryToo) {
   const NeutralPackage& coreutils = list().of(PackageDatabase::Kind::Dpkg).at("coreutils");
   for (const char* path : {"/bin/ls", "/usr/bin/ls"}) {
-    EXPECT_TRUE(coreutils.program(path)) << path;
+    EXPECT_TRUE(coreutils.program(path, kBoth)) << path;
     EXPECT_FALSE(coreutils.exclusion(path)) << path;
   }
   for (const char* path : {"/bin/uname", "/usr/bin/uname"}) EXPECT_TRUE(coreutils.exclusion(path)) << path;
-  EXPECT_FALSE(coreutils.program("/usr/libexec/coreutils/libstdbuf.so"));
+  EXPECT_FALSE(coreutils.program("/usr/libexec/coreutils/libstdbuf.so", kBoth));
+}
+
+TEST(NeutralPackages, MayBeSoOnSomeMachinesOnly) {
+  for (const auto kind : {PackageDatabase::Kind::Dpkg, PackageDatabase::Kind::Apk}) {
+    const NeutralPackage& zstd = list().of(kind).at("zstd");
+    EXPECT_TRUE(zstd.program("/usr/bin/zstd", kBoth));
+    EXPECT_FALSE(zstd.program("/usr/bin/zstd", {"ppc64le", "amd64"})) << "it has no vectors for zstd 1.5.4";
+  }
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <linux/prctl.h>
 #include <sys/syscall.h>
 
+#include "accel/shim/own_program.h"
+
 extern "C" __attribute__((weak)) const char* gnu_get_libc_version();
 extern "C" __attribute__((weak)) long syscall(long number, ...) noexcept;
 
@@ -63,6 +65,7 @@ __attribute__((constructor)) void name_process(int count, char** arguments, char
   const char* option = previous(name);
   if (!equal(option, "--argv0")) return;
   const char* program = name + length_of(name) + 1;
+  slipway::shim::remember_program(program);
   const char* const rest = program + length_of(program) + 1;
   const char* const begin = rest - length_of(name) - 1;
   const char* end = rest;
