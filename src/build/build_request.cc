@@ -167,7 +167,8 @@ RunHooks run_hooks(const BuildRequest& request, const PreparedRequest& prepared,
                  .publish_name = publish_name(prepared),
                  .needs = needs_of(prepared),
                  .has_image = has_output(prepared),
-                 .inline_cache = wants_inline_cache(request)};
+                 .inline_cache = wants_inline_cache(request),
+                 .keep_going = request.keep_going};
   if (const auto names = pushed_names(prepared); !names.empty()) {
     hooks.on_image = [&, names](const AssembledImage& image, const std::string& step,
                                 std::stop_token stopping) {

@@ -83,6 +83,15 @@ std::set<Digest> BuildRun::steps_to_run() {
   return find_cached(lowered_.graph.reachable_from(roots));
 }
 
+double BuildRun::slowdown_of(const Platform& platform) {
+  try {
+    return node_.slowdown_of(platform);
+  } catch (const HostError&) {
+    if (!hooks_.keep_going) throw;
+    return 1;  // the platform's own steps fail of it
+  }
+}
+
 StepId BuildRun::plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Digest, StepId>& planned) {
   std::vector<StepId> after;
   for (const Input& input : vertex.op.inputs)
@@ -92,7 +101,7 @@ StepId BuildRun::plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Di
   after.erase(repeated.begin(), repeated.end());
   // Of what was never measured, foreign steps take longer, so their chains start first.
   double cost = std::holds_alternative<ExecOp>(vertex.op.what) ? 10 : 1;
-  if (vertex.op.platform && cost > 1) cost *= node_.slowdown_of(*vertex.op.platform);
+  if (vertex.op.platform && cost > 1) cost *= slowdown_of(*vertex.op.platform);
   steps_.push_back({.id = vertex.digest.str(), .name = vertex.info.name, .vertex = &vertex, .lane = {}});
   return plan.add({.name = vertex.info.name,
                    .after = std::move(after),

@@ -45,6 +45,7 @@ struct RunHooks {
   enum class Needs { Nothing, Blobs, Trees } needs = Needs::Nothing;
   bool has_image = true;      ///< false: no platform is assembled, nothing is published
   bool inline_cache = false;  ///< each image's config gets the keys of its own layers
+  bool keep_going = false;    ///< a platform that cannot be run here fails by itself
 };
 
 class BuildRun final : public StepRunner {
@@ -53,7 +54,7 @@ class BuildRun final : public StepRunner {
            ProgressSink& progress, AssembleOptions assemble, RunHooks hooks, CacheImports* imports = nullptr);
 
   /// Looks up which steps have results, announces every step, and returns the plan of what must run. Throws
-  /// HostError if a step that must run needs an emulator that is not there.
+  /// HostError if a step that must run needs an emulator that is not there, unless the others go on.
   Plan make_plan();
   /// Only the looking up: the vertices that have no result and that something needs.
   std::set<Digest> steps_to_run();
@@ -106,6 +107,7 @@ class BuildRun final : public StepRunner {
   void announce(const std::string& id, const std::string& name, const std::vector<Platform>& lanes,
                 const std::vector<Input>& inputs);
   void plan_images(Plan& plan, const std::map<Digest, StepId>& planned);
+  double slowdown_of(const Platform& platform);
   StepId plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Digest, StepId>& planned);
   StepRun run_vertex(const Step& step, std::stop_token stop);
   std::optional<VertexResult> solve(const Step& step, const std::vector<VertexResult>& inputs,

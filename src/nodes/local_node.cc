@@ -14,6 +14,15 @@
 
 namespace slipway {
 
+namespace {
+
+Execution value_or_throw(const std::variant<Execution, HostError>& found) {
+  if (const auto* refused = std::get_if<HostError>(&found)) throw HostError(*refused);
+  return std::get<Execution>(found);
+}
+
+}  // namespace
+
 LocalNode::LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSource& images,
                      LocalContexts& contexts, LocalNodeOptions options, ProgressSink& progress)
     : store_(store),
@@ -30,11 +39,16 @@ LocalNode::LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSourc
 }
 
 Execution LocalNode::execution_for(const Platform& target) {
-  if (auto known = executions_.lock(); known->contains(target)) return known->at(target);
-  const Execution execution =
-      choose_execution(options_.host, target, options_.emulation.of(target), options_.emulators);
-  if (executions_.lock()->emplace(target, execution).second) tell_of(target, execution);
-  return execution;
+  if (auto known = executions_.lock(); known->contains(target)) return value_or_throw(known->at(target));
+  try {
+    const Execution execution =
+        choose_execution(options_.host, target, options_.emulation.of(target), options_.emulators);
+    if (executions_.lock()->emplace(target, execution).second) tell_of(target, execution);
+    return execution;
+  } catch (const HostError& e) {
+    executions_.lock()->emplace(target, e);
+    throw;
+  }
 }
 
 double LocalNode::slowdown_of(const Platform& target) {

@@ -7,8 +7,10 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "base/error.h"
 #include "base/progress.h"
 #include "base/secret.h"
 #include "base/secret_mask.h"
@@ -52,7 +54,7 @@ class LocalNode {
             LocalNodeOptions options, ProgressSink& progress);
 
   /// How programs of `target` run here; the same answer all through a build. The first time that this is
-  /// emulation for want of something better, a warning says so. Throws HostError.
+  /// emulation for want of something better, a warning says so. Throws HostError, the same each time.
   Execution execution_for(const Platform& target);
   /// How a step that runs so is kept apart. Throws HostError if there is nothing that could do that.
   Isolation isolation_of(const Execution& execution) { return sandbox_().isolation_of(execution); }
@@ -91,7 +93,7 @@ class LocalNode {
   DeviceRegistry devices_;
   NativeTwins twins_;
   std::once_flag limits_told_;
-  Synchronized<std::map<Platform, Execution>> executions_;
+  Synchronized<std::map<Platform, std::variant<Execution, HostError>>> executions_;
 };
 
 }  // namespace slipway

@@ -311,6 +311,26 @@ TEST_F(BuildRunFailure, KeepGoingFinishesTheOtherPlatform) {
   EXPECT_FALSE(published) << "an index without a platform that was asked for is no result";
 }
 
+TEST_F(BuildRunFailure, KeepGoingFinishesWhatNeedsNoEmulator) {
+  int searches = 0;
+  emulators_.image_name = "emulators";
+  emulators_.image = [&]() -> std::filesystem::path {
+    ++searches;
+    throw NotFound("nowhere");
+  };
+  const Settings both{.platforms = {"linux/amd64", "linux/s390x"}, .keep_going = true};
+  const HostError error = failure_of<HostError>(kFailsOnOne, both);
+  EXPECT_THAT(error.what(), HasSubstr("no emulator for linux/s390x on this machine"));
+  EXPECT_THAT(sandbox_.commands(), ElementsAre("make-$TARGETARCH"));
+  EXPECT_THAT(progress_.ended(StepEnd::Done), Contains(HasSubstr("[linux/amd64] assembling")));
+  EXPECT_EQ(searches, 1) << "what is not there is not looked for by every step";
+}
+
+TEST_F(BuildRunFailure, MissingEmulatorIsToldBeforeAnythingRuns) {
+  failure_of<HostError>(kFailsOnOne, {.platforms = {"linux/amd64", "linux/s390x"}});
+  EXPECT_THAT(sandbox_.commands(), IsEmpty());
+}
+
 TEST_F(BuildRunFailure, EveryFailureIsTold) {
   sandbox_.script("make-$TARGETARCH", {.exit_code = 3});
   const BuildFailed error =

@@ -69,6 +69,7 @@ class RunTest : public StoreTest {
                      if (settings.on_publish) settings.on_publish();
                      for (const LaneEnd& lane : lanes) ended.published.push_back(*lane.image);
                    }};
+    hooks.keep_going = settings.keep_going;
     if (settings.on_image)
       hooks.on_image = [&](const AssembledImage& image, const std::string&, std::stop_token) {
         settings.on_image(image);

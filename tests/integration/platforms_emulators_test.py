@@ -156,6 +156,14 @@ class Policies(Emulators):
         result = self.build(context, "--no-cache", "--emulation", "never,linux/s390x=qemu", "--progress=plain", platforms="linux/s390x")
         self.assertNotIn("WARNING: linux/s390x is emulated", result.err)  # it was asked for
 
+    def test_platform_that_cannot_be_run_keeps_no_other_from_going_on(self):
+        self.import_busybox()
+        context = self.context("FROM busybox\nRUN echo on-$(uname -m)\nRUN true\n")
+        result = self.build(context, "--keep-going", "--emulation=linux/arm64=never", "--progress=plain", expect=3)
+        self.assertRegex(result.err, r"#\d+ [0-9.]+ on-x86_64\n")
+        self.assertRegex(result.err, r"\[linux/amd64\] assembling the image\n")
+        self.assertEqual(1, result.err.split("ERROR: ")[-1].count("programs of linux/arm64 need an emulator here"), result.err)
+
     def test_386_can_be_emulated(self):
         need(os.path.exists("/usr/bin/qemu-i386-static"), "qemu-i386-static is missing")
         self.import_busybox(platforms="linux/386")
