@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "crun_sandbox_fixture.h"
+#include "programs_with_loaders.h"
 
 namespace slipway {
 namespace {
@@ -115,6 +116,22 @@ TEST_F(EmulatedStep, WhatCannotBeStartedIsSaid) {
   }
   spec_.execution = {};
   for (const auto& row : cases) EXPECT_EQ(run({row.program}).exit_code, row.exit_code) << "natively";
+}
+
+// The emulator would say it in its own way, and end with 255.
+TEST_F(EmulatedStep, ProgramWhoseLoaderIsMissingEndsAsNatively) {
+  const auto put = [this](const Platform& platform) {
+    write(rootfs() / "bin/lost", program_with_loader(*elf_target(platform), "/lib/ld-missing.so.1"), 0755);
+  };
+  put(Platform::parse("linux/arm64"));
+  const Output emulated = run({"lost"});
+  EXPECT_EQ(emulated.exit_code, 127);
+  EXPECT_EQ(emulated.err, "\"lost\": its interpreter or dynamic loader is not in the image\n");
+  put(Platform::host());
+  spec_.execution = {};
+  const Output native = run({"lost"});
+  EXPECT_EQ(native.exit_code, emulated.exit_code);
+  EXPECT_EQ(native.err, emulated.err);
 }
 
 TEST_F(EmulatedStep, ProgramIsFoundByTheStepsPath) {

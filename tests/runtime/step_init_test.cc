@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "base/unique_fd.h"
+#include "programs_with_loaders.h"
 #include "runtime/crun_log.h"
 
 namespace slipway {
@@ -111,6 +112,45 @@ TEST_F(StepInit, ProgramWhoseInterpreterIsMissing) {
   EXPECT_EQ(result.exit_code, 127);
   EXPECT_EQ(said(result), "exec container process (missing dynamic library?): No such file or directory");
 }
+// As those that the kernel starts an emulator for: it looks for no loader then. No machine runs these.
+struct Foreign {
+  const char* name;
+  bool is_64bit, is_little_endian;
+};
+class StepInitForeign : public StepInit, public testing::WithParamInterface<Foreign> {
+ protected:
+  fs::path put_program(const char* loader, int mode = 0755) {
+    const ElfTarget nobody{.is_64bit = GetParam().is_64bit,
+                           .is_little_endian = GetParam().is_little_endian,
+                           .machine = 0xfeed};
+    return put("tool", mode, program_with_loader(nobody, loader));
+  }
+};
+TEST_P(StepInitForeign, ProgramWhoseLoaderIsMissing) {
+  const ProcessResult result = run({put_program("/no/such/loader")});
+  EXPECT_EQ(result.exit_code, 127);
+  EXPECT_EQ(said(result), "exec container process (missing dynamic library?): No such file or directory");
+  const fs::path script = put("script", 0755, concat("#! ", at("tool"), " x\n"));
+  EXPECT_EQ(run({script}).exit_code, 127) << "nor by a script";
+}
+TEST_P(StepInitForeign, ProgramWhoseLoaderIsThereIsTheKernelsToStart) {
+  const ProcessResult result = run({put_program("/bin/sh")});
+  EXPECT_EQ(result.exit_code, 126);
+  EXPECT_EQ(said(result), "exec container process: Exec format error");
+}
+TEST_P(StepInitForeign, ProgramThatMayNotBeExecutedIsNotLookedInto) {
+  const ProcessResult result = run({put_program("/no/such/loader", 0644)});
+  EXPECT_EQ(said(result), "exec container process: Permission denied");
+}
+TEST_P(StepInitForeign, DamagedProgramIsTheKernelsToRefuse) {
+  const std::string whole = read_file(put_program("/no/such/loader"));
+  for (std::size_t size = 4; size < whole.size(); ++size)
+    ASSERT_EQ(run({put("tool", 0755, whole.substr(0, size))}).exit_code, 126) << size;
+}
+INSTANTIATE_TEST_SUITE_P(Machines, StepInitForeign,
+                         testing::Values(Foreign{"Little64", true, true}, Foreign{"Big64", true, false},
+                                         Foreign{"Little32", false, true}, Foreign{"Big32", false, false}),
+                         [](const auto& row) { return row.param.name; });
 TEST_F(StepInit, ProgramThatIsOpenForWritingIsBusy) {
   const fs::path program = work_.path() / "true";
   fs::copy_file("/bin/true", program);

@@ -10,17 +10,15 @@
 // A program of this machine without a library, since it runs in any image. It handles no signal: as process 1
 // it gets none that it does not ask for.
 #include "runtime/freestanding.h"
+#include "runtime/step_init/interpreter.h"
 
 #if defined(__x86_64__)
-enum { NR_setsid = 112, NR_faccessat = 269 };
+enum { NR_setsid = 112 };
 #elif defined(__aarch64__)
-enum { NR_setsid = 157, NR_faccessat = 48 };
+enum { NR_setsid = 157 };
 #endif
 
 namespace {
-
-constexpr word kCurrentDirectory = -100;
-constexpr unsigned long kLongestPath = 4096;
 
 /// Collects what fits; what does not is cut and remembered.
 template <unsigned long kSize>
@@ -107,7 +105,7 @@ struct Failure {
   finish(failure.error == kNotFound || failure.error == kNotADirectory ? kNoSuchProgram : kCannotExecute);
 }
 
-bool exists(const char* path) { return call(NR_faccessat, kCurrentDirectory, address(path), 0) == 0; }
+bool exists(const char* path) { return access_to(path) == 0; }
 
 bool is_directory(const char* path) {
   Text<kLongestPath> inside;
@@ -118,6 +116,7 @@ bool is_directory(const char* path) {
 
 /// Returns only if the file could not be executed.
 Failure execute(const char* path, char** arguments, char** environment) {
+  if (lacks_interpreter(path)) return {kNotFound, true};
   const word error = -call(NR_execve, address(path), address(arguments), address(environment));
   if (error == kAccess && is_directory(path)) return {kIsADirectory};
   return {error, error == kNotFound && exists(path)};
