@@ -24,15 +24,18 @@ namespace {
 
 // crun 1.8 refuses to start where /sys/fs/cgroup is neither pure v2 nor pure v1 ("hybrid": v1 controllers
 // plus an empty v2 below), and where it is nothing it knows. Root takes the v2 out of sight. Others may not
-// unmount what came with their mount namespace: covered by an empty read-only tmpfs the place looks like v1
-// without controllers, which is good enough, as we ask crun to leave cgroups alone and could write to none.
+// unmount what came with their mount namespace: they cover it by an empty read-only tmpfs, the v2 alone, as runc
+// looks for the controllers where mountinfo says that they are. Covered as a whole the place looks like v1
+// without controllers, which is good enough for crun, as we ask it to leave cgroups alone.
 void cover_odd_cgroups() {
-  constexpr const char* kCgroups = "/sys/fs/cgroup";
+  constexpr const char *kCgroups = "/sys/fs/cgroup", *kUnified = "/sys/fs/cgroup/unified";
   struct statfs status {};
   if (::statfs(kCgroups, &status) != 0 || status.f_type == CGROUP2_SUPER_MAGIC) return;
-  if (status.f_type == TMPFS_MAGIC && ::access("/sys/fs/cgroup/unified", F_OK) != 0) return;
-  if (status.f_type == TMPFS_MAGIC && ::umount2("/sys/fs/cgroup/unified", MNT_DETACH) == 0) return;
-  ::mount("none", kCgroups, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=755");
+  const bool is_v1 = status.f_type == TMPFS_MAGIC;
+  if (is_v1 && ::access(kUnified, F_OK) != 0) return;
+  if (is_v1 && ::umount2(kUnified, MNT_DETACH) == 0) return;
+  ::mount("none", is_v1 ? kUnified : kCgroups, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+          "size=4k,mode=755");
 }
 
 // The host's table of binary formats is mounted inside /proc: below a fresh one it would be hidden, and what

@@ -39,8 +39,10 @@ bool refuses_limit(std::string_view error) {
 }
 
 bool refuses_directory(std::string_view error, std::string_view directory) {
-  return error.starts_with("chdir ") || error.find(concat("mkdir ", directory)) != std::string_view::npos;
+  return error.starts_with("chdir ") || error.find(concat("mkdir ", directory, ":")) != std::string_view::npos;
 }
+
+bool wants_cgroups(std::string_view error) { return error.find("cgroup") != std::string_view::npos; }
 
 std::optional<StartFailure> start_failure(std::string_view error, std::string_view program) {
   const auto says = [&](std::string_view part) { return error.find(part) != std::string_view::npos; };

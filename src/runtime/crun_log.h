@@ -22,6 +22,9 @@ bool refuses_limit(std::string_view error);
 /// The step's working directory is none that a process can be in.
 bool refuses_directory(std::string_view error, std::string_view directory);
 
+/// A runtime that insists on a control group could have none.
+bool wants_cgroups(std::string_view error);
+
 struct StartFailure {
   int exit_code = 0;    ///< 127 not there, 126 not executable (as shells say it)
   std::string message;  ///< one line for people

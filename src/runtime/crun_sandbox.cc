@@ -125,9 +125,15 @@ class CrunRun {
       refused.set_hint("only root may raise a hard limit, and nofile not above /proc/sys/fs/nr_open");
       throw refused;
     }
-    if (!failure) throw HostError(concat(runtime_.name(), " could not start the step: ", error));
+    if (!failure) throw_not_started(error);
     if (on_output) on_output(2, failure->message + "\n");
     return {.exit_code = failure->exit_code};
+  }
+
+  [[noreturn]] void throw_not_started(const std::string& error) const {
+    HostError refused(concat(runtime_.name(), " could not start the step: ", error));
+    if (wants_cgroups(error)) refused.set_hint("crun needs no control group (--oci-runtime=crun)");
+    throw refused;
   }
 
   const SandboxSpec& spec_;

@@ -1,7 +1,9 @@
 """What a step may use: memory, processors, processes, time; and who runs it."""
 import glob
+import os
+import subprocess
 
-from harness import AMD64, ARM64, SlipwayCase, main, may_make_groups, mounts_with, need, need_program, processes_with
+from harness import AMD64, ARM64, SLIPWAY, SlipwayCase, main, may_make_groups, mounts_with, need, need_program, processes_with
 
 
 class Limits(SlipwayCase):
@@ -103,6 +105,15 @@ class OtherRuntime(SlipwayCase):
         result = self.build(context, "--progress=plain", "--oci-runtime", "runc", platforms=AMD64, expect=1)
         self.assertIn('"no-such-program" not found in the image', result.err)
         self.assertNotIn("runc run failed", result.err)
+
+    def test_crun_is_named_where_runc_finds_no_control_groups(self):
+        need(os.geteuid() == 0, "only root can hide the control groups")
+        script = 'umount -R /sys/fs/cgroup && exec "$0" build --oci-runtime runc --platform linux/amd64 "$1"'
+        result = subprocess.run(["unshare", "-m", "sh", "-c", script, SLIPWAY, self.context("FROM busybox\nRUN true\n")],
+                                env=self.environment(), capture_output=True, text=True, timeout=120)
+        self.assertEqual(3, result.returncode, result.stderr)
+        self.assertIn("runc could not start the step: ", result.stderr)
+        self.assertIn("hint: crun needs no control group (--oci-runtime=crun)", result.stderr)
 
     def test_a_runtime_that_is_none(self):
         context = self.context("FROM busybox\nRUN true\n")

@@ -36,6 +36,14 @@ class Rootless:
         self.assertEqual({}, {name: said for name, said in steps.items() if said != ["CACHED"]})
         self.check_store()
 
+    def test_runc_runs_steps_too(self):
+        need_program("runc")
+        self.import_busybox()
+        context = self.context("FROM busybox\nWORKDIR /src\nRUN echo on-$(uname -m)-in-$(pwd)\n")
+        result = self.build(context, "--progress=plain", "--oci-runtime", "runc")
+        for machine in ("x86_64", "aarch64"):
+            self.assertRegex(result.err, r"#\d+ [0-9.]+ on-%s-in-/src\n" % machine)
+
     def test_store_belongs_to_the_user(self):
         self.import_busybox()
         self.assertEqual(self.user, os.stat(os.path.join(self.root, "slipway.db")).st_uid)

@@ -52,6 +52,12 @@ TEST(StartFailures, OthersAreCrunsOwn) {
   EXPECT_FALSE(start_failure("mount `proc` to `/proc`: Operation not permitted", "/bin/sh"));
 }
 
+TEST(CrunLog, OnlyTheWholeDirectoryIsTheWorkingDirectory) {
+  EXPECT_TRUE(refuses_directory("unable to start container process: mkdir /proc/x: no such file", "/proc/x"));
+  EXPECT_FALSE(refuses_directory("unable to apply cgroup configuration: mkdir /sys/fs/cgroup/x: denied", "/"));
+  EXPECT_FALSE(refuses_directory("mkdir /proc/xyz: no such file", "/proc/x"));
+}
+
 class StepOutputs : public testing::Test {
  protected:
   StepOutput::Sink sink_ = [this](int stream, std::string_view bytes) {
