@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "base/strings.h"
+#include "base/subprocess.h"
 #include "runtime/id_maps.h"
 
 namespace slipway {
@@ -44,30 +45,36 @@ void PrivateBinfmt::throw_if_failed() const {
   if (shared_->stage != Stage::NotFailed) throw_binfmt_failure(*shared_);
 }
 
+namespace {
+
+std::string alternatives() {
+  return concat(
+      "register QEMU on the host with flag F (apt-get install qemu-user-static binfmt-support), or run all "
+      "steps by proot, which keeps none of them in (--isolation=proot",
+      find_program("proot") ? ")" : ", after apt-get install proot)");
+}
+
+}  // namespace
+
 void throw_binfmt_failure(const BinfmtEntryFailure& failure) {
-  constexpr const char* kAlternative =
-      "register QEMU on the host with flag F (apt-get install qemu-user-static binfmt-support)";
   const char* what = "starting a process";
-  const char* hint = "";
+  std::string hint;
   switch (failure.stage) {
     case Stage::UserNamespace:
       what = "the kernel refuses a user namespace";
-      hint = kAlternative;
+      hint = alternatives();
       break;
     case Stage::Maps:
       what = "the kernel refuses the id maps of a user namespace";
-      hint = kAlternative;
+      hint = alternatives();
       break;
     case Stage::Mount:
       what = "the kernel does not let a user namespace have a binfmt_misc of its own";
-      hint =
-          "Linux 6.7 or newer with binfmt_misc (modprobe binfmt_misc), or register QEMU on the host with "
-          "flag F "
-          "(apt-get install qemu-user-static binfmt-support)";
+      hint = concat("have Linux 6.7 or newer with binfmt_misc (modprobe binfmt_misc), or ", alternatives());
       break;
     case Stage::Register:
       what = "the kernel refuses the emulator's registration";
-      hint = kAlternative;
+      hint = alternatives();
       break;
     case Stage::NotFailed:
     case Stage::Process:
@@ -75,7 +82,7 @@ void throw_binfmt_failure(const BinfmtEntryFailure& failure) {
   }
   HostError error(
       concat("cannot set up emulation: ", what, ": ", std::generic_category().message(failure.error)));
-  error.set_hint(hint);
+  error.set_hint(std::move(hint));
   throw error;
 }
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tarfile
 
-from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, SlipwayCase, main, need, private_binfmt, run
+from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, SlipwayCase, main, need, need_program, private_binfmt, run
 
 QEMU = "/usr/bin/qemu-aarch64-static"
 RUN = "FROM busybox\nRUN uname -m > /machine\n"
@@ -90,16 +90,29 @@ class Search(Emulators):
         self.build_arm64("--no-cache")
         self.assertEqual(1, len(self.read_json(self.root, "emulators", "known.json")["selfTests"]))
 
+    def build_without_private_table(self, isolation, before=""):
+        """As on a kernel that allows no user namespaces."""
+        script = ('%s "$0" import %s --platform linux/arm64 -t busybox && echo 0 > /proc/sys/user/max_user_namespaces; '
+                  '"$0" build --progress=plain --isolation=%s --platform linux/arm64 "$1"; echo "exit $?" >&2'
+                  % (before, os.path.join(CACHE, "busybox-arm64.tar"), isolation))
+        return subprocess.run(["unshare", "-Urm", "sh", "-c", script, SLIPWAY, self.context(RUN)],
+                              env={**self.environment(), "SLIPWAY_ROOT": self.root}, capture_output=True, text=True, timeout=60).stderr
+
     def test_kernel_that_gives_no_private_table(self):
-        """As one that allows no user namespaces: what has to be said of it is one sentence, and what to do."""
-        script = ('"$0" import %s --platform linux/arm64 -t busybox && echo 0 > /proc/sys/user/max_user_namespaces; '
-                  '"$0" build --isolation=oci --platform linux/arm64 "$1"; echo "exit $?" >&2'
-                  % os.path.join(CACHE, "busybox-arm64.tar"))
-        result = subprocess.run(["unshare", "-Ur", "sh", "-c", script, SLIPWAY, self.context(RUN)],
-                                env={**self.environment(), "SLIPWAY_ROOT": self.root}, capture_output=True, text=True, timeout=60)
-        self.assertIn("ERROR: cannot set up emulation: the kernel refuses a user namespace", result.stderr)
-        self.assertIn("hint: register QEMU on the host with flag F", result.stderr)
-        self.assertIn("exit 3", result.stderr)
+        """What has to be said of it is one sentence, and what to do."""
+        said = self.build_without_private_table("oci")
+        self.assertIn("ERROR: cannot set up emulation: the kernel refuses a user namespace", said)
+        self.assertIn("hint: register QEMU on the host with flag F", said)
+        self.assertIn("exit 3", said)
+
+    def test_proot_is_named_where_there_is_no_private_table_and_does(self):
+        need_program("proot")
+        self.assertIn("(--isolation=proot)", self.build_without_private_table("oci"))
+        hidden = self.build_without_private_table("oci", "mount --bind /dev/null %s;" % shutil.which("proot"))
+        self.assertIn("(--isolation=proot, after apt-get install proot)", hidden)
+        done = self.build_without_private_table("proot")
+        self.assertRegex(done, r"RUN uname -m > /machine\n(#.*\n)*#\d+ DONE")
+        self.assertIn("exit 0", done)
 
     def test_directory_that_is_none_is_a_usage_error(self):
         result = self.build_arm64("--qemu-dir", self.path("none"), expect=2)
