@@ -8,6 +8,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 import tarfile
 
 from harness import AMD64, CACHE, DEBIAN_NAME, SlipwayCase, need, need_program
@@ -49,6 +50,19 @@ def compile_library(path):
 def pattern_of(text):
     """Matches the text and not itself."""
     return "[%s]%s" % (text[0], text[1:])
+
+
+CHANGED_RUNTIME = """#!%s
+import json, os, sys
+if "--bundle" in sys.argv:
+    path = os.path.join(sys.argv[sys.argv.index("--bundle") + 1], "config.json")
+    with open(path) as file:
+        spec = json.load(file)
+    %s
+    with open(path, "w") as file:
+        json.dump(spec, file)
+os.execv("%s", ["crun", *sys.argv[1:]])
+"""
 
 
 class SharedMemory:
@@ -160,6 +174,22 @@ class AttackedCase(SlipwayCase):
         context = self.attack_context(flags, before, victim=victim)
         self.slipway("build", "--platform", self.platform, "-o", self.path("out"), *args, context, **options)
         return self.results(self.read(self.path("out"), "out"))
+
+    def without_guard(self, change):
+        """The environment for builds by a crun whose config.json goes through `change` first, Python that may change `spec`."""
+        text = CHANGED_RUNTIME % (sys.executable, change.strip().replace("\n", "\n    "), shutil.which("crun"))
+        return {"SLIPWAY_OCI_RUNTIME": self.write("crun", text, 0o755)}
+
+    def found_outside(self, names, *wrapper, **env):
+        """Those of the compiled attempts that succeed without any step around them, started by `wrapper`."""
+        program = self.path("unguarded")
+        if not os.path.exists(program):
+            compile_attempts(program)
+        text = subprocess.run([*wrapper, program, "--only", *sorted(names)], cwd=self.dir, capture_output=True, text=True, check=True,
+                              env={"PATH": os.environ["PATH"], **env}).stdout
+        found = dict(re.findall(r"^([a-z0-9-]+): (held|BROKEN)", text, re.MULTILINE))
+        self.assertEqual(set(names), set(found), text)
+        return {name for name, what in found.items() if what == "BROKEN"}
 
     def results(self, text):
         found = dict(re.findall(r"^([a-z0-9_-]+): (?:held|BROKEN (.*))$", text, re.MULTILINE))

@@ -1,9 +1,11 @@
 """From inside a step: what of the machine can be seen, changed or left for. Everything that is tried must fail, but for what
 docs/isolation.md says of a tier; and with the guards switched off it must succeed, or it would prove nothing."""
+import glob
 import os
 import socket
+import unittest
 
-from attacker import AttackedCase
+from attacker import AttackedCase, compile_attempts, names_of_attempts
 from docker_like import InContainer
 from harness import ARM64, main, need, need_platform, need_program, run
 from rootless_test import WITHOUT_RANGE, UserWithRange
@@ -17,7 +19,12 @@ OPENED = {
     "unshare-mount", "unshare-uts", "unshare-ipc", "unshare-pid", "unshare-net", "unshare-cgroup", "clone-mount", "clone-uts",
     "clone-ipc", "clone-pid", "clone-net", "clone-cgroup", "setns", "proc_writes", "sys_writes", "capability-sets",
     "shell_capabilities", "ambient-raise", "open-by-handle", "file-capabilities", "setuid-root", "sethostname", "settimeofday",
-    "reboot", "swapon", "acct", "syslog", "more-priority", "change-interface"}
+    "reboot", "swapon", "acct", "syslog", "more-priority", "change-interface", "setuid-of-outside"}
+# The same where the machine itself allows it: kernels are built without some, containers lack others.
+OPENED_IF_THERE = {"bpf", "perf-event", "kexec", "init-module", "finit-module", "delete-module", "iopl", "unshare-time",
+                   "overlay-attribute", "capset-raise"}
+# What nothing but the filter of system calls keeps even root from, of what an ordinary user can do here.
+FILTERED = {"add-key", "keyctl", "request-key", "clone-user", "clone3-user", "unshare-user", "io-uring", "userfaultfd", "vsock"}
 
 
 class Attacks:
@@ -61,7 +68,67 @@ class AsRoot(OtherUsers, AttackedCase):
     def test_attempts_succeed_where_all_is_allowed(self):
         """The attempts are real: this is what the guards stop. Changes nothing of the machine's: attempts.c."""
         found = self.attack("--security=insecure", "--allow", "security.insecure")
-        self.assertEqual(set(), {name for name in OPENED if not found[name]})
+        opened = OPENED | self.found_outside(OPENED_IF_THERE)
+        if glob.glob("/sys/fs/cgroup/cgroup.procs") + glob.glob("/sys/fs/cgroup/*/cgroup.procs"):
+            opened.add("cgroup_writes")
+        self.assertEqual(set(), {name for name in opened if not found[name]})
+
+
+class OneGuardOff(AttackedCase):
+    """All others stand: what is found now is what this one stops."""
+
+    def setUp(self):
+        need(os.geteuid() == 0, "only root can be root")
+        need_program("crun")
+        super().setUp()
+        self.import_base()
+
+    def expect_opened(self, expected, change):
+        found = self.attack(env=self.without_guard(change))
+        self.assertEqual(set(), {name for name in expected if not found[name]}, found)
+
+    def test_filter_of_system_calls(self):
+        opened = self.found_outside(FILTERED, "setpriv", "--reuid", str(WITHOUT_RANGE), "--regid", str(WITHOUT_RANGE), "--clear-groups")
+        if "unshare-user" in opened:
+            opened.add("shell_unshare")
+        need(opened, "an ordinary user of this machine can do nothing that the filter stops")
+        self.expect_opened(opened, 'del spec["linux"]["seccomp"], spec["annotations"]')
+
+    def test_masked_and_readonly_parts_of_proc(self):
+        self.expect_opened({"proc_secrets", "proc_writes"}, 'del spec["linux"]["maskedPaths"], spec["linux"]["readonlyPaths"]')
+
+    def test_terminals_of_the_steps_own(self):
+        terminal, other = os.openpty()
+        self.addCleanup(os.close, terminal)
+        self.addCleanup(os.close, other)
+        self.expect_opened({"terminals"}, """
+for mount in spec["mounts"]:
+    if mount["type"] == "devpts":
+        mount.update(type="none", source="/dev/pts", options=["rbind"])
+""")
+
+    def test_descriptors_that_are_not_handed_down(self):
+        self.expect_opened({"descriptors", "descriptors_of_first"}, """
+os.dup2(os.open("/", os.O_RDONLY), 3)
+sys.argv[sys.argv.index("run") + 1:sys.argv.index("run") + 1] = ["--preserve-fds", "1"]
+""")
+
+    def test_root_that_cannot_be_left_by_another(self):
+        """Of the tier chroot, whose steps lack the capability."""
+        jail = self.path("jail")
+        os.mkdir(jail)
+        compile_attempts(os.path.join(jail, "attempts"))
+        text = run(["chroot", jail, "/attempts", "--only", "chroot-escape"], env={"MARKER": self.marker, "PATH": os.environ["PATH"]})
+        self.assertIn("chroot-escape: BROKEN", text)
+
+
+class EveryAttempt(unittest.TestCase):
+    def test_is_proven_somewhere(self):
+        """By a test that switches off what stops it: one that is new goes into one of these lists."""
+        proven = OPENED | OPENED_IF_THERE | FILTERED | EVERYONES | CONTAINERS_PROC | {
+            "read-memory", "take-descriptor", "ptrace", "cgroup_writes", "shell_unshare", "proc_secrets", "terminals",
+            "descriptors_of_first", "chroot-escape"}
+        self.assertEqual(set(), names_of_attempts(compiled=True) - proven)
 
 
 class WithRunc(OtherUsers, AttackedCase):
@@ -206,7 +273,8 @@ class Unguarded(AttackedCase):
                      'exec setpriv --reuid "$0" --regid "$0" --clear-groups sh "$X/attempts.sh"')
             text = run(["unshare", "-m", "--propagation", "private", "sh", "-c", start, str(self.user)], env=env, pass_fds=[directory])
         found = self.results(text)
-        self.assertEqual(set(), {name for name in EVERYONES | may_trace() if not found[name]}, found)
+        traced = may_trace() | {"ptrace"} if may_trace() else set()
+        self.assertEqual(set(), {name for name in EVERYONES | traced if not found[name]}, found)
 
 
 if __name__ == "__main__":

@@ -291,12 +291,21 @@ static int overwrite_runtime(int fd) {
   return 0;
 }
 
+static int is_named(const char* name, char** names) {
+  for (; *names; ++names)
+    if (strcmp(*names, name) == 0) return 1;
+  return 0;
+}
+
+// attempts [--only NAME...]
 int main(int argc, char** argv) {
   if (argc > 1 && strcmp(argv[1], "--has-too-much") == 0) return has_too_much();
   if (argc > 2 && strcmp(argv[1], "--overwrite") == 0) return overwrite_runtime(atoi(argv[2]));
+  char** const only = argc > 1 && strcmp(argv[1], "--only") == 0 ? argv + 2 : NULL;
   const struct attempt* const tables[] = {kProcessAttempts, kKernelAttempts, kNamespaceAttempts,
                                           kNetworkAttempts};
   for (size_t i = 0; i < sizeof tables / sizeof *tables; ++i)
-    for (const struct attempt* attempt = tables[i]; attempt->name; ++attempt) run(attempt);
+    for (const struct attempt* attempt = tables[i]; attempt->name; ++attempt)
+      if (!only || is_named(attempt->name, only)) run(attempt);
   return 0;
 }
