@@ -1,6 +1,17 @@
 #include "qemu/self_test.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -83,6 +94,54 @@ TEST(SelfTest, PassesNatively) {
   if (!SelfTest::has_program(Platform::host())) GTEST_SKIP() << "no program for this machine";
   EXPECT_EQ(SelfTest(Platform::host(), directory.path()).run_by_kernel(), "");
 }
+
+// The program itself under a kernel that lacks one thing, as an emulator may.
+struct Lacking {
+  const char* name;
+  long call;
+  std::uint32_t wanted = 0, flags = 0;  ///< of its first argument: refused if `flags` & it is `wanted`
+  const char* verdict;
+};
+class SelfTestChecks : public testing::TestWithParam<Lacking> {
+ protected:
+  static int refuse(const Lacking& lacking) {
+    const auto number = static_cast<std::uint32_t>(lacking.call);
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, lacking.flags),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, lacking.wanted, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog filter { .len = std::size(program), .filter = program };
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
+    return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0 ? 0 : errno;
+  }
+  TempDir directory_;
+};
+TEST_P(SelfTestChecks, FindWhatIsLacking) {
+  if (!SelfTest::has_program(Platform::host())) GTEST_SKIP() << "no program for this machine";
+  const SelfTest test(Platform::host(), directory_.path());
+  EXPECT_EQ(test.run_by_kernel([] { return refuse(GetParam()); }), GetParam().verdict);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Calls, SelfTestChecks,
+    testing::Values(
+        Lacking{.name = "Map", .call = SYS_mmap, .verdict = "cannot map memory"},
+        Lacking{.name = "Protect", .call = SYS_mprotect, .verdict = "cannot change memory's protection"},
+        Lacking{.name = "Unmap", .call = SYS_munmap, .verdict = "cannot unmap memory"},
+        Lacking{.name = "Handler", .call = SYS_rt_sigaction, .verdict = "does not deliver signals"},
+        Lacking{.name = "Signal", .call = SYS_kill, .verdict = "does not deliver signals"},
+        Lacking{.name = "Thread",
+                .call = SYS_clone,
+                .wanted = CLONE_THREAD,
+                .flags = CLONE_THREAD,
+                .verdict = "does not run threads"},
+        Lacking{.name = "Fork", .call = SYS_clone, .flags = CLONE_THREAD, .verdict = "cannot fork"},
+        Lacking{.name = "Nothing", .call = -1, .verdict = ""}),
+    [](const auto& row) { return row.param.name; });
 
 TEST(SelfTest, PassesNativelyInARootOfItsOwn) {
   const TempDir directory;
