@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import tarfile
 
-from harness import AMD64, ARM64, SlipwayCase, main, step_lines
+from harness import AMD64, ARM64, SLIPWAY, SlipwayCase, main, need, need_program, run, step_lines
 
 
 def places_of(text, directory):
@@ -56,6 +56,18 @@ class Steps(SlipwayCase):
         self.assertFalse(os.path.exists(os.path.join(out, "etc/hosts")))
         self.assertFalse(os.path.exists(os.path.join(out, "etc/resolv.conf")))
         self.assertEqual([], os.listdir(os.path.join(out, "proc")))
+
+    def test_names_are_looked_up_as_on_the_machine(self):
+        need(os.geteuid() == 0, "only root can give the machine another resolv.conf")
+        need_program("proot")
+        text = "# the machine's\nnameserver 192.0.2.53\nsearch example.test\noptions ndots:3\n"
+        context = self.context("FROM busybox\nRUN cp /etc/resolv.conf /copy\n")
+        script = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
+        for tier in ("oci", "chroot", "proot"):
+            with self.subTest(tier=tier):
+                run(["unshare", "-m", "sh", "-c", script, "sh", self.write("resolv.conf", text), SLIPWAY, "build", "--no-cache",
+                     "--isolation", tier, "--platform", AMD64, "-o", self.path(tier), context], env=self.environment())
+                self.assertEqual(text, self.read(self.path(tier), "copy"))
 
     def test_layer_holds_what_the_step_changed_and_no_more(self):
         context = self.context("FROM busybox\nRUN echo a > /new && rm /etc/group && mkdir -p /d/e\n")
