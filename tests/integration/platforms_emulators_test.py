@@ -84,6 +84,15 @@ class Search(Emulators):
         self.build_arm64("--no-cache")
         self.assertEqual(before, os.stat(os.path.join(self.root, "emulators", "known.json")).st_mtime_ns)
 
+    def test_flag_goes_before_the_variable(self):
+        for name in ("flag", "first", "second"):
+            os.mkdir(self.path(name))
+            shutil.copy(QEMU, self.path(name))
+        env = {"SLIPWAY_QEMU_DIR": "%s:%s" % (self.path("first"), self.path("second"))}
+        for flags, taken in ((["--qemu-dir", self.path("flag")], "flag"), ([], "first")):
+            shown = json.loads(self.slipway("qemu", "ls", "--json", *flags, "linux/arm64", env=env).out)
+            self.assertEqual(self.path(taken, "qemu-aarch64-static"), shown["emulator"])
+
     def test_damaged_records_are_made_anew(self):
         self.build_arm64()
         self.write("store/emulators/known.json", '{"selfTests": 3, "slowdowns": [')
@@ -195,6 +204,7 @@ class Commands(Emulators):
         table = self.slipway("qemu", "ls").out
         self.assertRegex(table, r"(?m)^linux/amd64 +natively +this machine's own$")
         self.assertRegex(table, r"(?m)^linux/arm64 +emulated +/usr/bin/qemu-aarch64-static +[0-9.]+ +this machine's packages +not yet +[0-9.]+x \(usual\)$")
+        self.assertRegex(table, r"(?m)^linux/386 +natively +this CPU and kernel run it$")
         self.slipway("qemu", "test", "linux/arm64")
         self.slipway("qemu", "bench", "linux/arm64")
         shown = json.loads(self.slipway("qemu", "ls", "--json", "linux/arm64").out)
