@@ -278,7 +278,10 @@ class InContainerWithNamespaces(InContainer):
         self.import_busybox()
         layout, result = self.built_layout("inside", self.dockerfile)
         self.assertNotIn("steps run by", result.err)
-        self.assertEqual("oci", self.read_json(self.dir, "metadata.json")["slipway"]["isolation"])
+        shown = {each["platform"]: each for each in self.read_json(self.dir, "metadata.json")["slipway"]["platforms"]}
+        self.assertEqual({AMD64: "oci", ARM64: "oci"}, {platform: each["isolation"] for platform, each in shown.items()})
+        self.assertEqual("native", shown[AMD64]["mode"])
+        self.assertRegex(shown[ARM64]["mode"], r"^emulated by qemu-aarch64 \d")
         self.check_store()
         self.import_busybox_outside()
         outside, _ = self.built_layout("outside-layout", self.dockerfile, root="outside")

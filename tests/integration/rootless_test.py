@@ -25,8 +25,12 @@ class Rootless:
     def test_two_platforms(self):
         self.import_busybox()
         context = self.context(DOCKERFILE, {"a.txt": "text\n"})
-        result = self.build(context, "-t", "x", "-o", "type=oci,tar=false,dest=" + self.path("layout"))
-        self.assertIn("emulated by qemu-aarch64", result.err)
+        self.build(context, "-t", "x", "-o", "type=oci,tar=false,dest=" + self.path("layout"), "--metadata-file", self.path("meta.json"))
+        shown = {each["platform"]: each for each in self.read_json(self.path("meta.json"))["slipway"]["platforms"]}
+        self.assertEqual({AMD64: "oci", ARM64: "oci"}, {platform: each["isolation"] for platform, each in shown.items()})
+        self.assertEqual("native", shown[AMD64]["mode"])
+        self.assertRegex(shown[ARM64]["mode"], r"^emulated by qemu-aarch64 \d")
+        self.assertRegex(self.slipway("version").out, r"steps    oci, by .*crun, rootless\n")
         for platform, machine in ((AMD64, "x86_64"), (ARM64, "aarch64")):
             root = self.unpack(self.path("layout"), platform)
             with open(os.path.join(root, "b.txt")) as file:
