@@ -2,6 +2,7 @@
 """What a RUN costs beyond what it runs: prepare, start, commit of a step that does nothing.
 
     run_overhead.py [SLIPWAY] [--runs N] [--steps N] [--docker COMMAND]
+    run_overhead.py [SLIPWAY] --smoke      once and short: whether it works; 77 where its bases or QEMU are missing
 
 For each platform, the wall time of a build of N chained `RUN true` less that of one, over N - 1, every step run anew. The median of
 the runs counts: the two builds take turns, so that a noisy machine hits both. `--docker "docker buildx"` builds the same with a
@@ -81,10 +82,17 @@ def main():
     parser.add_argument("--docker", type=shlex.split)
     parser.add_argument("--debian", action="store_true", help="also on a Debian base, whose programs have twins")
     parser.add_argument("--base", default="busybox", help="for --docker: an image that the daemon has or can pull")
+    parser.add_argument("--smoke", action="store_true", help="once and short; what comes out says nothing")
     options = parser.parse_args()
+    tars = [os.path.join(CACHE, "busybox-%s.tar" % name) for name in PLATFORMS.values()]
+    if options.smoke:
+        options.runs, options.steps = 1, 3
+        for need in (*tars, "/usr/bin/qemu-aarch64-static"):
+            if not os.path.exists(need):
+                print(need + " is missing", file=sys.stderr)
+                sys.exit(77)
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as directory:
         env = dict(os.environ, SLIPWAY_ROOT=os.path.join(directory, "store"), SLIPWAY_PRIVATE_BINFMT="1")
-        tars = [os.path.join(CACHE, "busybox-%s.tar" % name) for name in PLATFORMS.values()]
         timed([options.slipway, "import", *tars, "--platform", ",".join(PLATFORMS), "-t", options.base], env=env)
         chains(directory, options.base, [1, options.steps])
         measure(options, directory, env, docker=options.docker)
