@@ -149,6 +149,11 @@ class OneId(Attacks, AttackedCase):
     user = WITHOUT_RANGE
 
 
+class OneIdWithRunc(WithRunc):
+    user = WITHOUT_RANGE
+    test_nothing_is_reached_as_another_user = None  # there is none
+
+
 class Emulated(OtherUsers, AttackedCase):
     """The shell's attempts only: what system calls do is the machine's own kernel's business, too."""
     compiled = False
