@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "base/subprocess.h"
 #include "busybox_steps.h"
+#include "programs_with_loaders.h"
 #include "qemu/emulator.h"
 #include "runtime/sandbox.h"
 
@@ -266,15 +267,38 @@ TEST_P(MountlessSandbox, WhatTheReceiverThrowsComesOut) {
   EXPECT_THROW(sandbox_->run(spec_, [](int, std::string_view) { throw NotFound("receiver"); }, {}), NotFound);
 }
 
-TEST_P(MountlessSandbox, RunsForeignProgramsWithoutTheHostsTable) {
-  const char* cache = std::getenv("SLIPWAY_TEST_CACHE");
-  if (!find_program("proot")) GTEST_SKIP() << "proot is not installed";
-  if (!install_busybox(fs::path(cache ? cache : "/var/cache/slipway-test") / "arm64/busybox"))
-    GTEST_SKIP() << "the arm64 busybox is missing";
-  EmulatorSearch search = EmulatorSearch::from_environment();
-  search.ignore_host_binfmt = true;
-  spec_.execution =
-      choose_execution(Platform::host(), Platform::parse("linux/arm64"), EmulationPolicy::Auto, search);
+class MountlessForeign : public MountlessSandbox {
+ protected:
+  void SetUp() override {
+    MountlessSandbox::SetUp();
+    if (IsSkipped()) return;
+    const char* cache = std::getenv("SLIPWAY_TEST_CACHE");
+    if (!find_program("proot")) GTEST_SKIP() << "proot is not installed";
+    if (!install_busybox(fs::path(cache ? cache : "/var/cache/slipway-test") / "arm64/busybox"))
+      GTEST_SKIP() << "the arm64 busybox is missing";
+    EmulatorSearch search = EmulatorSearch::from_environment();
+    search.ignore_host_binfmt = true;
+    spec_.execution =
+        choose_execution(Platform::host(), Platform::parse("linux/arm64"), EmulationPolicy::Auto, search);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Tiers, MountlessForeign, testing::Values(Isolation::Chroot, Isolation::Proot),
+                         [](const auto& tier) { return std::string(name_of(tier.param)); });
+
+// The emulator would say it in its own way, and end with 255.
+TEST_P(MountlessForeign, ProgramWhoseLoaderIsMissingIsNotFound) {
+  const ElfTarget target = *elf_target(Platform::parse("linux/arm64"));
+  put(rootfs() / "bin/lost", program_with_loader(target, "/lib/ld-missing.so.1"));
+  fs::permissions(rootfs() / "bin/lost", fs::perms(0755));
+  for (const char* name : {"/bin/lost", "lost"}) {
+    const Output output = run({name});
+    EXPECT_EQ(output.exit_code, 127);
+    EXPECT_EQ(output.err, std::string(name) + ": not found\n");
+  }
+}
+
+TEST_P(MountlessForeign, RunsProgramsWithoutTheHostsTable) {
   const std::string before = listing(rootfs());
   const Output output = shell("uname -m; id -u; (exit 3); echo $?; cat /proc/self/status | grep -c Uid");
   EXPECT_EQ(output.out, "aarch64\n0\n3\n1\n") << output.err;

@@ -8,16 +8,9 @@
 //
 // A program of this machine without a library, since it runs in any root.
 #include "runtime/freestanding.h"
-
-#if defined(__x86_64__)
-enum { NR_close = 3 };
-#elif defined(__aarch64__)
-enum { NR_close = 57 };
-#endif
+#include "runtime/interpreter.h"
 
 namespace {
-
-constexpr int kLongestPath = 4096;
 
 int number_of(const char* digits) {
   int number = 0;
@@ -38,13 +31,19 @@ void say(const char* text) {
   finish(missing ? kNoSuchProgram : kCannotExecute);
 }
 
+/// Returns only if it failed, and why. proot would start its emulator, whatever is missing.
+word execute(const char* path, char** arguments, char** environment) {
+  if (lacks_interpreter(path)) return kNotFound;
+  return -call(NR_execve, address(path), address(arguments), address(environment));
+}
+
 /// What is not there or may not be executed is passed over; the worse answer is the one that is told.
 [[noreturn]] void find_and_execute(char** arguments, char** environment) {
   word answer = kNotFound;
   for (const char* place = search_path(environment);; ++place) {
     char path[kLongestPath];
     volatile char* end = path;  // else the compiler may call memcpy, and there is none
-    int left = kLongestPath - 1;
+    int left = static_cast<int>(kLongestPath) - 1;
     const auto add = [&](char c) {
       if (left-- > 0) *end++ = c;
     };
@@ -54,7 +53,7 @@ void say(const char* text) {
     for (const char* name = arguments[0]; *name != 0; ++name) add(*name);
     *end = 0;
     if (left >= 0) {
-      const word error = -call(NR_execve, address(path), address(arguments), address(environment));
+      const word error = execute(path, arguments, environment);
       if (error != kNotFound && error != kNotADirectory) answer = error;
     }
     if (*place == 0) fail(arguments[0], answer);
@@ -64,7 +63,7 @@ void say(const char* text) {
 [[noreturn]] void run(const char* path, char** arguments, char** environment) {
   if (*path == 0 && !has_slash(arguments[0])) find_and_execute(arguments, environment);
   if (*path == 0) path = arguments[0];
-  fail(arguments[0], -call(NR_execve, address(path), address(arguments), address(environment)));
+  fail(arguments[0], execute(path, arguments, environment));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 // A program of this machine without a library, since it runs in any image. It handles no signal: as process 1
 // it gets none that it does not ask for.
 #include "runtime/freestanding.h"
-#include "runtime/step_init/interpreter.h"
+#include "runtime/interpreter.h"
 
 #if defined(__x86_64__)
 enum { NR_setsid = 112 };
