@@ -24,9 +24,9 @@ namespace {
 
 // crun 1.8 refuses to start where /sys/fs/cgroup is neither pure v2 nor pure v1 ("hybrid": v1 controllers
 // plus an empty v2 below), and where it is nothing it knows. Root takes the v2 out of sight. Others may not
-// unmount what came with their mount namespace: they cover it by an empty read-only tmpfs, the v2 alone, as runc
-// looks for the controllers where mountinfo says that they are. Covered as a whole the place looks like v1
-// without controllers, which is good enough for crun, as we ask it to leave cgroups alone.
+// unmount what came with their mount namespace: they cover it by an empty read-only tmpfs, the v2 alone, as
+// runc looks for the controllers where mountinfo says that they are. Covered as a whole the place looks like
+// v1 without controllers, which is good enough for crun, as we ask it to leave cgroups alone.
 void cover_odd_cgroups() {
   constexpr const char *kCgroups = "/sys/fs/cgroup", *kUnified = "/sys/fs/cgroup/unified";
   struct statfs status {};

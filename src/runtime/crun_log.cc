@@ -39,7 +39,8 @@ bool refuses_limit(std::string_view error) {
 }
 
 bool refuses_directory(std::string_view error, std::string_view directory) {
-  return error.starts_with("chdir ") || error.find(concat("mkdir ", directory, ":")) != std::string_view::npos;
+  return error.starts_with("chdir ") ||
+         error.find(concat("mkdir ", directory, ":")) != std::string_view::npos;
 }
 
 bool wants_cgroups(std::string_view error) { return error.find("cgroup") != std::string_view::npos; }

@@ -54,7 +54,8 @@ TEST(StartFailures, OthersAreCrunsOwn) {
 
 TEST(CrunLog, OnlyTheWholeDirectoryIsTheWorkingDirectory) {
   EXPECT_TRUE(refuses_directory("unable to start container process: mkdir /proc/x: no such file", "/proc/x"));
-  EXPECT_FALSE(refuses_directory("unable to apply cgroup configuration: mkdir /sys/fs/cgroup/x: denied", "/"));
+  EXPECT_FALSE(
+      refuses_directory("unable to apply cgroup configuration: mkdir /sys/fs/cgroup/x: denied", "/"));
   EXPECT_FALSE(refuses_directory("mkdir /proc/xyz: no such file", "/proc/x"));
 }
 

@@ -120,9 +120,8 @@ struct Foreign {
 class StepInitForeign : public StepInit, public testing::WithParamInterface<Foreign> {
  protected:
   fs::path put_program(const char* loader, int mode = 0755) {
-    const ElfTarget nobody{.is_64bit = GetParam().is_64bit,
-                           .is_little_endian = GetParam().is_little_endian,
-                           .machine = 0xfeed};
+    const ElfTarget nobody{
+        .is_64bit = GetParam().is_64bit, .is_little_endian = GetParam().is_little_endian, .machine = 0xfeed};
     return put("tool", mode, program_with_loader(nobody, loader));
   }
 };
