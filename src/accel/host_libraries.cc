@@ -16,6 +16,9 @@ namespace slipway {
 namespace {
 
 constexpr std::size_t kProgramLimit = std::size_t{64} << 20;
+// glibc's: the first when a thread ends early (pthread_exit, pthread_cancel), the second, before 2.34, to
+// look up users in /etc/passwd.
+constexpr const char* kLoadedByName[] = {"libgcc_s.so.1", "libnss_files.so.2"};
 
 /// The path that the kernel knows an open file by; nothing if it is not a path (deleted, out of reach).
 std::optional<std::string> path_of(int fd) {
@@ -114,6 +117,31 @@ HostLibraries::Closure HostLibraries::closure_of(const ElfImage& program) {
     open.insert(open.end(), found.needed.begin(), found.needed.end());
   }
   return closure;
+}
+
+std::set<std::string> HostLibraries::loaded_by_name(const Closure& closure) {
+  std::set<std::string> found, known;
+  for (const std::string& file : closure.files) known.insert(file.substr(file.rfind('/') + 1));
+  const auto is_known = [&](const std::string& name) { return known.contains(name); };
+  for (const std::string& directory : closure.library_path)
+    for (const char* name : kLoadedByName) {
+      const auto [at, is_new] = loaded_by_name_.try_emplace(concat(directory, '/', name));
+      if (is_new) at->second = needed_by(at->first);
+      if (at->second && std::ranges::all_of(*at->second, is_known)) found.insert(at->first);
+    }
+  return found;
+}
+
+std::optional<std::vector<std::string>> HostLibraries::needed_by(const std::string& path) {
+  const auto file = read_real_file(tree_, path);
+  if (!file || directory_of(file->path) != directory_of(path) || !is_its_packages(*file)) return std::nullopt;
+  const auto image = ElfImage::parse(file->bytes);
+  return image && image->machine() == machine_ ? std::optional(image->needed()) : std::nullopt;
+}
+
+bool HostLibraries::is_its_packages(const RealFile& file) {
+  const auto owned = packages_.owner(file.path);
+  return owned && checksum_of(owned->checksum.kind, file.bytes) == owned->checksum;
 }
 
 const HostLibraries::Library& HostLibraries::library(const std::string& name,

@@ -39,6 +39,11 @@ class HostLibraries {
     std::string why_not;  ///< a clause if the program cannot be run so; then nothing else holds
   };
   Closure closure_of(const ElfImage& program);
+  /// What the C library of a closure loads by itself, as the loader finds it in the closure's directories:
+  /// only files of packages that need nothing beyond the closure. Their packages' versions do not count.
+  std::set<std::string> loaded_by_name(const Closure& closure);
+  /// Is it the very file that its package has?
+  bool is_its_packages(const RealFile& file);
 
  private:
   struct Library {
@@ -52,12 +57,16 @@ class HostLibraries {
   Library judge(const std::string& shown, const std::string& directory, const RealFile& file);
   std::vector<std::string> default_directories(const std::string& loader);
 
+  /// Of a library that is its package's; nothing if `path` is none.
+  std::optional<std::vector<std::string>> needed_by(const std::string& path);
+
   const RootedDir& tree_;
   PackageDatabase& packages_;
   const PackageDatabase& target_packages_;
   std::uint16_t machine_;
   std::map<std::string, std::vector<std::string>> directories_;  ///< by loader
   std::map<std::string, Library> libraries_;
+  std::map<std::string, std::optional<std::vector<std::string>>> loaded_by_name_;  ///< by path
 };
 
 }  // namespace slipway

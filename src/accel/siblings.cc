@@ -52,9 +52,12 @@ class Search {
     if (!host_packages_ || host_packages_->kind() != target_packages_->kind())
       return none("the host's root has no package database of the target's kind");
     libraries_.emplace(host_, *host_packages_, *target_packages_, host_number_);
-    found_.trees.push_back(siblings_.host);
-    for (const auto& [name, package] : list_.of(target_packages_->kind())) look_into(name, package);
-    drop_excluded_inodes();
+    std::vector<std::pair<const Package*, const NeutralPackage*>> both;
+    for (const auto& [name, package] : list_.of(target_packages_->kind()))
+      if (const Package* of_target = in_both(name)) both.emplace_back(of_target, &package);
+    for (const auto& [package, neutral] : both) exclude(*package, *neutral);
+    for (const auto& [package, neutral] : both) look_into(*package, *neutral);
+    if (!found_.twins.empty()) found_.trees.push_back(siblings_.copies);
     std::ranges::sort(found_.declined);
     return std::move(found_);
   }
@@ -73,42 +76,40 @@ class Search {
     return without_rebuild(a) == without_rebuild(b);
   }
 
-  void look_into(const std::string& name, const NeutralPackage& neutral) {
+  /// The target's package, if both roots have it and it is of one source.
+  const Package* in_both(const std::string& name) {
     const Package* target = target_packages_->package(name);
     const Package* host = host_packages_->package(name);
-    if (!target) return;
-    if (!host) return decline(name, "the host's root has no such package");
-    if (!is_same_source(target->version, host->version))
-      return decline(name, concat("the target has ", target->version, ", the host ", host->version));
-    for (const auto& [path, checksum] : target_packages_->files(name)) {
-      if (!is_in_program_directory(path)) continue;
-      if (const std::string* why = neutral.exclusion(path))
-        exclude(path, *why);
-      else if (const NeutralProgram* program = neutral.program(
-                   path, {siblings_.target_platform.architecture(), siblings_.host_platform.architecture()}))
-        judge(path, *target, *program);
-    }
+    if (target && !host) decline(name, "the host's root has no such package");
+    if (!target || !host) return nullptr;
+    if (is_same_source(target->version, host->version)) return target;
+    decline(name, concat("the target has ", target->version, ", the host ", host->version));
+    return nullptr;
   }
 
-  /// An excluded file may be another name of a program that has a twin, which is known by its inode.
-  void exclude(const std::string& path, const std::string& why) {
-    try {
-      if (const auto status = target_.stat(path, false); status && S_ISREG(status->st_mode)) {
-        excluded_[status->st_ino] = path;
-        decline(path, why);
+  /// An excluded file may be another name of a program that is on the list: it is known by its inode.
+  void exclude(const Package& package, const NeutralPackage& neutral) {
+    for (const auto& [path, checksum] : target_packages_->files(package.name)) {
+      const std::string* why = is_in_program_directory(path) ? neutral.exclusion(path) : nullptr;
+      if (!why) continue;
+      try {
+        if (const auto status = target_.stat(path, false); status && S_ISREG(status->st_mode)) {
+          excluded_[status->st_ino] = path;
+          decline(path, *why);
+        }
+      } catch (const SystemError&) {
+        // Not to be looked at: not to be run as a twin either.
       }
-    } catch (const SystemError&) {
-      // Not to be looked at: not to be run as a twin either.
     }
   }
 
-  void drop_excluded_inodes() {
-    std::erase_if(found_.twins, [&](const Twin& twin) {
-      const auto excluded = excluded_.find(twin.identity.inode);
-      if (excluded == excluded_.end()) return false;
-      decline(twin.target, concat("is the same file as ", excluded->second));
-      return true;
-    });
+  void look_into(const Package& package, const NeutralPackage& neutral) {
+    const std::vector<std::string> architectures{siblings_.target_platform.architecture(),
+                                                 siblings_.host_platform.architecture()};
+    for (const auto& [path, checksum] : target_packages_->files(package.name))
+      if (is_in_program_directory(path) && !neutral.exclusion(path))
+        if (const NeutralProgram* program = neutral.program(path, architectures))
+          judge(path, package, *program);
   }
 
   void judge(const std::string& path, const Package& package, const NeutralProgram& program) {
@@ -121,6 +122,8 @@ class Search {
     if (!target->bytes.starts_with("\177ELF")) return;  // a script: its interpreter may have a twin
     const FileIdentity identity = FileIdentity::of(target->status);
     if (!inodes_.insert(identity.inode).second) return;  // another name of a file that was judged
+    if (const auto excluded = excluded_.find(identity.inode); excluded != excluded_.end())
+      return decline(path, concat("is the same file as ", excluded->second));
     const std::string why_not = why_not_target(*target, package);
     if (!why_not.empty()) return decline(path, why_not);
     Twin twin{.target = path,
@@ -175,13 +178,17 @@ class Search {
       return "is not a program of the target's machine";
     if (!image || image->machine() != host_number_)
       return "the host's file is not a program of the host's machine";
-    HostLibraries::Closure closure = libraries_->closure_of(*image);
+    const HostLibraries::Closure closure = libraries_->closure_of(*image);
     if (!closure.why_not.empty()) return "twin: " + closure.why_not;
     twin.program = file->path;
     twin.loader = closure.loader;
     twin.library_path = closure.library_path;
-    if (is_retold) return use_copy(twin, *image, *target_image, closure);
-    return why_not_as_it_is(*image, *target_image);
+    if (!is_retold) {
+      const std::string why_not = why_not_as_it_is(*image, *target_image);
+      return why_not.empty() ? copy(twin, image->bytes(), closure) : why_not;
+    }
+    const Retelling retold = retell(*image, *host_machine_, *target_image, *target_machine_, list_);
+    return retold.program ? copy(twin, *retold.program, closure) : "cannot be re-told: " + retold.why_not;
   }
 
   /// A program that is on the list as one that names no machine has to be one.
@@ -191,28 +198,34 @@ class Search {
     return strings.empty() ? std::string() : concat("names a machine: \"", strings.front().text, '"');
   }
 
-  std::string use_copy(Twin& twin, const ElfImage& host, const ElfImage& target,
-                       const HostLibraries::Closure& closure) {
-    const Retelling retold = retell(host, *host_machine_, target, *target_machine_, list_);
-    if (!retold.program) return "cannot be re-told: " + retold.why_not;
-    if (*retold.program == host.bytes()) return {};
-    copy(twin.program, *retold.program, 0755);
-    for (const std::string& path : closure.files) {
-      if (!copied_.insert(path).second) continue;
-      // Was read and verified a moment ago, and the tree is read-only.
-      const auto file = read_real_file(host_, path);
-      if (!file) return concat("twin: its library ", path, " is missing");
-      copy(path, file->bytes, 0755);
+  /// A step sees all of the tree that its twins are in, so that has nothing else. What is copied are the
+  /// bytes that were verified, under the paths that they have in the host's root. Returns why not, a clause.
+  std::string copy(const Twin& twin, const std::string& program, const HostLibraries::Closure& closure) {
+    std::set<std::string> files = libraries_->loaded_by_name(closure);
+    files.insert(closure.files.begin(), closure.files.end());
+    for (const std::string& path : files) {
+      if (copied_.contains(path)) continue;
+      const auto library = read_real_file(host_, path);
+      if (!library || !libraries_->is_its_packages(*library)) return concat("twin: ", path, " has changed");
+      write(path, library->bytes);
     }
-    if (found_.trees.size() == 1) found_.trees.push_back(siblings_.copies);
-    twin.tree = 1;
+    if (!copied_.contains(twin.program))
+      write(twin.program, program);
+    else if (read_file(siblings_.copies.native() + twin.program) != program)
+      return "another twin is of the same file of the host's, and says something else";
     return {};
   }
 
-  void copy(const std::string& path, const std::string& bytes, unsigned mode) {
+  void write(const std::string& path, const std::string& bytes) {
     const fs::path to = siblings_.copies.native() + path;
-    fs::create_directories(to.parent_path());
-    write_file_atomic(to, bytes, Durability::None, mode);
+    // A step's user may be anybody, whatever the umask here.
+    for (std::size_t end = 0; end != std::string::npos; end = path.find('/', end + 1)) {
+      const fs::path directory = siblings_.copies.native() + path.substr(0, end);
+      if (fs::create_directories(directory)) fs::permissions(directory, fs::perms(0755));
+    }
+    write_file_atomic(to, bytes, Durability::None, 0755);
+    fs::permissions(to, fs::perms(0755));
+    copied_.insert(path);
   }
 
   const Siblings& siblings_;
@@ -224,7 +237,7 @@ class Search {
   std::optional<HostLibraries> libraries_;
   std::set<std::uint64_t> inodes_;
   std::map<std::uint64_t, std::string> excluded_;
-  std::set<std::string> copied_;
+  std::set<std::string> copied_;  ///< paths
   AcceleratedRoot found_;
 };
 

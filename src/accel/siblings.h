@@ -4,7 +4,8 @@
 // source are the same, as what the architectures have are two builds of it anyway; libraries are held to the
 // version as it is), the package is on the reviewed list (neutral_packages.h), and the files are the very
 // ones of their packages, in both roots. Everything else runs under the emulator; what looked like a twin is
-// named with the reason.
+// named with the reason. Steps are not to meet another root in their own: the twins are copied out of the
+// sibling, with their loaders and libraries, and nothing else is.
 #include <filesystem>
 #include <string>
 
@@ -19,8 +20,9 @@ struct Siblings {
   Platform target_platform;
   std::filesystem::path host;  ///< the same image for this machine, read-only
   Platform host_platform;
-  /// Where re-told copies go (machine_names.h), each tree of them with the loader and libraries it needs.
-  /// Made if it is not there; what is in it already may be overwritten. One directory a pair of roots.
+  /// Where the twins go, some of them re-told (machine_names.h), with the loaders and libraries that they
+  /// need, all under their own paths: the one tree of what is found. Made if there are twins; what is in it
+  /// already may be overwritten. One directory a pair of roots.
   std::filesystem::path copies;
   std::string source;  ///< Twin::source
 };

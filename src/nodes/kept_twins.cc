@@ -41,11 +41,11 @@ void sync_all(const fs::path& directory) {
   fsync_directory(directory);
 }
 
-std::string name_of(std::size_t tree) { return concat("tree ", tree); }
+std::string name_of(std::size_t pack) { return concat("pack ", pack); }
 
 }  // namespace
 
-std::optional<KeptRoot> KeptTwins::find(const Digest& key, const std::vector<fs::path>& trees) const {
+std::optional<KeptRoot> KeptTwins::find(const Digest& key, const std::vector<fs::path>& packs) const {
   const fs::path place = directory_ / key.hex();
   UniqueFd held = hold(place / kAnswer, LOCK_SH);
   if (!held) return std::nullopt;
@@ -58,9 +58,9 @@ std::optional<KeptRoot> KeptTwins::find(const Digest& key, const std::vector<fs:
         continue;
       }
       std::size_t i = 0;
-      while (i < trees.size() && name_of(i) != tree.native()) ++i;
-      if (i == trees.size()) return std::nullopt;
-      tree = trees[i];
+      while (i < packs.size() && name_of(i) != tree.native()) ++i;
+      if (i == packs.size()) return std::nullopt;
+      tree = packs[i];
     }
     ::futimens(held.get(), nullptr);  // when it was last used
     return KeptRoot{.root = std::move(root), .hold = std::move(held)};
@@ -70,16 +70,16 @@ std::optional<KeptRoot> KeptTwins::find(const Digest& key, const std::vector<fs:
 }
 
 std::optional<KeptRoot> KeptTwins::keep(const Digest& key, AcceleratedRoot root,
-                                        const std::vector<fs::path>& trees, const fs::path& work) const {
+                                        const std::vector<fs::path>& packs, const fs::path& work) const {
   const fs::path place = directory_ / key.hex();
   AcceleratedRoot named = root;
   for (std::size_t i = 0; i < root.trees.size(); ++i) {
-    const auto known = std::ranges::find(trees, root.trees[i]);
+    const auto known = std::ranges::find(packs, root.trees[i]);
     if (root.trees[i] == work / kCopies) {
       named.trees[i] = kCopies;
       root.trees[i] = place / kCopies;
-    } else if (known != trees.end()) {
-      named.trees[i] = name_of(static_cast<std::size_t>(known - trees.begin()));
+    } else if (known != packs.end()) {
+      named.trees[i] = name_of(static_cast<std::size_t>(known - packs.begin()));
     } else {
       return std::nullopt;
     }

@@ -24,15 +24,15 @@ class KeptTwins {
   explicit KeptTwins(std::filesystem::path directory, std::size_t most = 32)
       : directory_(std::move(directory)), most_(most) {}
 
-  /// The answer of an earlier search. `trees` are where its trees are now, in keep()'s order. Nothing if it
-  /// is not kept, or damaged.
-  std::optional<KeptRoot> find(const Digest& key, const std::vector<std::filesystem::path>& trees) const;
+  /// The answer of an earlier search. `packs` are where its packs' trees are now, in keep()'s order. Nothing
+  /// if it is not kept, or damaged.
+  std::optional<KeptRoot> find(const Digest& key, const std::vector<std::filesystem::path>& packs) const;
 
-  /// Keeps `root`, whose trees are among `trees` or `work`/copies. Moves `work`, on this file system, away;
+  /// Keeps `root`, whose trees are among `packs` or `work`/copies. Moves `work`, on this file system, away;
   /// nothing is moved if it is kept already by somebody else or a tree is none of those, and then nothing is
   /// returned. Throws SystemError.
   std::optional<KeptRoot> keep(const Digest& key, AcceleratedRoot root,
-                               const std::vector<std::filesystem::path>& trees,
+                               const std::vector<std::filesystem::path>& packs,
                                const std::filesystem::path& work) const;
 
   static constexpr const char* kCopies = "copies";

@@ -61,6 +61,10 @@ std::string state_of(const RootedDir& root, const std::vector<std::string>& seen
   return text;
 }
 
+std::string cannot_be_had(const Platform& host, const Error& why) {
+  return concat("the ", host.str(), " counterpart of its base image cannot be had: ", why.what());
+}
+
 /// Of this very slipway: another one may search otherwise.
 std::string own_identity() {
   struct stat status {};
@@ -80,27 +84,38 @@ MountedTree NativeTwins::tree_of(const SourceOp& image, const ItemProgress& prog
   return store_.snapshots().view(*snapshot, stop);
 }
 
-void NativeTwins::load_sibling(Family& family, const SourceOp* image, const ItemProgress& progress,
-                               std::stop_token stop) {
+void NativeTwins::find_sibling(Family& family, const SourceOp* image, std::stop_token stop) {
   if (family.sibling || !family.no_sibling.empty()) return;
   if (!image) {
     family.no_sibling = "its root does not begin as an image";
     return;
   }
   try {
-    const auto sibling = images_.sibling(*image, options_.host, stop);
-    if (!sibling) {
+    family.sibling = images_.sibling(*image, options_.host, stop);
+    if (!family.sibling) {
       family.no_sibling = concat("its base image has no ", options_.host.str(), " counterpart");
       return;
     }
-    family.sibling.emplace(tree_of(*sibling, progress, stop));
-    const ImageRef ref = ImageRef::parse(sibling->identifier.substr(sizeof "docker-image://" - 1));
+    const ImageRef ref = ImageRef::parse(family.sibling->identifier.substr(sizeof "docker-image://" - 1));
     family.sibling_name = concat(ref.familiar(), " (", options_.host.str(), ")");
   } catch (const Cancelled&) {
     throw;
   } catch (const Error& e) {
-    family.no_sibling =
-        concat("the ", options_.host.str(), " counterpart of its base image cannot be had: ", e.what());
+    family.no_sibling = cannot_be_had(options_.host, e);
+  }
+}
+
+std::optional<MountedTree> NativeTwins::sibling_tree(const Wanted& wanted, std::stop_token stop) {
+  Family& family = wanted.family;
+  if (!family.sibling) return std::nullopt;
+  try {
+    return tree_of(*family.sibling, wanted.progress, stop);
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& e) {
+    family.sibling.reset();
+    family.no_sibling = cannot_be_had(options_.host, e);
+    return std::nullopt;
   }
 }
 
@@ -118,43 +133,40 @@ std::vector<NativeTwins::LoadedPack>& NativeTwins::load_packs(State& state, cons
   return state.packs.emplace(std::move(packs));
 }
 
-AcceleratedRoot NativeTwins::search(const std::vector<LoadedPack>& packs, Family& family,
-                                    const fs::path& root, const Platform& target, const fs::path& copies) {
+AcceleratedRoot NativeTwins::search(const Wanted& wanted, const fs::path& copies, std::stop_token stop) {
   AcceleratedRoot found;
-  if (family.sibling)
-    found = find_siblings({.target = root,
-                           .target_platform = target,
-                           .host = family.sibling->path(),
+  if (const auto sibling = sibling_tree(wanted, stop))
+    found = find_siblings({.target = wanted.root,
+                           .target_platform = wanted.target,
+                           .host = sibling->path(),
                            .host_platform = options_.host,
                            .copies = copies,
-                           .source = family.sibling_name});
+                           .source = wanted.family.sibling_name});
   else
-    found.declined.push_back(family.no_sibling);
-  const RootedDir tree(root);
-  const auto database = PackageDatabase::open(tree, target);
-  for (const LoadedPack& pack : packs)
-    add_pack(found, pack.pack, pack.tree.path(), target, tree, database.get());
-  if (!found.twins.empty()) add_guards(found, tree, *database, elf_target(target).value().machine);
+    found.declined.push_back(wanted.family.no_sibling);
+  const RootedDir tree(wanted.root);
+  const auto database = PackageDatabase::open(tree, wanted.target);
+  for (const LoadedPack& pack : wanted.packs)
+    add_pack(found, pack.pack, pack.tree.path(), wanted.target, tree, database.get());
+  if (!found.twins.empty()) add_guards(found, tree, *database, elf_target(wanted.target).value().machine);
   return found;
 }
 
-NativeTwins::FoundRoot NativeTwins::find_all(const std::vector<LoadedPack>& packs, Family& family,
-                                             const fs::path& root, const Platform& target,
-                                             const Digest& key) {
-  std::vector<fs::path> trees{family.sibling ? family.sibling->path() : fs::path()};
-  for (const LoadedPack& pack : packs) trees.push_back(pack.tree.path());
+NativeTwins::FoundRoot NativeTwins::find_all(const Wanted& wanted, const Digest& key, std::stop_token stop) {
+  std::vector<fs::path> packs;
+  for (const LoadedPack& pack : wanted.packs) packs.push_back(pack.tree.path());
   const auto from_kept = [](KeptRoot kept) {
     return FoundRoot{.root = std::move(kept.root), .copies = std::nullopt, .hold = std::move(kept.hold)};
   };
-  if (family.sibling)
-    if (auto kept = kept_.find(key, trees)) return from_kept(*std::move(kept));
+  if (wanted.family.sibling)
+    if (auto kept = kept_.find(key, packs)) return from_kept(*std::move(kept));
   TempDir work(store_.temp_directory(), "twins");
   const fs::path answer = work.path() / "found";
   fs::create_directory(answer);
-  AcceleratedRoot found = search(packs, family, root, target, answer / KeptTwins::kCopies);
+  AcceleratedRoot found = search(wanted, answer / KeptTwins::kCopies, std::move(stop));
   // That there is no sibling may be otherwise a moment later.
-  if (family.sibling)
-    if (auto kept = kept_.keep(key, found, trees, answer)) return from_kept(*std::move(kept));
+  if (wanted.family.sibling)
+    if (auto kept = kept_.keep(key, found, packs, answer)) return from_kept(*std::move(kept));
   return {.root = std::move(found), .copies = std::move(work), .hold = {}};
 }
 
@@ -179,13 +191,16 @@ std::shared_ptr<const ReadyTwins> NativeTwins::find(const Digest& vertex, const 
     why_not = known->second.why_not;
     return known->second.twins;
   }
-  load_sibling(family, image, progress, stop);
+  find_sibling(family, image, stop);
   std::shared_ptr<ReadyTwins> ready;
   try {
     store_.lease(LeaseKind::Emulators, options_.directory.filename().native());
-    FoundRoot found = find_all(packs, family, root, target,
-                               Digest::of(concat(own_identity(), '\n', name, '\n', target.str(), '\n',
-                                                 family.sibling_name, '\n', identities, root_state)));
+    const std::string sibling = family.sibling ? family.sibling->identifier : std::string();
+    FoundRoot found =
+        find_all({.packs = packs, .family = family, .root = root, .target = target, .progress = progress},
+                 Digest::of(concat(own_identity(), '\n', name, '\n', target.str(), '\n', sibling, '\n',
+                                   identities, root_state)),
+                 stop);
     why_not = found.root.declined;
     if (!found.root.twins.empty()) {
       const fs::path emulator = grafted_emulator(execution.emulator->program, options_.directory);

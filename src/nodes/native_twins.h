@@ -30,7 +30,7 @@ namespace slipway {
 /// The twins of roots that have one package database, ready to be mounted into steps.
 struct ReadyTwins {
   AcceleratedRoot root;
-  std::optional<TempDir> copies;  ///< re-told programs, if they are not kept
+  std::optional<TempDir> copies;  ///< of a sibling's programs, if they are not kept
   UniqueFd hold;                  ///< keeps them there if they are
   TempDir directory;              ///< what steps see as /dev/.slipway
   TwinMounts mounts;
@@ -67,7 +67,7 @@ class NativeTwins {
   };
   /// All roots that began as one image.
   struct Family {
-    std::optional<MountedTree> sibling;
+    std::optional<SourceOp> sibling;  ///< fetched only to be searched: what is found in it is copied
     std::string sibling_name;
     std::string no_sibling;  ///< why
     struct Found {
@@ -86,15 +86,21 @@ class NativeTwins {
     std::optional<std::vector<LoadedPack>> packs;
   };
 
+  /// What is searched for in one root.
+  struct Wanted {
+    const std::vector<LoadedPack>& packs;
+    Family& family;
+    const std::filesystem::path& root;
+    const Platform& target;
+    const ItemProgress& progress;
+  };
+
   MountedTree tree_of(const SourceOp& image, const ItemProgress& progress, std::stop_token stop);
-  void load_sibling(Family& family, const SourceOp* image, const ItemProgress& progress,
-                    std::stop_token stop);
+  void find_sibling(Family& family, const SourceOp* image, std::stop_token stop);
+  std::optional<MountedTree> sibling_tree(const Wanted& wanted, std::stop_token stop);
   std::vector<LoadedPack>& load_packs(State& state, const ItemProgress& progress, std::stop_token stop);
-  FoundRoot find_all(const std::vector<LoadedPack>& packs, Family& family, const std::filesystem::path& root,
-                     const Platform& target, const Digest& key);
-  AcceleratedRoot search(const std::vector<LoadedPack>& packs, Family& family,
-                         const std::filesystem::path& root, const Platform& target,
-                         const std::filesystem::path& copies);
+  FoundRoot find_all(const Wanted& wanted, const Digest& key, std::stop_token stop);
+  AcceleratedRoot search(const Wanted& wanted, const std::filesystem::path& copies, std::stop_token stop);
 
   Store& store_;
   ImageSource& images_;

@@ -10,9 +10,11 @@ namespace {
 
 using testing::AllOf;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
+using testing::UnorderedElementsAre;
 
 constexpr const char* kVersion = "4.9-1";
 
@@ -55,13 +57,22 @@ class SiblingsTest : public testing::Test {
                           .target_platform = Platform::parse(target),
                           .host = host_.path(),
                           .host_platform = Platform::parse(host),
-                          .copies = copies_.path() / "copies",
+                          .copies = copies(),
                           .source = "debian:12 (linux/amd64)"});
   }
   void expect_declined(std::string_view why) {
     const AcceleratedRoot found = find();
     EXPECT_THAT(found.twins, IsEmpty());
     EXPECT_THAT(found.declined, Contains(AllOf(StartsWith("/usr/bin/sed: "), HasSubstr(std::string(why)))));
+  }
+
+  std::filesystem::path copies() const { return copies_.path() / "copies"; }
+  /// The paths of all files in what a step would see.
+  std::vector<std::string> copied() const {
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(copies()))
+      if (!entry.is_directory()) files.push_back(entry.path().native().substr(copies().native().size()));
+    return files;
   }
 
   MadeUpRoot target_, host_;
@@ -81,11 +92,67 @@ TEST_F(SiblingsTest, FindsATwinWithItsLoaderAndLibrariesWithoutLinks) {
   EXPECT_EQ(twin.package, "sed");
   EXPECT_EQ(twin.version, kVersion);
   EXPECT_EQ(twin.source, "debian:12 (linux/amd64)");
-  EXPECT_EQ(found.trees.at(twin.tree), host_.path());
+  EXPECT_EQ(found.trees.at(twin.tree), copies());
   EXPECT_EQ(twin.program, "/usr/bin/sed");
   EXPECT_EQ(twin.loader, "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
   EXPECT_EQ(twin.library_path, std::vector<std::string>{"/usr/lib/x86_64-linux-gnu"});
   EXPECT_EQ(found.machine, "aarch64");
+}
+
+TEST_F(SiblingsTest, CopyTwinsWithTheirLoadersAndLibrariesAndNothingElse) {
+  install_target();
+  target_.install("grep", "1", "arm64", {{"/usr/bin/grep", arm_program()}});
+  host_.install("grep", "2", "amd64", {{"/usr/bin/grep", host_program()}});
+  host_.install("liba", "1", "amd64", {{"/usr/lib/x86_64-linux-gnu/liba.so.1", library()}});
+  install_host(host_program({.text = "sed"}));
+  const AcceleratedRoot found = find();
+  EXPECT_THAT(found.trees, ElementsAre(copies()));
+  EXPECT_THAT(copied(), UnorderedElementsAre("/usr/bin/sed", "/usr/lib/x86_64-linux-gnu/libc.so.6",
+                                             "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"));
+  for (const std::string& file : copied())
+    EXPECT_EQ(read_file(copies().native() + file), read_file(host_.at(file)));
+}
+
+TEST_F(SiblingsTest, CopyALibraryUnderTheNameThatTheLoaderAsksFor) {
+  install_target();
+  target_.install("liba", "1", "arm64", {});
+  host_.install("liba", "1", "amd64", {{"/usr/lib/x86_64-linux-gnu/liba.so.1.2.3", library()}});
+  host_.link("/usr/lib/x86_64-linux-gnu/liba.so.1", "liba.so.1.2.3");
+  install_host(host_program({.needed = {"liba.so.1"}}));
+  ASSERT_EQ(find().twins.size(), 1u);
+  EXPECT_EQ(read_file(copies() / "usr/lib/x86_64-linux-gnu/liba.so.1"), library());
+}
+
+TEST_F(SiblingsTest, CopyWhatTheCLibraryLoadsByItself) {
+  install_target();
+  install_host();
+  // Whatever version the target has: it is not linked with.
+  host_.install("libgcc-s1", "12", "amd64",
+                {{"/usr/lib/x86_64-linux-gnu/libgcc_s.so.1", library({"libc.so.6"})}});
+  ASSERT_EQ(find().twins.size(), 1u);
+  EXPECT_THAT(copied(), Contains("/usr/lib/x86_64-linux-gnu/libgcc_s.so.1"));
+}
+
+TEST_F(SiblingsTest, DoNotCopyWhatIsNotItsPackagesOrNeedsMore) {
+  install_target();
+  install_host();
+  host_.install("libgcc-s1", "12", "amd64", {{"/usr/lib/x86_64-linux-gnu/libgcc_s.so.1", library()}});
+  host_.install("libnss", "1", "amd64",
+                {{"/usr/lib/x86_64-linux-gnu/libnss_files.so.2", library({"libother.so"})}});
+  host_.write("/usr/lib/x86_64-linux-gnu/libgcc_s.so.1", library({"libc.so.6"}));
+  ASSERT_EQ(find().twins.size(), 1u);
+  EXPECT_EQ(copied().size(), 3u);
+}
+
+TEST_F(SiblingsTest, CopiesAreForEverybodyWhateverTheUmask) {
+  install_target();
+  install_host();
+  const mode_t before = ::umask(0077);
+  find();
+  ::umask(before);
+  EXPECT_EQ(std::filesystem::status(copies()).permissions(), std::filesystem::perms(0755));
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(copies()))
+    EXPECT_EQ(entry.status().permissions(), std::filesystem::perms(0755)) << entry.path();
 }
 
 TEST_F(SiblingsTest, DeclinesAnotherVersion) {
@@ -93,6 +160,7 @@ TEST_F(SiblingsTest, DeclinesAnotherVersion) {
   install_host(host_program(), "4.9-2");
   const AcceleratedRoot found = find();
   EXPECT_THAT(found.twins, IsEmpty());
+  EXPECT_THAT(found.trees, IsEmpty());
   EXPECT_THAT(found.declined, Contains("sed: the target has 4.9-1, the host 4.9-2"));
 }
 

@@ -1,6 +1,8 @@
 """Accelerated emulation of whole builds: a right twin, a wrong one that verify finds, and what people are told when there is none."""
+import tarfile
+
 from harness import ARM64, main
-from paired_images import VERSION, PairedImages
+from paired_images import LIBRARIES, VERSION, PairedImages
 
 TWO_LINES = "FROM pair\nRUN printf 'one\\ntwo\\n' > /lines && /usr/bin/cat /lines > /out\n"
 
@@ -22,6 +24,24 @@ class AcceleratedEmulation(PairedImages):
         self.assertEqual([("/usr/bin/cat", VERSION, 1)], self.twins())
         self.build_by("qemu")
         self.assertEqual([], self.twins())
+
+    def test_step_meets_no_other_root_in_its_own(self):
+        """What the base has on both sides is there once: a step can find it and remove it."""
+        self.import_pair(more={"/srv/of-both": b"one\n"})
+        dockerfile = ("FROM pair\nRUN find / -type f -name of-both -exec rm -f {} + && test ! -e /srv/of-both\n"
+                      "RUN find /dev/.slipway/tree ! -type d | sort > /seen; printf '1\\n' | /usr/bin/cat > /out\n")
+        layers = {}
+        for policy in ("qemu", "auto"):
+            out = self.path(policy)
+            self.build_by(policy, "--build-arg", "SOURCE_DATE_EPOCH=1", "-o", "type=oci,tar=false,rewrite-timestamp=true,dest=" + out,
+                          dockerfile=dockerfile)
+            layers[policy] = self.layout_image(out, ARM64)[0]["layers"]
+        self.assertEqual([("/usr/bin/cat", VERSION, 1)], self.twins())
+        self.assertEqual(layers["qemu"][1], layers["auto"][1])
+        with tarfile.open(self.blob_path(self.path("auto"), layers["auto"][2]["digest"])) as layer:
+            seen = layer.extractfile("seen").read().decode().split()
+        names = [LIBRARIES + name for name in ("ld-linux-x86-64.so.2", "libc.so.6")] + ["/usr/bin/cat"]
+        self.assertEqual(["/dev/.slipway/tree/0" + name for name in names], seen)
 
     def test_verify_finds_a_twin_that_writes_something_else(self):
         self.import_pair(twin="/usr/bin/tac")

@@ -10,7 +10,7 @@ namespace slipway {
 namespace {
 namespace fs = std::filesystem;
 
-const std::vector<fs::path> kTrees = {"/trees/sibling", "/trees/pack"};
+const std::vector<fs::path> kPacks = {"/trees/pack", "/trees/other"};
 
 class KeptTwinsTest : public testing::Test {
  protected:
@@ -23,14 +23,14 @@ class KeptTwinsTest : public testing::Test {
   }
   static AcceleratedRoot root(const fs::path& work) {
     AcceleratedRoot root;
-    root.trees = {kTrees[0], work / KeptTwins::kCopies, kTrees[1]};
+    root.trees = {work / KeptTwins::kCopies, kPacks[1], kPacks[0]};
     root.machine = "aarch64";
     root.twins.push_back({.target = "/usr/bin/make",
                           .identity = {.inode = 1, .size = 2, .mtime_ns = 3, .ctime_ns = 4},
                           .package = "make",
                           .version = "4.4",
                           .source = "debian",
-                          .tree = 1,
+                          .tree = 0,
                           .program = "/program",
                           .loader = {},
                           .library_path = {},
@@ -41,7 +41,7 @@ class KeptTwinsTest : public testing::Test {
   }
   std::optional<KeptRoot> keep(const KeptTwins& kept, const std::string& name) {
     const fs::path made = work(name);
-    return kept.keep(key(name), root(made), kTrees, made);
+    return kept.keep(key(name), root(made), kPacks, made);
   }
 
   TempDir directory_;
@@ -51,14 +51,14 @@ class KeptTwinsTest : public testing::Test {
 TEST_F(KeptTwinsTest, AreFoundAgainWhereverTheirTreesAreThen) {
   const KeptTwins kept(place_);
   ASSERT_TRUE(keep(kept, "a"));
-  const auto found = kept.find(key("a"), {"/elsewhere/sibling", "/elsewhere/pack"});
+  const auto found = kept.find(key("a"), {"/elsewhere/pack", "/elsewhere/other"});
   ASSERT_TRUE(found);
   ASSERT_EQ(found->root.trees.size(), 3u);
-  EXPECT_EQ(found->root.trees[0], "/elsewhere/sibling");
-  EXPECT_EQ(read_file(found->root.trees[1] / "program"), "a");
+  EXPECT_EQ(read_file(found->root.trees[0] / "program"), "a");
+  EXPECT_EQ(found->root.trees[1], "/elsewhere/other");
   EXPECT_EQ(found->root.trees[2], "/elsewhere/pack");
   EXPECT_EQ(found->root.twins.at(0).target, "/usr/bin/make");
-  EXPECT_FALSE(kept.find(key("b"), kTrees));
+  EXPECT_FALSE(kept.find(key("b"), kPacks));
 }
 
 TEST_F(KeptTwinsTest, WhatIsKeptIsNotChanged) {
@@ -67,22 +67,22 @@ TEST_F(KeptTwinsTest, WhatIsKeptIsNotChanged) {
   ASSERT_TRUE(first);
   const fs::path again = directory_.path() / "again";
   fs::create_directories(again / KeptTwins::kCopies);
-  EXPECT_FALSE(kept.keep(key("a"), root(again), kTrees, again));
+  EXPECT_FALSE(kept.keep(key("a"), root(again), kPacks, again));
   EXPECT_TRUE(fs::exists(again));
-  EXPECT_EQ(read_file(first->root.trees[1] / "program"), "a");
+  EXPECT_EQ(read_file(first->root.trees[0] / "program"), "a");
 }
 
 TEST_F(KeptTwinsTest, DamageIsAsIfNothingWereThere) {
   const KeptTwins kept(place_);
   ASSERT_TRUE(keep(kept, "a"));
   std::ofstream(place_ / key("a").hex() / "root.json") << "{";
-  EXPECT_FALSE(kept.find(key("a"), kTrees));
+  EXPECT_FALSE(kept.find(key("a"), kPacks));
 }
 
 TEST_F(KeptTwinsTest, AreNoneWhereATreeIsMissing) {
   const KeptTwins kept(place_);
   ASSERT_TRUE(keep(kept, "a"));
-  EXPECT_FALSE(kept.find(key("a"), {"/trees/sibling"}));
+  EXPECT_FALSE(kept.find(key("a"), {"/trees/pack"}));
 }
 
 TEST_F(KeptTwinsTest, GoWhenThereAreTooManyUnlessTheyAreHeld) {
@@ -91,8 +91,8 @@ TEST_F(KeptTwinsTest, GoWhenThereAreTooManyUnlessTheyAreHeld) {
   ASSERT_TRUE(held);
   ASSERT_TRUE(keep(kept, "free"));
   ASSERT_TRUE(keep(kept, "last"));
-  EXPECT_TRUE(kept.find(key("held"), kTrees));
-  EXPECT_FALSE(kept.find(key("free"), kTrees));
+  EXPECT_TRUE(kept.find(key("held"), kPacks));
+  EXPECT_FALSE(kept.find(key("free"), kPacks));
 }
 
 }  // namespace
