@@ -1,10 +1,11 @@
 #!/bin/sh
-# make_pack.sh ARCHITECTURE TRIPLET: installs the cross tools for Debian's ARCHITECTURE whose source version is
-# that of the target's own, and writes /usr/share/slipway/accel.json: which target file, by package, version
-# and sha256, each of them stands in for.
+# make_pack.sh ARCHITECTURE TRIPLET PACK: installs the cross tools for Debian's ARCHITECTURE whose source version is
+# that of the target's own. They go to the directory PACK with what they need, as does
+# /usr/share/slipway/accel.json: which target file, by package, version and sha256, each of them stands in for.
 set -eu
-arch=$1 triplet=$2
-manifest=/usr/share/slipway/accel.json
+arch=$1 triplet=$2 pack=$3
+manifest=$pack/usr/share/slipway/accel.json
+mkdir -p "${manifest%/*}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export DEBIAN_FRONTEND=noninteractive
@@ -149,6 +150,16 @@ binutils
 printf '\n ]}\n' >&3
 exec 3>&-
 [ $first = no ] || { echo "nothing of $PRETTY_NAME can stand in for $arch" >&2; exit 1; }
-dpkg --remove-architecture "$arch" 2>/dev/null || true
-apt-get clean
-rm -rf /var/lib/apt/lists/*
+
+# A step sees the whole tree of a pack: the programs, what {pack} names, the libraries and the loader, and no Debian.
+keep() {  # FILE...: under the paths by which they are asked for
+  for file; do
+    mkdir -p "$pack${file%/*}"
+    cp -L --preserve=mode,timestamps "$file" "$pack$file"
+  done
+}
+for file in $(grep -o -e '"twin": "[^"]*' -e '{pack}[^"]*' "$manifest" | sed 's,^[^/]*,,' | sort -u); do
+  [ -e "$file" ] || continue  # the root that -isysroot takes is nowhere
+  # shellcheck disable=SC2046 # a library an argument
+  keep "$file" $(ldd "$file" | sed -n 's,^[^/]*\(/[^ ]*\) (0x.*,\1,p')
+done
