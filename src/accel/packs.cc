@@ -34,11 +34,17 @@ std::string hex_sha256(int fd, std::string_view name) {
   }
 }
 
-/// Sorted; nothing for what is there and no directory that can be read.
-std::optional<std::vector<std::string>> names_in(const RootedDir& root, const std::string& directory) {
+/// A condition's directory; not there: without identity and names.
+struct Listing {
+  std::optional<FileIdentity> identity;
+  std::vector<std::string> names;  ///< sorted
+};
+
+/// Nothing for what is there and no directory that can be read.
+std::optional<Listing> list(const RootedDir& root, const std::string& directory) {
   const int fd = open_in_root(root.fd(), directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (fd < 0) {
-    if (errno == ENOENT) return std::vector<std::string>{};
+    if (errno == ENOENT) return Listing{};
     return std::nullopt;
   }
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), &::closedir);
@@ -46,15 +52,17 @@ std::optional<std::vector<std::string>> names_in(const RootedDir& root, const st
     ::close(fd);
     return std::nullopt;
   }
-  std::vector<std::string> names;
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return std::nullopt;
+  Listing found{.identity = FileIdentity::of(status), .names = {}};
   while (const dirent* entry = ::readdir(stream.get())) {
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
-    names.emplace_back(name);
-    if (names.size() > kMaxEntries) return std::nullopt;
+    found.names.emplace_back(name);
+    if (found.names.size() > kMaxEntries) return std::nullopt;
   }
-  std::ranges::sort(names);
-  return names;
+  std::ranges::sort(found.names);
+  return found;
 }
 
 std::string with_pack(std::string text, const std::string& mounted_at) {
@@ -105,7 +113,27 @@ class Match {
                              .library_path = twin.library_path,
                              .declined_names = {},
                              .multi_call = {},
-                             .rules = rules_of(program)});
+                             .rules = rules_of(program),
+                             .guards = guards_of(program)});
+  }
+
+  /// A step may change what a condition is about; then it no longer holds.
+  std::vector<std::size_t> guards_of(const PackProgram& program) {
+    std::vector<std::size_t> guards;
+    for (const PackCondition& condition : program.conditions) {
+      const auto [at, is_new] = guards_.try_emplace(condition.directory, result_.guards.size());
+      if (is_new)
+        result_.guards.push_back(
+            {.path = condition.directory, .identity = listing(condition.directory)->identity, .library = {}});
+      guards.push_back(at->second);
+    }
+    return guards;
+  }
+
+  const std::optional<Listing>& listing(const std::string& directory) {
+    const auto [at, is_new] = listings_.try_emplace(directory);
+    if (is_new) at->second = list(target_, directory);
+    return at->second;
   }
 
   std::string why_not(const PackProgram& program, const FoundFile& file) {
@@ -116,7 +144,7 @@ class Match {
       return concat("the pack ", pack_.reference, " is for ", program.package, " ", program.version,
                     ", the root has ", owned->first, " ", owned->second);
     for (const PackCondition& condition : program.conditions)
-      if (names_in(target_, condition.directory) != condition.names)
+      if (const auto& found = listing(condition.directory); !found || found->names != condition.names)
         return concat("the pack ", pack_.reference, " wants ",
                       condition.names.empty() ? "nothing" : join(condition.names, ", "), " in ",
                       condition.directory, ", the root has something else there");
@@ -146,6 +174,8 @@ class Match {
   const PackageOwner& owner_;
   const PackPlace& place_;
   std::map<std::string, DynamicProgram> programs_;
+  std::map<std::string, std::optional<Listing>> listings_;
+  std::map<std::string, std::size_t> guards_;  ///< by directory
   std::map<std::string, std::string> declined_;
   std::set<std::string> taken_;
   std::set<ino_t> inodes_;
@@ -160,10 +190,10 @@ std::string seen_by_conditions(const Pack& pack, const RootedDir& root) {
     for (const PackCondition& condition : program.conditions) directories.insert(condition.directory);
   std::string seen;
   for (const std::string& directory : directories) {
-    const auto names = names_in(root, directory);
+    const auto found = list(root, directory);
+    const std::string identity = found && found->identity ? found->identity->str() : "none";
     // No file name has a slash.
-    seen +=
-        concat(directory, names ? "//" : "//?", join(names.value_or(std::vector<std::string>{}), "/"), "//");
+    seen += concat(directory, "//", identity, "//", found ? join(found->names, "/") : "?", "//");
   }
   return seen;
 }

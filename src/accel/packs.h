@@ -18,7 +18,7 @@ namespace slipway {
 inline constexpr const char* kPackManifest = "/usr/share/slipway/accel.json";
 
 /// What must be so in the target's root: a directory that has exactly these entries (one that is not there
-/// has none). For programs that load whatever lies in a directory.
+/// has none), and remains as it is while steps run. For programs that load whatever lies in a directory.
 struct PackCondition {
   std::string directory;
   std::vector<std::string> names;  ///< sorted
@@ -52,7 +52,8 @@ using PackageOwner =
     std::function<std::optional<std::pair<std::string, std::string>>(const std::string& path)>;
 
 struct PackMatch {
-  std::vector<Twin> twins;            ///< no two with one inode number
+  std::vector<Twin> twins;            ///< no two with one inode number; their guards are indices into:
+  std::vector<Guard> guards;          ///< the directories of conditions
   std::vector<std::string> declined;  ///< why programs that the root has got no twin, a clause each
 };
 

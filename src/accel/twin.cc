@@ -1,5 +1,7 @@
 #include "accel/twin.h"
 
+#include "base/strings.h"
+
 namespace slipway {
 
 FileIdentity FileIdentity::of(const struct stat& status) {
@@ -9,5 +11,7 @@ FileIdentity FileIdentity::of(const struct stat& status) {
           .mtime_ns = status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec,
           .ctime_ns = status.st_ctim.tv_sec * kSecond + status.st_ctim.tv_nsec};
 }
+
+std::string FileIdentity::str() const { return concat(inode, ' ', size, ' ', mtime_ns, ' ', ctime_ns); }
 
 }  // namespace slipway

@@ -21,6 +21,8 @@ struct FileIdentity {
   std::int64_t ctime_ns = 0;
 
   static FileIdentity of(const struct stat& status);
+  /// Of the same file, the same text: four numbers.
+  std::string str() const;
   bool operator==(const FileIdentity&) const = default;
 };
 
@@ -57,11 +59,12 @@ struct Twin {
   std::vector<std::size_t> guards;  ///< indices into AcceleratedRoot::guards: what else must be as it was
 };
 
-/// A file of the target's root that its program would load: while it is not the very one that was verified,
-/// the twin, which has a library of its own instead, would do something else.
+/// A file of the target's root that its program would load, or a directory that it would look through: while
+/// it is not the very one that was verified, the twin, which has a library of its own instead, would do
+/// something else. Whatever is made or removed in a directory changes its times.
 struct Guard {
   std::string path;
-  std::optional<FileIdentity> identity;  ///< nothing: there must be no such file
+  std::optional<FileIdentity> identity;  ///< nothing: nothing may be there
   std::string library;  ///< its name in the cache of the target's loader; empty: that is not asked for it
   bool operator==(const Guard&) const = default;
 };

@@ -42,13 +42,12 @@ void add_pack(AcceleratedRoot& found, const Pack& pack, const fs::path& tree, co
   for (const Twin& twin : found.twins) taken.insert(twin.identity.inode);
   std::erase_if(match.twins, [&](const Twin& twin) { return taken.contains(twin.identity.inode); });
   if (match.twins.empty()) return;
+  for (Twin& twin : match.twins)
+    for (std::size_t& guard : twin.guards) guard += found.guards.size();
+  std::ranges::move(match.guards, std::back_inserter(found.guards));
   found.trees.push_back(tree);
   if (found.machine.empty()) found.machine = pack.machine;
   std::ranges::move(match.twins, std::back_inserter(found.twins));
-}
-
-std::string text_of(const FileIdentity& id) {
-  return concat(id.inode, ' ', id.size, ' ', id.mtime_ns, ' ', id.ctime_ns);
 }
 
 /// All of a root that decides what its twins are, but for the programs themselves: these are held to what
@@ -56,7 +55,7 @@ std::string text_of(const FileIdentity& id) {
 std::string state_of(const RootedDir& root, const std::vector<std::string>& seen_by_packs) {
   std::string text;
   for (const DatabaseState::File& file : DatabaseState::of(root).files)
-    text += concat(file.path, '\n', file.identity ? text_of(*file.identity) : "none", '\n');
+    text += concat(file.path, '\n', file.identity ? file.identity->str() : "none", '\n');
   for (const std::string& seen : seen_by_packs) text += concat(seen, '\n');
   return text;
 }
@@ -69,7 +68,7 @@ std::string cannot_be_had(const Platform& host, const Error& why) {
 std::string own_identity() {
   struct stat status {};
   if (::stat("/proc/self/exe", &status) != 0) throw SystemError(errno, "stat", "/proc/self/exe");
-  return concat(status.st_dev, ' ', text_of(FileIdentity::of(status)));
+  return concat(status.st_dev, ' ', FileIdentity::of(status).str());
 }
 
 }  // namespace

@@ -250,6 +250,26 @@ TEST_F(AcceleratedExec, WhatGuardsATwinHasToBeAsItWas) {
   EXPECT_FALSE(runs_twin());
 }
 
+TEST_F(AcceleratedExec, DirectoryThatGuardsATwinHasToHaveTheSameEntries) {
+  add_busybox_twin();
+  write_file_atomic(dir("root/plugins") + "/a.so", "a plugin");
+  root_.guards = {{.path = "/plugins", .identity = identity("plugins"), .library = {}},
+                  {.path = "/more", .identity = {}, .library = {}}};
+  root_.twins[0].guards = {0, 1};
+  prepare();
+  const auto runs_twin = [&] {
+    const std::uint64_t before = counts()[0];
+    EXPECT_EQ(run({"/bin/true"}).exit_code, 0);
+    return counts()[0] > before;
+  };
+  EXPECT_TRUE(runs_twin());
+  dir("root/more");
+  EXPECT_FALSE(runs_twin());
+  fs::remove(root() / "more");
+  write_file_atomic(root() / "plugins/a.so", "written in place of the other");
+  EXPECT_FALSE(runs_twin());
+}
+
 TEST_F(AcceleratedExec, TableThatIsDamagedIsNone) {
   prepare_busybox();
   const std::string table = read_file(work_.path() / "twins/table");

@@ -155,7 +155,7 @@ class PackMatching : public ::testing::Test {
   PackMatch match(std::string_view platform = "linux/arm64") const {
     const RootedDir tree(directory_.path() / "pack"), root(directory_.path() / "root");
     const PackageOwner owner = [this](const std::string& path) -> decltype(owner_) {
-      return path == "/usr/bin/as" ? owner_ : std::nullopt;
+      return path == "/usr/bin/as" || path == "/usr/bin/ld" ? owner_ : std::nullopt;
     };
     return match_pack(pack_, tree, Platform::parse(platform), root, owner,
                       {.tree = 3, .mounted_at = "/dev/.slipway/tree/3"});
@@ -257,6 +257,36 @@ TEST_F(PackMatching, TakesTheFirstEntryWhoseConditionHolds) {
   EXPECT_EQ(match().twins[0].program, "/usr/bin/other");
   write("root/usr/lib/plugins/more.so", "x");
   expect_declined("wants nothing in /usr/lib/plugins, the root has something else there");
+}
+
+TEST_F(PackMatching, GuardsATwinByTheDirectoriesOfItsConditions) {
+  write("root/usr/bin/ld", "the target's as", 0755);
+  write("root/usr/lib/plugins/lto.so", "x");
+  pack_.programs[0].conditions = {{.directory = "/usr/lib/plugins", .names = {"lto.so"}},
+                                  {.directory = "/nosuch", .names = {}}};
+  pack_.programs.push_back(pack_.programs[0]);
+  pack_.programs[1].target = "/usr/bin/ld";
+  pack_.programs[1].conditions.pop_back();
+  const PackMatch found = match();
+  ASSERT_THAT(found.twins, SizeIs(2));
+  struct stat status {};
+  ASSERT_EQ(::stat((directory_.path() / "root/usr/lib/plugins").c_str(), &status), 0);
+  const Guard plugins{.path = "/usr/lib/plugins", .identity = FileIdentity::of(status), .library = {}};
+  const Guard nosuch{.path = "/nosuch", .identity = {}, .library = {}};
+  EXPECT_THAT(found.guards, ElementsAre(plugins, nosuch));
+  EXPECT_THAT(found.twins[0].guards, ElementsAre(0, 1));
+  EXPECT_THAT(found.twins[1].guards, ElementsAre(0));
+}
+
+TEST_F(PackMatching, WhatConditionsSeeChangesWithTheDirectoryThoughItsNamesAreTheSame) {
+  write("root/usr/lib/plugins/lto.so", "x");
+  pack_.programs[0].conditions = {{.directory = "/usr/lib/plugins", .names = {"lto.so"}}};
+  const RootedDir root(directory_.path() / "root");
+  const std::string before = seen_by_conditions(pack_, root);
+  EXPECT_EQ(seen_by_conditions(pack_, root), before);
+  fs::rename(directory_.path() / "root/usr/lib/plugins", directory_.path() / "old");
+  write("root/usr/lib/plugins/lto.so", "x");
+  EXPECT_NE(seen_by_conditions(pack_, root), before);
 }
 
 TEST_F(PackMatching, GivesOneTwinForAFileOfTwoNames) {

@@ -29,7 +29,8 @@ enum EntryFlags : std::uint32_t {
   kStatic = 1,         ///< `executable` is the twin, not its loader
   kNoHostPreload = 2,  ///< its loader would read /etc/ld.so.preload: not for the twin where there is one
 };
-/// A file besides the program that has to be as it was: a library, or a place where one would come first.
+/// A file or directory besides the program that has to be as it was: a library, a place where one would come
+/// first, a directory of plugins.
 struct Guard {
   std::uint64_t inode = 0, size = 0;
   std::int64_t mtime_ns = 0, ctime_ns = 0;
