@@ -21,41 +21,48 @@ class PairedImages(SlipwayCase):
 
     def tar(self, name, port, packages, links=(), more=None):
         """busybox with these {package: {path: bytes}} installed, and `more` {path: bytes} of no package."""
-        status, path = "", self.path(name + ".tar")
-        with tarfile.open(os.path.join(CACHE, "busybox-%s.tar" % port)) as base, tarfile.open(path, "w") as out:
-            for member in base:
-                out.addfile(member, base.extractfile(member) if member.isreg() else None)
+        status, files, programs = "", dict(more or {}), {}
+        for package, of_package in packages.items():
+            status += ("Package: %s\nStatus: install ok installed\nArchitecture: %s\nVersion: %s\n"
+                       "Description: made up\n\n" % (package, port, VERSION))
+            stem = "/var/lib/dpkg/info/%s." % package
+            files[stem + "list"] = "".join("%s\n" % where for where in of_package).encode()
+            files[stem + "md5sums"] = "".join("%s  %s\n" % (hashlib.md5(content).hexdigest(), where.lstrip("/"))
+                                              for where, content in of_package.items()).encode()
+            programs.update(of_package)
+        files["/var/lib/dpkg/status"] = status.encode()
+        return self.tar_of(name, programs, links, files, os.path.join(CACHE, "busybox-%s.tar" % port))
 
-            def add(where, content, mode=0o644):
-                member = tarfile.TarInfo(where.lstrip("/"))
-                member.size, member.mode = len(content), mode
-                out.addfile(member, io.BytesIO(content))
-
-            for where, content in (more or {}).items():
-                add(where, content)
-            for package, files in packages.items():
-                status += ("Package: %s\nStatus: install ok installed\nArchitecture: %s\nVersion: %s\n"
-                           "Description: made up\n\n" % (package, port, VERSION))
-                for where, content in files.items():
-                    add(where, content, 0o755)
-                stem = "/var/lib/dpkg/info/%s." % package
-                add(stem + "list", "".join("%s\n" % where for where in files).encode())
-                add(stem + "md5sums", "".join("%s  %s\n" % (hashlib.md5(content).hexdigest(), where.lstrip("/"))
-                                              for where, content in files.items()).encode())
-            add("/var/lib/dpkg/status", status.encode())
+    def tar_of(self, name, programs, links=(), files=None, base=None):
+        """An archive of these {path: bytes}, on top of what the archive `base` has."""
+        path = self.path(name + ".tar")
+        with tarfile.open(path, "w") as out:
+            if base:
+                with tarfile.open(base) as below:
+                    for member in below:
+                        out.addfile(member, below.extractfile(member) if member.isreg() else None)
+            for mode, of_mode in ((0o755, programs), (0o644, files or {})):
+                for where, content in of_mode.items():
+                    member = tarfile.TarInfo(where.lstrip("/"))
+                    member.size, member.mode = len(content), mode
+                    out.addfile(member, io.BytesIO(content))
             for where, to in links:
                 member = tarfile.TarInfo(where.lstrip("/"))
                 member.type, member.linkname = tarfile.SYMTYPE, to
                 out.addfile(member)
         return path
 
-    def import_pair(self, twin="/usr/bin/cat", libraries=("libc.so.6", "ld-linux-x86-64.so.2"), host=AMD64, more=None):
-        """`twin`: this machine's program that is called /usr/bin/cat in the amd64 image. `more`: {path: bytes} of both."""
+    def target_program(self):
+        """A busybox for arm64."""
+        # A static one has its loader's directories in it, and what names its machine has no twin.
+        return self.read_bytes(CACHE, "arm64/busybox").replace(b"aarch64", b"machine")
+
+    def import_pair(self, twin="/usr/bin/cat", libraries=("libc.so.6", "ld-linux-x86-64.so.2"), host=AMD64, more=None, packages=None):
+        """`twin`: this machine's program that is called /usr/bin/cat in the amd64 image. `more`: {path: bytes} of both. `packages`:
+        {package: {path: bytes}} of arm64's alone."""
         for port in ("amd64", "arm64"):
             need(os.path.exists(os.path.join(CACHE, "busybox-%s.tar" % port)), "no busybox for " + port)
-        # A static one has its loader's directories in it, and what names its machine has no twin.
-        foreign = self.read_bytes(CACHE, "arm64/busybox").replace(b"aarch64", b"machine")
-        arm64 = self.tar("arm64", "arm64", {"coreutils": {"/usr/bin/cat": foreign}, "libc6": {}}, more=more)
+        arm64 = self.tar("arm64", "arm64", {"coreutils": {"/usr/bin/cat": self.target_program()}, "libc6": {}, **(packages or {})}, more=more)
         amd64 = self.tar("amd64", "amd64",
                          {"coreutils": {"/usr/bin/cat": self.read_bytes(twin)},
                           "libc6": {LIBRARIES + name: self.read_bytes(LIBRARIES + name) for name in libraries}},
