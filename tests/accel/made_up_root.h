@@ -104,10 +104,27 @@ class MadeUpRoot {
     write(stem + ".list", list);
     write(stem + ".md5sums", sums);
   }
+  /// The same in apk's database.
+  void install_apk(const std::string& name, const std::string& version, const std::string& architecture,
+                   const std::map<std::string, std::string>& files) {
+    installed_ += concat("P:", name, "\nV:", version, "\nA:", architecture, '\n');
+    for (const auto& [file, bytes] : files) {
+      const std::size_t slash = file.rfind('/');
+      std::string sum;  // as bytes
+      const std::string hex = checksum_of(ChecksumKind::Sha1, bytes).hex;
+      for (std::size_t i = 0; i < hex.size(); i += 2)
+        sum.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+      installed_ += concat("F:", file.substr(1, slash - 1), "\nR:", file.substr(slash + 1), "\nZ:Q1",
+                           base64_encode(sum), '\n');
+      write(file, bytes, 0755);
+    }
+    installed_ += '\n';
+    write("/lib/apk/db/installed", installed_);
+  }
 
  private:
   TempDir directory_;
-  std::string status_;
+  std::string status_, installed_;
 };
 
 }  // namespace slipway
