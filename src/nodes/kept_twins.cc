@@ -85,6 +85,7 @@ std::optional<KeptRoot> KeptTwins::keep(const Digest& key, AcceleratedRoot root,
     }
   }
   fs::create_directories(directory_);
+  share_copies(work / kCopies);
   write_file_atomic(work / kAnswer, encode(named));
   UniqueFd held = hold(work / kAnswer, LOCK_SH);
   sync_all(work);
@@ -95,6 +96,26 @@ std::optional<KeptRoot> KeptTwins::keep(const Digest& key, AcceleratedRoot root,
   fsync_directory(directory_);
   remove_oldest();
   return KeptRoot{.root = std::move(root), .hold = std::move(held)};
+}
+
+void KeptTwins::share_copies(const fs::path& copies) const {
+  std::error_code gone;
+  std::pair<fs::file_time_type, fs::path> latest{fs::file_time_type::min(), {}};
+  for (const auto& entry : fs::directory_iterator(directory_, gone))
+    if (const auto used = fs::last_write_time(entry.path() / kAnswer, gone); !gone)
+      latest = std::max(latest, std::pair(used, entry.path()));
+  if (latest.second.empty() || !fs::exists(copies)) return;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(copies))
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  for (const fs::path& file : files) {
+    const fs::path other = latest.second / kCopies / file.lexically_relative(copies);
+    fs::path link = file;
+    link += ".link";
+    if (read_file_if_exists(other) != read_file(file)) continue;
+    fs::create_hard_link(other, link, gone);
+    if (!gone) fs::rename(link, file);
+  }
 }
 
 void KeptTwins::remove_oldest() const {

@@ -38,6 +38,9 @@ class KeptTwins {
   static constexpr const char* kCopies = "copies";
 
  private:
+  /// Most roots of a build have the same twins: what the answer that was used last has too becomes another
+  /// name of its file. Nobody writes to these files.
+  void share_copies(const std::filesystem::path& copies) const;
   void remove_oldest() const;
   std::filesystem::path directory_;
   std::size_t most_;

@@ -61,6 +61,22 @@ TEST_F(KeptTwinsTest, AreFoundAgainWhereverTheirTreesAreThen) {
   EXPECT_FALSE(kept.find(key("b"), kPacks));
 }
 
+TEST_F(KeptTwinsTest, CopiesThatAreTheSameTakeTheirSpaceOnce) {
+  const KeptTwins kept(place_);
+  const auto keep_with = [&](const std::string& name) {
+    const fs::path made = work(name);
+    write_file_atomic(made / KeptTwins::kCopies / "library", "of all", Durability::None, 0755);
+    return kept.keep(key(name), root(made), kPacks, made);
+  };
+  const auto first = keep_with("a"), second = keep_with("b");
+  ASSERT_TRUE(first && second);
+  const fs::path one = first->root.trees[0], other = second->root.trees[0];
+  EXPECT_TRUE(fs::equivalent(one / "library", other / "library"));
+  EXPECT_FALSE(fs::equivalent(one / "program", other / "program"));
+  EXPECT_EQ(read_file(other / "program"), "b");
+  EXPECT_EQ(std::distance(fs::directory_iterator(other), fs::directory_iterator()), 2);
+}
+
 TEST_F(KeptTwinsTest, WhatIsKeptIsNotChanged) {
   const KeptTwins kept(place_);
   const auto first = keep(kept, "a");
