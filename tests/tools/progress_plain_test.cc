@@ -51,7 +51,7 @@ TEST_F(Plain, LastLineWithoutEndIsShown) {
 TEST_F(Plain, AnAcceleratedStepSaysSo) {
   send(0, StepStarted{"a"});
   send(0, StepAccelerated{"a", 133});
-  EXPECT_EQ(output.text, "#1 a\n#1 accelerated: 133 of its programs run natively\n");
+  EXPECT_EQ(output.text, "#1 a\n#1 accelerated: 133 of its programs have native twins\n");
 }
 
 TEST_F(Plain, StepsThatNeverRanLeaveNoLine) {

@@ -91,7 +91,7 @@ class PlainRenderer {
   void on(const StepAccelerated& accelerated) {
     Step& it = step(accelerated.id);
     open(it);
-    line(it, concat("accelerated: ", accelerated.twins, " of its programs run natively"));
+    line(it, concat("accelerated: ", accelerated.twins, " of its programs have native twins"));
   }
 
   void on(const StepLog& log) {
