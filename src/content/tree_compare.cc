@@ -4,27 +4,60 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/overlay_marks.h"
 
 namespace slipway {
 namespace fs = std::filesystem;
 
 namespace {
 
-void collect(const fs::path& changes, std::set<std::string>& paths, const std::stop_token& stop) {
+/// What is below `root`/`directory` ("" is the root itself), as paths from the root. The names of directories
+/// that are opaque go to `opaque`.
+void collect(const fs::path& root, const std::string& directory, std::set<std::string>& paths,
+             std::set<std::string>* opaque, const std::stop_token& stop) {
   // Whiteouts are there under the names of what was removed.
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(changes)) {
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / directory)) {
     if (stop.stop_requested()) throw Cancelled{};
-    paths.insert(entry.path().lexically_relative(changes).native());
+    std::string path = entry.path().lexically_relative(root).native();
+    if (opaque && entry.symlink_status().type() == fs::file_type::directory && is_opaque(entry.path()))
+      opaque->insert(path);
+    paths.insert(std::move(path));
   }
 }
+
+/// An opaque directory hides what was there before without a name of it among the changes. Where only one of
+/// the two is opaque, all that either shows there counts.
+void collect_hidden(const ChangedTree& one, const ChangedTree& other,
+                    const std::set<std::string>& directories, std::set<std::string>& paths,
+                    const std::stop_token& stop) {
+  for (const std::string& directory : directories)
+    for (const ChangedTree* tree : {&one, &other})
+      if (fs::is_directory(fs::symlink_status(tree->root / directory)))
+        collect(tree->root, directory, paths, nullptr, stop);
+}
+
+/// For each name of a file with several the first of them that was asked about.
+class FirstNames {
+ public:
+  const std::string& of(const std::string& path, const struct stat& status) {
+    return first_.try_emplace({status.st_dev, status.st_ino}, path).first->second;
+  }
+
+ private:
+  std::map<std::pair<dev_t, ino_t>, std::string> first_;
+};
 
 std::optional<struct stat> status_of(const fs::path& path) {
   struct stat status {};
@@ -65,9 +98,11 @@ bool same_content(const fs::path& one, const fs::path& other, const std::stop_to
   }
 }
 
+using Status = std::optional<struct stat>;
+
 /// What differs; empty: nothing.
-std::string difference(const fs::path& one, const fs::path& other, const std::stop_token& stop) {
-  const auto a = status_of(one), b = status_of(other);
+std::string difference(const fs::path& one, const Status& a, const fs::path& other, const Status& b,
+                       const std::stop_token& stop) {
   if (!a && !b) return "";
   if (!a || !b) return "there once only";
   if ((a->st_mode & S_IFMT) != (b->st_mode & S_IFMT)) return "kind";
@@ -87,12 +122,21 @@ std::string difference(const fs::path& one, const fs::path& other, const std::st
 
 std::vector<std::string> tree_differences(const ChangedTree& one, const ChangedTree& other, std::size_t most,
                                           const std::stop_token& stop) {
-  std::set<std::string> paths;
-  collect(one.changes, paths, stop);
-  collect(other.changes, paths, stop);
+  std::set<std::string> paths, opaque_in_one, opaque_in_other, opaque_once;
+  collect(one.changes, "", paths, &opaque_in_one, stop);
+  collect(other.changes, "", paths, &opaque_in_other, stop);
+  std::ranges::set_symmetric_difference(opaque_in_one, opaque_in_other,
+                                        std::inserter(opaque_once, opaque_once.end()));
+  collect_hidden(one, other, opaque_once, paths, stop);
+  FirstNames names_in_one, names_in_other;
   std::vector<std::string> out;
   for (const std::string& path : paths) {
-    const std::string what = difference(one.root / path, other.root / path, stop);
+    const Status a = status_of(one.root / path), b = status_of(other.root / path);
+    std::string what = difference(one.root / path, a, other.root / path, b, stop);
+    // Both always: what a later name belongs to is told by the first.
+    const std::string first = a ? names_in_one.of(path, *a) : "",
+                      second = b ? names_in_other.of(path, *b) : "";
+    if (what.empty() && a && !S_ISDIR(a->st_mode) && first != second) what = "hard links";
     if (!what.empty()) out.push_back(concat("/", path, " (", what, ")"));
     if (out.size() == most) break;
   }

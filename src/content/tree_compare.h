@@ -14,7 +14,7 @@ struct ChangedTree {
 
 /// The paths at which the two differ, with what differs: "/etc/motd (content)", sorted, at most `most`.
 /// Compared is whatever either changed: kind, mode, owner, size, content, target of links, device number,
-/// number of names, extended attributes; not times. Throws SystemError, Cancelled.
+/// which names are one file, extended attributes; not times. Throws SystemError, Cancelled.
 std::vector<std::string> tree_differences(const ChangedTree& one, const ChangedTree& other, std::size_t most,
                                           const std::stop_token& stop);
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "content/store_fixture.h"
 
 namespace slipway {
 namespace {
@@ -79,6 +80,59 @@ TEST_F(TreeCompare, TheTreesCountNotWhoWroteWhat) {
   const fs::path nothing = directory_.path() / "nothing";
   fs::create_directory(nothing);
   EXPECT_THAT(tree_differences({one_, one_}, {other_, nothing}, 10, {}), IsEmpty());
+}
+
+TEST_F(TreeCompare, NamesOfOneFileAreHeldToBeSoInTheOtherTree) {
+  for (const fs::path& tree : {one_, other_}) {
+    write(tree, "a", "");
+    write(tree, "c", "");
+  }
+  fs::create_hard_link(one_ / "a", one_ / "b");
+  fs::create_hard_link(one_ / "c", one_ / "d");
+  fs::create_hard_link(other_ / "a", other_ / "d");
+  fs::create_hard_link(other_ / "c", other_ / "b");
+  EXPECT_THAT(differences(), ElementsAre("/b (hard links)", "/c (hard links)", "/d (hard links)"));
+}
+
+/// Two steps on one lower tree, as overlayfs keeps what they change.
+class StepCompare : public testing_support::StoreTest {
+ protected:
+  void SetUp() override { SLIPWAY_NEEDS_MOUNTS(); }
+  std::vector<std::string> differences(const std::function<void(const fs::path&)>& first,
+                                       const std::function<void(const fs::path&)>& second) {
+    const auto store = open();
+    ActiveSnapshot below = store->snapshots().prepare({});
+    fs::create_directories(below.root() / "lower/sub");
+    write_file_atomic(below.root() / "lower/file", "text");
+    write_file_atomic(below.root() / "lower/sub/file", "text");
+    const SnapshotId base = store->snapshots().commit(std::move(below), 1);
+    const ActiveSnapshot one = store->snapshots().prepare(base), other = store->snapshots().prepare(base);
+    first(one.root());
+    second(other.root());
+    return tree_differences({one.root(), one.upper()}, {other.root(), other.upper()}, 10, {});
+  }
+  static void make_anew(const fs::path& root) {
+    fs::remove_all(root / "lower");
+    fs::create_directory(root / "lower");
+  }
+};
+
+TEST_F(StepCompare, WhatOnlyOneEmptiedIsSeenThoughTheDirectoryIsThereAgain) {
+  EXPECT_THAT(differences(make_anew, [](const fs::path&) {}),
+              ElementsAre("/lower/file (there once only)", "/lower/sub (there once only)",
+                          "/lower/sub/file (there once only)"));
+  EXPECT_THAT(differences([](const fs::path&) {}, make_anew), testing::SizeIs(3));
+  EXPECT_THAT(differences(make_anew, make_anew), IsEmpty());
+}
+
+TEST_F(StepCompare, ADirectoryMadeAnewWithAllThatItHadIsTheSame) {
+  const auto fill = [](const fs::path& root) {
+    make_anew(root);
+    fs::create_directory(root / "lower/sub");
+    write_file_atomic(root / "lower/file", "text");
+    write_file_atomic(root / "lower/sub/file", "text");
+  };
+  EXPECT_THAT(differences(fill, [](const fs::path&) {}), IsEmpty());
 }
 
 TEST_F(TreeCompare, CanBeStopped) {
