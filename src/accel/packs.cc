@@ -82,7 +82,8 @@ class Match {
   PackMatch run() {
     for (const PackProgram& program : pack_.programs) consider(program);
     for (auto& [path, why] : declined_)
-      if (!taken_.contains(path)) result_.declined.push_back(concat(path, ": ", why));
+      if (!taken_.contains(path))
+        result_.declined.push_back(concat(pack_clause(pack_.reference), path, ": ", why));
     return std::move(result_);
   }
 
@@ -96,8 +97,8 @@ class Match {
     }
     const DynamicProgram& twin = resolved(program.twin);
     if (!twin.why_not.empty()) {
-      declined_.insert_or_assign(file->path, concat("the twin ", program.twin, " of the pack ",
-                                                    pack_.reference, " cannot be run: ", twin.why_not));
+      declined_.insert_or_assign(file->path,
+                                 concat("the twin ", program.twin, " cannot be run: ", twin.why_not));
       return;
     }
     if (!inodes_.insert(file->status.st_ino).second) return;
@@ -141,17 +142,16 @@ class Match {
     if (!owned && file.path != program.target) owned = owner_(program.target);
     if (!owned) return "no package of the root owns it";
     if (owned->first != program.package || owned->second != program.version)
-      return concat("the pack ", pack_.reference, " is for ", program.package, " ", program.version,
-                    ", the root has ", owned->first, " ", owned->second);
+      return concat("it is for ", program.package, " ", program.version, ", the root has ", owned->first, " ",
+                    owned->second);
     for (const PackCondition& condition : program.conditions)
       if (const auto& found = listing(condition.directory); !found || found->names != condition.names)
-        return concat("the pack ", pack_.reference, " wants ",
-                      condition.names.empty() ? "nothing" : join(condition.names, ", "), " in ",
+        return concat("it wants ", condition.names.empty() ? "nothing" : join(condition.names, ", "), " in ",
                       condition.directory, ", the root has something else there");
-    if (file.status.st_size > kMaxProgram) return "it is absurdly large";
+    if (file.status.st_size > kMaxProgram) return "the root's is absurdly large";
     if (hex_sha256(file.fd.get(), file.path) != program.sha256)
-      return concat("its bytes are not those of ", program.package, " ", program.version, " that the pack ",
-                    pack_.reference, " stands for");
+      return concat("the root's is not the one of ", program.package, " ", program.version,
+                    " that it stands for");
     return {};
   }
 
@@ -183,6 +183,8 @@ class Match {
 };
 
 }  // namespace
+
+std::string pack_clause(const std::string& reference) { return concat("the pack ", reference, ": "); }
 
 std::string seen_by_conditions(const Pack& pack, const RootedDir& root) {
   std::set<std::string> directories;

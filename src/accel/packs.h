@@ -57,6 +57,9 @@ struct PackMatch {
   std::vector<std::string> declined;  ///< why programs that the root has got no twin, a clause each
 };
 
+/// What a pack's clauses begin with, but for that it is for another platform.
+std::string pack_clause(const std::string& reference);
+
 /// What the conditions of a pack see of a root, as text: a root that gives the same has the same answers.
 std::string seen_by_conditions(const Pack& pack, const RootedDir& root);
 

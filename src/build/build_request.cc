@@ -233,6 +233,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   exports.announce();
   run_plan(std::move(plan), run, env.executor, scheduler_options(request), stop);
   run.record_costs();
+  node.tell_unused_packs();
   env.store.file_digests().flush();
 
   // What is finished is saved for the next build, whatever became of this one.

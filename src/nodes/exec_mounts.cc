@@ -44,7 +44,8 @@ bool holds_others(const ExecOp& exec, const Mount& mount) {
 
 }  // namespace
 
-void ExecMounts::add_to(SandboxSpec& spec, const ExecOp& exec, std::stop_token stop) {
+void ExecMounts::add_to(SandboxSpec& spec, const ExecOp& exec, Caches kind, std::stop_token stop) {
+  scratch_.clear();
   // First of all what may have to be waited for, always in the same order, so that no two steps wait for each
   // other.
   std::vector<const Mount*> caches;
@@ -53,6 +54,13 @@ void ExecMounts::add_to(SandboxSpec& spec, const ExecOp& exec, std::stop_token s
   std::ranges::sort(caches, {}, [&](const Mount* mount) { return cache_mount_use(vertex_, *mount).name; });
   std::map<const Mount*, fs::path> sources;
   for (const Mount* mount : caches) sources[mount] = cache_source(*mount, stop);
+  std::map<fs::path, fs::path> copies;  // of a cache that is mounted twice there is one
+  if (kind == Caches::Dropped)
+    for (auto& [mount, source] : sources) {
+      fs::path& copy = copies[source];
+      if (copy.empty()) copy = writable_copy(source, stop);
+      source = copy;
+    }
 
   for (const Mount& mount : exec.mounts) {
     if (mount.dest == "/") continue;
@@ -67,7 +75,7 @@ void ExecMounts::add_to(SandboxSpec& spec, const ExecOp& exec, std::stop_token s
       spec.mounts.push_back({.source = source->second,
                              .dest = mount.dest,
                              .readonly = mount.readonly,
-                             .lasting = mount.type == MountType::Cache});
+                             .lasting = mount.type == MountType::Cache && kind == Caches::Kept});
   }
 }
 

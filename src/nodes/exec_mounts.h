@@ -32,9 +32,15 @@ class ExecMounts {
   ExecMounts(const ExecMounts&) = delete;
   ExecMounts& operator=(const ExecMounts&) = delete;
 
-  /// Makes the trees ready, waiting for cache mounts where others use them, and adds them to `spec`. Throws
-  /// InvalidInput for a source that is not there, Cancelled, SystemError.
-  void add_to(SandboxSpec& spec, const ExecOp& exec, std::stop_token stop);
+  enum class Caches {
+    Kept,     ///< what the step writes there is there for the next one
+    Dropped,  ///< it sees what is there, and what it writes goes where writes to a bind mount go
+  };
+  /// Makes the trees ready, waiting for cache mounts where others use them, and adds them to `spec`. Cache
+  /// mounts are this object's from then on; all else is made anew by a second call, for another run of the
+  /// step, and what the first one's wrote is dropped. Throws InvalidInput for a source that is not there,
+  /// Cancelled, SystemError.
+  void add_to(SandboxSpec& spec, const ExecOp& exec, Caches kind, std::stop_token stop);
 
  private:
   std::filesystem::path bind_source(const Mount& mount, bool needs_places, const std::stop_token& stop);

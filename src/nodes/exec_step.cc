@@ -184,8 +184,9 @@ struct Attempt {
   ActiveSnapshot active;
   SandboxResult result;
   std::vector<TwinUse> twins;
-  bool accelerated = false;
 };
+
+void check_same(const Attempt& by_twins, const Attempt& by_emulator, const std::stop_token& stop);
 
 class ExecStep {
  public:
@@ -193,29 +194,52 @@ class ExecStep {
            const ExecOp& exec, const std::vector<VertexResult>& inputs)
       : environment_(environment), execution_(execution), vertex_(vertex), exec_(exec), inputs_(inputs) {}
 
-  Attempt run(bool with_twins, const std::stop_token& stop) const {
-    Store& store = environment_.store;
-    const TempDir scratch(store.temp_directory(), "run");
-    const TempDir counts(store.temp_directory(), "counts");
-    Attempt attempt{.active = store.snapshots().prepare(snapshot_of(root_mount(exec_).input, inputs_), stop),
-                    .result = {},
-                    .twins = {}};
-    SandboxSpec spec = describe(attempt.active, scratch, stop);
-    // Not before all else is known to be there: this may wait for others, and copy much.
-    ExecMounts mounts(store, environment_.contexts, environment_.progress, vertex_, inputs_,
+  /// Once, or both ways if that is to be verified.
+  Attempt run(const std::stop_token& stop) const {
+    Start start(*this, stop);
+    const auto twins = find_twins(start, stop);
+    // Not before all else is known to be there: these may wait for others, and copy much.
+    ExecMounts mounts(environment_.store, environment_.contexts, environment_.progress, vertex_, inputs_,
                       environment_.sandbox().mount_means(), environment_.fill_cache_mount);
-    mounts.add_to(spec, exec_, stop);
-    const auto twins = with_twins ? find_twins(attempt.active.root(), stop) : nullptr;
-    attempt.accelerated = twins && add_twins(spec, *twins, counts.path());
-    if (attempt.accelerated)
-      environment_.progress.emit(
-          StepAccelerated{.id = vertex_.digest.str(), .twins = twins->root.twins.size()});
-    attempt.result = run_in_sandbox(environment_, vertex_, spec, stop);
-    if (attempt.accelerated) attempt.twins = used_twins(*twins, counts.path());
-    return attempt;
+    if (!twins || environment_.emulation != EmulationPolicy::Verify)
+      return run_once(std::move(start), mounts, ExecMounts::Caches::Kept, twins.get(), stop);
+    // Both find the cache mounts as they are, and only the emulator's run adds to them.
+    Attempt by_twins = run_once(std::move(start), mounts, ExecMounts::Caches::Dropped, twins.get(), stop);
+    Attempt by_emulator =
+        run_once(Start(*this, stop), mounts, ExecMounts::Caches::Kept, /*twins=*/nullptr, stop);
+    check_same(by_twins, by_emulator, stop);
+    by_emulator.twins = std::move(by_twins.twins);
+    return by_emulator;
   }
 
  private:
+  /// What a run begins with.
+  struct Start {
+    Start(const ExecStep& step, const std::stop_token& stop)
+        : scratch(step.environment_.store.temp_directory(), "run"),
+          active(step.environment_.store.snapshots().prepare(
+              snapshot_of(root_mount(step.exec_).input, step.inputs_), stop)),
+          spec(step.describe(active, scratch, stop)) {}
+    TempDir scratch;
+    ActiveSnapshot active;
+    SandboxSpec spec;
+  };
+
+  Attempt run_once(Start start, ExecMounts& mounts, ExecMounts::Caches caches, const ReadyTwins* twins,
+                   const std::stop_token& stop) const {
+    const TempDir counts(environment_.store.temp_directory(), "counts");
+    mounts.add_to(start.spec, exec_, caches, stop);
+    if (twins) {
+      add_twins(start.spec, *twins, counts.path());
+      environment_.progress.emit(
+          StepAccelerated{.id = vertex_.digest.str(), .twins = twins->root.twins.size()});
+    }
+    Attempt attempt{.active = std::move(start.active), .result = {}, .twins = {}};
+    attempt.result = run_in_sandbox(environment_, vertex_, start.spec, stop);
+    if (twins) attempt.twins = used_twins(*twins, counts.path());
+    return attempt;
+  }
+
   SandboxSpec describe(const ActiveSnapshot& active, const TempDir& scratch,
                        const std::stop_token& stop) const {
     SandboxSpec spec{.id = concat("slipway-", vertex_.digest.short_hex(), "-",
@@ -243,15 +267,13 @@ class ExecStep {
     return spec;
   }
 
-  /// Null: there are none, or they cannot be had here.
-  std::shared_ptr<const ReadyTwins> find_twins(const std::filesystem::path& root,
-                                               const std::stop_token& stop) const {
+  /// Null: there are none, or they cannot be had here, or none are wanted.
+  std::shared_ptr<const ReadyTwins> find_twins(const Start& start, const std::stop_token& stop) const {
+    if (execution_.kind == Execution::Kind::Native || !uses_twins(environment_.emulation)) return nullptr;
     std::vector<std::string> why_not;
     std::shared_ptr<const ReadyTwins> twins;
-    if (execution_.kind != Execution::Kind::PrivateBinfmt) {
-      why_not.emplace_back("the emulator is the one that is registered with this machine's kernel");
-    } else if (environment_.sandbox().mount_means() != MountMeans::Kernel) {
-      why_not.emplace_back("steps have no mounts of their own here");
+    if (std::string why = why_none_can_run(start.spec); !why.empty()) {
+      why_not.push_back(std::move(why));
     } else {
       const auto progress = [&](const std::string& item, std::uint64_t current, std::uint64_t total) {
         environment_.progress.emit(BytesMoved{.id = vertex_.digest.str(),
@@ -260,17 +282,59 @@ class ExecStep {
                                               .total = total,
                                               .done = current == total});
       };
-      twins = environment_.twins.find(vertex_.digest, root, *vertex_.op.platform, execution_, progress,
-                                      why_not, stop);
+      twins = environment_.twins.find(vertex_.digest, start.active.root(), *vertex_.op.platform, execution_,
+                                      progress, why_not, stop);
     }
     for (const std::string& reason : why_not)
       environment_.store.logger().log(LogLevel::Debug, concat("native twins: ", reason));
-    if (twins || environment_.emulation != EmulationPolicy::Accelerated) return twins;
-    HostError error(concat("nothing of ", vertex_.op.platform->str(),
-                           " can be accelerated in this step: ", join(why_not, "; ")));
-    error.set_hint(
-        "--emulation=auto accelerates what it can; docs/accelerated-emulation.md says what that is");
+    if (environment_.emulation == EmulationPolicy::Accelerated) check_accelerated(twins.get(), why_not);
+    if (environment_.emulation == EmulationPolicy::Verify && !twins) tell_nothing_compared(why_not);
+    return twins;
+  }
+
+  /// Whatever the root has; empty: some can.
+  std::string why_none_can_run(const SandboxSpec& spec) const {
+    if (execution_.kind != Execution::Kind::PrivateBinfmt)
+      return "the emulator is the one that is registered with this machine's kernel";
+    if (environment_.sandbox().mount_means() != MountMeans::Kernel)
+      return "steps have no mounts of their own here";
+    for (const Mount& mount : exec_.mounts)
+      if (mount.dest != "/" && hides_twins(mount.dest))
+        return concat("the step's own mount at ", mount.dest, " is where they would be");
+    for (const SandboxMount& mount : spec.mounts)  // of devices
+      if (hides_twins(mount.dest))
+        return concat("a device's mount at ", mount.dest, " is where they would be");
+    return {};
+  }
+
+  void check_accelerated(const ReadyTwins* twins, const std::vector<std::string>& why_not) const {
+    constexpr const char* kHint =
+        "--emulation=auto accelerates what it can; docs/accelerated-emulation.md says what that is";
+    std::string problem;
+    if (!twins) {
+      problem = concat("nothing of ", vertex_.op.platform->str(),
+                       " can be accelerated in this step: ", join(why_not, "; "));
+    } else if (const auto idle = environment_.twins.idle_packs(twins, why_not); !idle.empty()) {
+      problem = concat("a toolchain pack has no twin for this step: ", join(idle, "; "));
+    } else {
+      return;
+    }
+    HostError error(std::move(problem));
+    error.set_hint(kHint);
     throw error;
+  }
+
+  void tell_nothing_compared(const std::vector<std::string>& why_not) const {
+    const std::string why =
+        why_not.empty() ? std::string("its root has no program with one") : why_not.front();
+    environment_.progress.emit(StepLog{
+        .id = vertex_.digest.str(),
+        .stream = 2,
+        .bytes = concat("--emulation=verify: nothing was compared, there is no native twin: ", why, "\n")});
+    if (environment_.not_compared.lock()->insert(*vertex_.op.platform).second)
+      environment_.progress.emit(
+          Warned{.message = concat(vertex_.op.platform->str(), ": --emulation=verify compared nothing of \"",
+                                   vertex_.info.name, "\": there is no native twin: ", why)});
   }
 
   const ExecEnvironment& environment_;
@@ -318,15 +382,7 @@ VertexResult commit(const ExecEnvironment& environment, const ExecOp& exec, Atte
 VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& execution,
                            const Vertex& vertex, const ExecOp& exec, const std::vector<VertexResult>& inputs,
                            std::stop_token stop) {
-  const ExecStep step(environment, execution, vertex, exec, inputs);
-  const bool with_twins = execution.kind != Execution::Kind::Native && uses_twins(environment.emulation);
-  Attempt attempt = step.run(with_twins, stop);
-  if (attempt.accelerated && environment.emulation == EmulationPolicy::Verify) {
-    Attempt again = step.run(false, stop);
-    check_same(attempt, again, stop);
-    again.twins = std::move(attempt.twins);
-    return commit(environment, exec, std::move(again));
-  }
+  Attempt attempt = ExecStep(environment, execution, vertex, exec, inputs).run(stop);
   return commit(environment, exec, std::move(attempt));
 }
 

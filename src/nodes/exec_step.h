@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/progress.h"
 #include "base/secret.h"
 #include "base/secret_mask.h"
+#include "base/synchronized.h"
 #include "content/store.h"
 #include "graph/graph.h"
 #include "nodes/cache_mount_names.h"
@@ -37,14 +39,17 @@ struct ExecEnvironment {
   const StepTimeouts& timeouts;
   bool no_new_privileges;
   NativeTwins& twins;
-  EmulationPolicy emulation;               ///< of the step's platform
+  EmulationPolicy emulation;  ///< of the step's platform
+  /// Platforms of steps of which Verify found nothing to compare.
+  Synchronized<std::set<Platform>>& not_compared;
   const CacheMountFill& fill_cache_mount;  ///< may be empty
   ProgressSink& progress;
 };
 
 /// A process that exits with other than 0 is BuildFailed; a secret, agent or device that is required and not
-/// given is InvalidInput; HostError if it insists on native twins and there are none, or if these gave other
-/// bytes than the emulator where that is to be verified. Leaves nothing behind if it throws.
+/// given is InvalidInput; HostError if it insists on native twins and there are none, or a toolchain pack has
+/// none though it is for programs of the root, or if twins gave other bytes than the emulator where that is
+/// to be verified. Leaves nothing behind if it throws.
 VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& execution,
                            const Vertex& vertex, const ExecOp& exec, const std::vector<VertexResult>& inputs,
                            std::stop_token stop);

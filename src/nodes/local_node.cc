@@ -104,6 +104,7 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
         .no_new_privileges = options_.no_new_privileges,
         .twins = twins_,
         .emulation = vertex.op.platform ? options_.emulation.of(*vertex.op.platform) : EmulationPolicy::Auto,
+        .not_compared = not_compared_,
         .fill_cache_mount = options_.fill_cache_mount,
         .progress = progress_};
     tell_unkept_limits();
@@ -123,6 +124,10 @@ void LocalNode::tell_unkept_limits() {
     const std::string unkept = sandbox_().unkept(options_.limits);
     if (!unkept.empty()) store_.logger().log(LogLevel::Warning, concat("the limits of steps are ", unkept));
   });
+}
+
+void LocalNode::tell_unused_packs() {
+  for (std::string& sentence : twins_.unused_packs()) progress_.emit(Warned{.message = std::move(sentence)});
 }
 
 VertexResult LocalNode::run_source(const Vertex& vertex, const SourceOp& source, std::stop_token stop) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <variant>
@@ -76,6 +77,9 @@ class LocalNode {
   /// other than 0 is BuildFailed. Leaves nothing behind if it throws.
   VertexResult run(const Vertex& vertex, const std::vector<VertexResult>& inputs, std::stop_token stop);
 
+  /// After the build: warns of toolchain packs that were of no use.
+  void tell_unused_packs();
+
  private:
   void tell_unkept_limits();
   VertexResult run_source(const Vertex& vertex, const SourceOp& source, std::stop_token stop);
@@ -93,6 +97,7 @@ class LocalNode {
   DeviceRegistry devices_;
   NativeTwins twins_;
   std::once_flag limits_told_;
+  Synchronized<std::set<Platform>> not_compared_;
   Synchronized<std::map<Platform, std::variant<Execution, HostError>>> executions_;
 };
 

@@ -50,6 +50,18 @@ void add_pack(AcceleratedRoot& found, const Pack& pack, const fs::path& tree, co
   std::ranges::move(match.twins, std::back_inserter(found.twins));
 }
 
+bool gives(const ReadyTwins* twins, const ImageRef& pack) {
+  return twins &&
+         std::ranges::find(twins->root.twins, pack.familiar(), &Twin::source) != twins->root.twins.end();
+}
+
+/// The first clause that begins so; empty: none does.
+std::string first_with(const std::string& beginning, const std::vector<std::string>& clauses) {
+  const auto found =
+      std::ranges::find_if(clauses, [&](const std::string& clause) { return clause.starts_with(beginning); });
+  return found == clauses.end() ? std::string() : *found;
+}
+
 /// All of a root that decides what its twins are, but for the programs themselves: these are held to what
 /// they were when they are executed.
 std::string state_of(const RootedDir& root, const std::vector<std::string>& seen_by_packs) {
@@ -173,6 +185,40 @@ std::shared_ptr<const ReadyTwins> NativeTwins::find(const Digest& vertex, const 
                                                     const Platform& target, const Execution& execution,
                                                     const ItemProgress& progress,
                                                     std::vector<std::string>& why_not, std::stop_token stop) {
+  auto twins = look_up(vertex, root, target, execution, progress, why_not, std::move(stop));
+  auto uses = pack_uses_.lock();
+  for (const ImageRef& ref : options_.packs) {
+    PackUse& use = (*uses)[ref.familiar()];
+    if (gives(twins.get(), ref)) use.used = true;
+    if (use.why_not.empty()) use.why_not = first_with(concat("the pack ", ref.familiar()), why_not);
+  }
+  return twins;
+}
+
+std::vector<std::string> NativeTwins::idle_packs(const ReadyTwins* twins,
+                                                 const std::vector<std::string>& why_not) const {
+  std::vector<std::string> reasons;
+  for (const ImageRef& ref : options_.packs) {
+    std::string reason = gives(twins, ref) ? "" : first_with(pack_clause(ref.familiar()), why_not);
+    if (!reason.empty()) reasons.push_back(std::move(reason));
+  }
+  return reasons;
+}
+
+std::vector<std::string> NativeTwins::unused_packs() {
+  std::vector<std::string> sentences;
+  for (const auto& [reference, use] : *pack_uses_.lock())
+    if (!use.used)
+      sentences.push_back(concat("--accel-pack ", reference, " gave no step a native twin: ",
+                                 use.why_not.empty() ? "no root has a program that it is for" : use.why_not));
+  return sentences;
+}
+
+std::shared_ptr<const ReadyTwins> NativeTwins::look_up(const Digest& vertex, const fs::path& root,
+                                                       const Platform& target, const Execution& execution,
+                                                       const ItemProgress& progress,
+                                                       std::vector<std::string>& why_not,
+                                                       std::stop_token stop) {
   const SourceOp* image = options_.base_image(vertex);
   auto state = state_.lock();
   const std::string name = image ? image->identifier : std::string();
@@ -221,13 +267,11 @@ std::shared_ptr<const ReadyTwins> NativeTwins::find(const Digest& vertex, const 
   return ready;
 }
 
-bool add_twins(SandboxSpec& spec, const ReadyTwins& twins, const fs::path& directory) {
-  const auto in_the_way = [](const auto& mount) {
-    return is_below(kTwinPlace, mount.dest) || is_below(mount.dest, kTwinPlace);
-  };
-  if (std::ranges::any_of(spec.mounts, in_the_way) || std::ranges::any_of(spec.tmpfs, in_the_way) ||
-      std::ranges::any_of(spec.secrets, in_the_way) || std::ranges::any_of(spec.agents, in_the_way))
-    return false;
+bool hides_twins(const std::string& mounted_at) {
+  return is_below(kTwinPlace, mounted_at) || is_below(mounted_at, kTwinPlace);
+}
+
+void add_twins(SandboxSpec& spec, const ReadyTwins& twins, const fs::path& directory) {
   const fs::path counts = directory / kCounts;
   fs::copy_file(twins.directory.path() / kCounts, counts);
   fs::permissions(counts, fs::perms(0666));
@@ -237,7 +281,6 @@ bool add_twins(SandboxSpec& spec, const ReadyTwins& twins, const fs::path& direc
                            .readonly = !mount.writable,
                            .nosuid = true});
   spec.execution = twins.execution;
-  return true;
 }
 
 std::vector<TwinUse> used_twins(const ReadyTwins& twins, const fs::path& directory) {

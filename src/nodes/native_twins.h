@@ -58,8 +58,17 @@ class NativeTwins {
                                          const Platform& target, const Execution& execution,
                                          const ItemProgress& progress, std::vector<std::string>& why_not,
                                          std::stop_token stop);
+  /// Of what find() gave: why packs that were asked for have no twin in it, a clause each, though the root
+  /// has programs that they are for.
+  std::vector<std::string> idle_packs(const ReadyTwins* twins, const std::vector<std::string>& why_not) const;
+  /// The packs that had no twin in anything that find() gave yet, and the first reason, a sentence each.
+  std::vector<std::string> unused_packs();
 
  private:
+  std::shared_ptr<const ReadyTwins> look_up(const Digest& vertex, const std::filesystem::path& root,
+                                            const Platform& target, const Execution& execution,
+                                            const ItemProgress& progress, std::vector<std::string>& why_not,
+                                            std::stop_token stop);
   struct LoadedPack {
     std::string identity;  ///< its pinned reference
     Pack pack;
@@ -85,6 +94,10 @@ class NativeTwins {
     std::map<std::pair<std::string, Platform>, Family> families;
     std::optional<std::vector<LoadedPack>> packs;
   };
+  struct PackUse {
+    bool used = false;
+    std::string why_not;  ///< the first reason; empty: no root had a program of it
+  };
 
   /// What is searched for in one root.
   struct Wanted {
@@ -107,11 +120,14 @@ class NativeTwins {
   const NativeTwinsOptions options_;
   const KeptTwins kept_;
   Synchronized<State> state_;
+  Synchronized<std::map<std::string, PackUse>> pack_uses_;  ///< of those that were looked at for a root
 };
 
-/// Mounts for one step: of `twins`, with counts of its own in `directory`, which must be empty. Adds nothing
-/// and returns false if the step has something of its own there.
-bool add_twins(SandboxSpec& spec, const ReadyTwins& twins, const std::filesystem::path& directory);
+/// Whether a mount of the step's own at that path is in the way of twins.
+bool hides_twins(const std::string& mounted_at);
+/// Mounts for one step, which hides none of them: of `twins`, with counts of its own in `directory`, which
+/// must be empty.
+void add_twins(SandboxSpec& spec, const ReadyTwins& twins, const std::filesystem::path& directory);
 /// After the step: which of them ran.
 std::vector<TwinUse> used_twins(const ReadyTwins& twins, const std::filesystem::path& directory);
 

@@ -5,6 +5,8 @@ from harness import ARM64, main
 from paired_images import LIBRARIES, VERSION, PairedImages
 
 TWO_LINES = "FROM pair\nRUN printf 'one\\ntwo\\n' > /lines && /usr/bin/cat /lines > /out\n"
+RIGHT = "one\ntwo\n"
+NO_COUNTERPART = "its base image has no linux/amd64 counterpart"
 
 
 class AcceleratedEmulation(PairedImages):
@@ -75,10 +77,56 @@ class AcceleratedEmulation(PairedImages):
     def test_image_of_one_platform_has_no_twins(self):
         self.import_pair(host=None)
         result = self.build_by("accelerated", expect=3)
-        self.assertIn("its base image has no linux/amd64 counterpart", result.err)
+        self.assertIn(NO_COUNTERPART, result.err)
         self.assertIn("--emulation=auto", result.err)
         self.build_by("auto")
-        self.build_by("verify")
+
+    def test_verify_says_of_what_it_compared_nothing(self):
+        self.import_pair(host=None)
+        result = self.build_by("verify", dockerfile="FROM pair\nRUN true\nRUN true again\n")
+        self.assertEqual(1, result.err.count("WARNING: linux/arm64: --emulation=verify compared nothing of "))
+        self.assertEqual(2, result.err.count("nothing was compared, there is no native twin: " + NO_COUNTERPART))
+        self.assertNotIn("compared", self.build_by("auto").err)
+
+    def test_verify_compares_runs_that_find_the_same_in_cache_mounts(self):
+        self.import_pair(twin="/usr/bin/tac")
+        dockerfile = ("FROM pair\nRUN printf 'one\\ntwo\\n' > /lines\n"
+                      "RUN --mount=type=cache,target=/c test -e /c/out || /usr/bin/cat /lines > /c/out; cp /c/out /out\n")
+        result = self.build_by("verify", expect=3, dockerfile=dockerfile)
+        self.assertIn("the step gave other results with native twins than without: /out (content)", result.err)
+        self.build_by("auto", "-o", self.path("made"), dockerfile=dockerfile)
+        self.assertEqual(RIGHT, self.read(self.path("made"), "out"), "what is kept is QEMU's")
+
+    def test_step_with_a_mount_in_the_way_cannot_be_accelerated(self):
+        self.import_pair()
+        dockerfile = TWO_LINES.replace("RUN", "RUN --mount=type=tmpfs,target=/dev/.slipway")
+        result = self.build_by("accelerated", expect=3, dockerfile=dockerfile)
+        self.assertIn("the step's own mount at /dev/.slipway is where they would be", result.err)
+        self.build_by("auto", dockerfile=dockerfile)
+        self.assertEqual([], self.twins())
+
+    def test_pack_runs_in_a_step(self):
+        self.import_pair(host=None)
+        self.import_pack()
+        result = self.build_by("accelerated", "--accel-pack", "pack")
+        self.assertEqual([("/usr/bin/cat", VERSION, 1)], self.twins())
+        self.assertNotIn("--accel-pack", result.err)
+
+    def test_pack_of_another_version_is_told_of(self):
+        self.import_pair()
+        self.import_pack(version="other")
+        reason = "the pack pack:latest: /usr/bin/cat: it is for coreutils other, the root has coreutils %s" % VERSION
+        result = self.build_by("auto", "--accel-pack", "pack", dockerfile=TWO_LINES + "RUN true\n")
+        self.assertEqual(1, result.err.count("WARNING: --accel-pack pack:latest gave no step a native twin: " + reason))
+        self.assertEqual([("/usr/bin/cat", VERSION, 1)], self.twins(), "the base image's")
+        result = self.build_by("accelerated", "--accel-pack", "pack", expect=3)
+        self.assertIn("a toolchain pack has no twin for this step: " + reason, result.err)
+
+    def test_pack_for_what_the_root_has_not_is_no_error(self):
+        self.import_pair()
+        self.import_pack(target="/usr/bin/gcc")
+        result = self.build_by("accelerated", "--accel-pack", "pack")
+        self.assertIn("--accel-pack pack:latest gave no step a native twin: no root has a program that it is for", result.err)
 
     def test_pack_that_cannot_be_had_or_is_none_is_an_error(self):
         self.import_pair()

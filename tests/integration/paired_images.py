@@ -1,6 +1,7 @@
 """Base images for accelerated builds: one program of one version for two platforms, as dpkg has it."""
 import hashlib
 import io
+import json
 import os
 import platform
 import tarfile
@@ -71,6 +72,18 @@ class PairedImages(SlipwayCase):
             self.slipway("import", amd64, arm64, "--platform", BOTH, "-t", "pair")
         else:
             self.slipway("import", arm64, "--platform", ARM64, "-t", "pair")
+
+    def import_pack(self, version=VERSION, target="/usr/bin/cat"):
+        """A toolchain pack with this machine's cat for `target` of coreutils in the arm64 image of import_pair()."""
+        foreign = self.read_bytes(CACHE, "arm64/busybox").replace(b"aarch64", b"machine")
+        manifest = {"format": 1, "platform": ARM64, "machine": "aarch64",
+                    "programs": [{"target": target, "package": "coreutils", "version": version,
+                                  "sha256": hashlib.sha256(foreign).hexdigest(), "twin": "/usr/bin/cat"}]}
+        files = {LIBRARIES + name: self.read_bytes(LIBRARIES + name) for name in ("libc.so.6", "ld-linux-x86-64.so.2")}
+        files["/usr/bin/cat"] = self.read_bytes("/usr/bin/cat")
+        files["/usr/share/slipway/accel.json"] = json.dumps(manifest).encode()
+        pack = self.tar("pack", "amd64", {"pack": files}, [("/lib64/ld-linux-x86-64.so.2", LIBRARIES + "ld-linux-x86-64.so.2")])
+        self.slipway("import", pack, "--platform", AMD64, "-t", "pack")
 
     @staticmethod
     def read_bytes(*parts):
