@@ -28,8 +28,9 @@ struct StepPlanned {
 struct StepStarted {
   std::string id;
   ExecutionMode mode = ExecutionMode::None;
-  std::string how;        ///< "emulated by qemu-aarch64 7.2"; empty when native
-  std::string isolation;  ///< "oci", "chroot" or "proot"; empty for steps that execute nothing
+  std::string how;               ///< "emulated by qemu-aarch64 7.2"; empty when native
+  std::string isolation;         ///< "oci", "chroot" or "proot"; empty for steps that execute nothing
+  std::string passed_over = {};  ///< why it runs though it has a result, a sentence; empty: it has none
 };
 /// An emulated step has native twins of that many of its root's programs to run. After StepStarted.
 struct StepAccelerated {
@@ -53,7 +54,7 @@ enum class StepEnd { Done, Cached, Failed, Skipped, Cancelled };
 struct StepFinished {
   std::string id;
   StepEnd end = StepEnd::Done;
-  std::string error;  ///< one line or several, for Failed
+  std::string error;     ///< one line or several, for Failed
   std::string how = {};  ///< of a Cached one that was not known before the build: "hit by content"
 };
 /// Said once, loudly: a fall-back to emulation, a squashed owner, a missing limit; and what a check of the

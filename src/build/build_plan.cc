@@ -82,7 +82,11 @@ PlannedBuild plan_build(const BuildRequest& request, BuildRecord start, Hider hi
                        platforms_of(lowered), store, registry, warnings);
   imports.load(stop);
 
-  LocalNode node(store, no_sandbox, inputs.images(), contexts, {.remote = &inputs.remote()}, progress);
+  LocalNode node(store, no_sandbox, inputs.images(), contexts,
+                 {.emulation = request.emulation,
+                  .twins = {.packs = request.accel_packs, .directory = {}, .base_image = {}},
+                  .remote = &inputs.remote()},
+                 progress);
   BuildRun run(lowered, std::move(keys), store, node, progress, {}, {}, &imports);
   const std::set<Digest> to_run = run.steps_to_run();
   const std::map<Digest, std::string> in_caches = run.found_in_caches();
@@ -92,7 +96,10 @@ PlannedBuild plan_build(const BuildRequest& request, BuildRecord start, Hider hi
   planned.warnings = warnings.take();
   for (StepRecord& step : planned.record.steps) {
     const Digest vertex = Digest::parse(step.id);
-    if (to_run.contains(vertex)) continue;
+    if (to_run.contains(vertex)) {
+      step.passed_over = run.passed_over(vertex);
+      continue;
+    }
     step.end = "cached";
     if (const auto found = in_caches.find(vertex); found != in_caches.end()) step.hit = found->second;
   }

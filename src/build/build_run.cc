@@ -27,7 +27,7 @@ BuildRun::BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> 
                    LocalNode& node, ProgressSink& progress, AssembleOptions assemble, RunHooks hooks,
                    CacheImports* imports)
     : lowered_(lowered),
-      solver_(std::move(keys), store, node, imports),
+      solver_(lowered.graph, std::move(keys), store, node, imports),
       keys_(solver_.keys()),
       estimates_(StepCosts(store.database())),
       store_(store),
@@ -71,9 +71,7 @@ std::optional<VertexResult> BuildRun::find_result(const Vertex& vertex) {
   const bool remote = is_remote_source(vertex.op);
   const bool may_be_cached =
       remote || !(vertex.info.ignore_cache || std::holds_alternative<SourceOp>(vertex.op.what));
-  if (!imports_ || !may_be_cached) return std::nullopt;
-  if (auto cached = imports_->find(keys_.at(vertex.digest))) return VertexResult{.remote = std::move(cached)};
-  return std::nullopt;
+  return may_be_cached ? solver_.find_in_caches(vertex, keys_.at(vertex.digest)) : std::nullopt;
 }
 
 std::set<Digest> BuildRun::steps_to_run() {
@@ -209,7 +207,7 @@ std::optional<VertexResult> BuildRun::solve(const Step& step, const std::vector<
 
 void BuildRun::tell_start(const Step& step) {
   const Vertex& vertex = *step.vertex;
-  StepStarted started{.id = step.id, .how = {}, .isolation = {}};
+  StepStarted started{.id = step.id, .how = {}, .isolation = {}, .passed_over = solver_.passed_over(vertex)};
   if (std::holds_alternative<ExecOp>(vertex.op.what) && vertex.op.platform) {
     const Execution execution = node_.execution_for(*vertex.op.platform);
     started.mode =

@@ -60,6 +60,8 @@ class BuildRun final : public StepRunner {
   std::set<Digest> steps_to_run();
   /// By vertex, after either: the caches that alone have their results.
   std::map<Digest, std::string> found_in_caches();
+  /// Why a result that the vertex has was not taken; empty: it has none. After either.
+  std::string passed_over(const Digest& vertex) { return solver_.passed_over(lowered_.graph.at(vertex)); }
 
   StepRun run(StepId step, std::stop_token stop) override;
   void wait(StepId step, std::stop_token stop) override;
@@ -120,7 +122,7 @@ class BuildRun final : public StepRunner {
   // build_run_caches.cc:
   VertexResult at_hand(const Digest& vertex, const std::stop_token& stop);
   ItemProgress progress_of(const std::string& id) const;
-  std::optional<SnapshotId> unpack_remote(const Vertex& vertex, const RemoteResult& remote,
+  std::optional<SnapshotId> unpack_remote(const Vertex& vertex, const VertexResult& known,
                                           const std::stop_token& stop);
   VertexResult run_after_all(const Vertex& vertex, const std::stop_token& stop);
   AssembledImage assemble_lane(const Step& step, const dockerfile::LoweredLane& lane, std::stop_token stop);

@@ -65,12 +65,12 @@ VertexResult BuildRun::at_hand(const Digest& digest, const std::stop_token& stop
     if (!known) known = find_result(vertex);
     if (!known) known = run_after_all(vertex, stop);
     if (known->remote) {
-      const auto snapshot = unpack_remote(vertex, *known->remote, stop);
+      const auto snapshot = unpack_remote(vertex, *known, stop);
       if (!snapshot) {
         lost = true;  // other caches may have it; else the step runs
         continue;
       }
-      known = VertexResult{.snapshot = snapshot, .context = {}};
+      known = VertexResult{.snapshot = snapshot, .context = {}, .emulation = std::move(known->emulation)};
     }
     state_.lock()->results[digest] = *known;
     return *known;
@@ -84,16 +84,17 @@ ItemProgress BuildRun::progress_of(const std::string& id) const {
   };
 }
 
-std::optional<SnapshotId> BuildRun::unpack_remote(const Vertex& vertex, const RemoteResult& remote,
+std::optional<SnapshotId> BuildRun::unpack_remote(const Vertex& vertex, const VertexResult& known,
                                                   const std::stop_token& stop) {
   try {
-    const SnapshotId snapshot = imports_->unpack(remote, progress_of(vertex.digest.str()), stop);
+    const SnapshotId snapshot = imports_->unpack(*known.remote, progress_of(vertex.digest.str()), stop);
     const Digest& key = keys_.at(vertex.digest);
+    const ResultNotes notes{.description = vertex.info.name, .emulation = to_text(known.emulation)};
     // Under no key but those that were looked for: what else a cache says must not answer other builds.
     if (const auto content = solver_.content_of(vertex)) {
-      store_.results().put(key, *content, snapshot, vertex.info.name);
+      store_.results().put(key, *content, snapshot, notes);
     } else {
-      store_.results().put(key, snapshot, vertex.info.name);
+      store_.results().put(key, snapshot, notes);
     }
     return snapshot;
   } catch (const CacheLost& lost) {
@@ -253,6 +254,7 @@ std::vector<FinishedStep> BuildRun::finished_steps() {
     step.content = content_of(vertex, *known);
     step.tree = tree_of(*known);
     step.snapshot = known->snapshot;
+    step.emulation = to_text(known->emulation);
     step.remote = std::move(known->remote);
     steps.push_back(std::move(step));
   }

@@ -31,7 +31,8 @@ CacheNotes notes_of(const FinishedStep& step) {
                    .platform = platforms_of(*step.vertex),
                    .milliseconds = std::llround(step.seconds * 1000),
                    .used = 0,
-                   .tree = step.tree};
+                   .tree = step.tree,
+                   .emulation = step.emulation};
   if (notes.milliseconds == 0 && step.remote) notes.milliseconds = step.remote->result.notes.milliseconds;
   return notes;
 }

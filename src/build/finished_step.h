@@ -18,6 +18,7 @@ struct FinishedStep {
   std::optional<Digest> tree;                  ///< what names its result's tree in content keys
   std::optional<SnapshotId> snapshot;          ///< in the store; else:
   std::shared_ptr<const RemoteResult> remote;  ///< in a cache
+  std::string emulation = {};                  ///< how emulated steps in it were run
   bool in_image = false;                       ///< its layers are among those of a platform's image
   double seconds = 0;                          ///< that it took just now; 0: it did not run
 };

@@ -18,15 +18,39 @@ bool is_source(const Vertex& vertex) { return std::holds_alternative<SourceOp>(v
 std::optional<VertexResult> VertexSolver::find_result(const Vertex& vertex) {
   if (is_source(vertex) && !is_remote_source(vertex.op)) return node_.find_result(vertex);
   if (vertex.info.ignore_cache && !is_source(vertex)) return std::nullopt;
-  auto known = find_by(keys_.at(vertex.digest));
+  auto known = find_by(vertex, keys_.at(vertex.digest));
   if (known) node_.forget(vertex);
   return known;
 }
 
-std::optional<VertexResult> VertexSolver::find_by(const Digest& key) {
+std::optional<VertexResult> VertexSolver::find_by(const Vertex& vertex, const Digest& key) {
   const auto snapshot = store_.results().find(key);
   if (!snapshot) return std::nullopt;
-  return VertexResult{.snapshot = snapshot, .context = {}};
+  return taken(vertex,
+               {.snapshot = snapshot,
+                .context = {},
+                .emulation = terms_.marks_of(vertex.digest, store_.results().emulation_of(key, *snapshot))});
+}
+
+std::optional<VertexResult> VertexSolver::find_in_caches(const Vertex& vertex, const Digest& key) {
+  if (!imports_) return std::nullopt;
+  auto cached = imports_->find(key);
+  if (!cached) return std::nullopt;
+  EmulationMarks marks = terms_.marks_of(vertex.digest, cached->result.notes.emulation);
+  return taken(vertex, {.remote = std::move(cached), .emulation = std::move(marks)});
+}
+
+std::optional<VertexResult> VertexSolver::taken(const Vertex& vertex, VertexResult known) {
+  std::string why = terms_.refusal(vertex.digest, known.emulation);
+  if (why.empty()) return known;
+  state_.lock()->passed_over.insert_or_assign(vertex.digest, std::move(why));
+  return std::nullopt;
+}
+
+std::string VertexSolver::passed_over(const Vertex& vertex) {
+  auto state = state_.lock();
+  const auto found = state->passed_over.find(vertex.digest);
+  return found == state->passed_over.end() ? "" : found->second;
 }
 
 std::optional<VertexSolver::Solution> VertexSolver::solve(const Vertex& vertex,
@@ -64,12 +88,14 @@ std::optional<VertexSolver::Solution> VertexSolver::look(const Vertex& vertex,
   };
   if (auto known = find_result(vertex)) return shared(*std::move(known));
   if (!content) return std::nullopt;
-  auto known = find_by(*content);
-  if (!known && imports_)
-    if (auto cached = imports_->find(*content))
-      return Solution{.result = {.remote = std::move(cached)}, .how = kHitByContent};
-  if (!known) return std::nullopt;
-  store_.results().put(keys_.at(vertex.digest), *content, *known->snapshot);
+  auto known = find_by(vertex, *content);
+  if (!known) {
+    if (auto cached = find_in_caches(vertex, *content))
+      return Solution{.result = *std::move(cached), .how = kHitByContent};
+    return std::nullopt;
+  }
+  store_.results().put(keys_.at(vertex.digest), *content, *known->snapshot,
+                       {.emulation = to_text(known->emulation)});
   if (state_.lock()->waits_for.contains(vertex.digest)) return shared(*std::move(known));
   return Solution{.result = *std::move(known), .how = kHitByContent};
 }
@@ -94,14 +120,16 @@ std::optional<Digest> VertexSolver::content_of(const Vertex& vertex) {
 VertexResult VertexSolver::run(const Vertex& vertex, const std::optional<Digest>& content,
                                const std::vector<VertexResult>& inputs, std::stop_token stop) {
   VertexResult result = node_.run(vertex, inputs, std::move(stop));
+  for (const VertexResult& input : inputs) add_marks(result.emulation, input.emulation);
   node_.forget(vertex);
   if (!result.snapshot || !result.lasting || (is_source(vertex) && !is_remote_source(vertex.op)))
     return result;
   const Digest& key = keys_.at(vertex.digest);
+  const ResultNotes notes{.description = vertex.info.name, .emulation = to_text(result.emulation)};
   if (content) {
-    store_.results().put(key, *content, *result.snapshot, vertex.info.name);
+    store_.results().put(key, *content, *result.snapshot, notes);
   } else {
-    store_.results().put(key, *result.snapshot, vertex.info.name);
+    store_.results().put(key, *result.snapshot, notes);
   }
   return result;
 }

@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "base/synchronized.h"
 #include "build/cache_import.h"
+#include "build/result_terms.h"
 #include "content/store.h"
 #include "graph/graph.h"
 #include "nodes/local_node.h"
@@ -22,14 +23,19 @@ namespace slipway {
 class VertexSolver {
  public:
   /// `imports` may be null.
-  VertexSolver(std::map<Digest, Digest> keys, Store& store, LocalNode& node, const CacheImports* imports)
-      : keys_(std::move(keys)), store_(store), node_(node), imports_(imports) {}
+  VertexSolver(const Graph& graph, std::map<Digest, Digest> keys, Store& store, LocalNode& node,
+               const CacheImports* imports)
+      : keys_(std::move(keys)), store_(store), node_(node), imports_(imports), terms_(graph, node) {}
 
   /// By vertex.
   const std::map<Digest, Digest>& keys() const { return keys_; }
 
   /// What the store knows without its inputs; nothing is run or fetched.
   std::optional<VertexResult> find_result(const Vertex& vertex);
+  /// What caches outside the store have under one of its keys.
+  std::optional<VertexResult> find_in_caches(const Vertex& vertex, const Digest& key);
+  /// Why a result that it has was not taken, a sentence (result_terms.h); empty: none was passed over.
+  std::string passed_over(const Vertex& vertex);
 
   struct Solution {
     VertexResult result;
@@ -44,20 +50,23 @@ class VertexSolver {
   std::optional<Digest> content_of(const Vertex& vertex);
 
  private:
-  std::optional<VertexResult> find_by(const Digest& key);
+  std::optional<VertexResult> find_by(const Vertex& vertex, const Digest& key);
+  std::optional<VertexResult> taken(const Vertex& vertex, VertexResult known);
   std::optional<Solution> look(const Vertex& vertex, const std::optional<Digest>& content);
   VertexResult run(const Vertex& vertex, const std::optional<Digest>& content,
                    const std::vector<VertexResult>& inputs, std::stop_token stop);
 
   struct State {
-    std::map<Digest, Digest> waits_for;  ///< by vertex: the key whose lock another build holds
-    std::set<Digest> ran;                ///< keys of what this build ran
-    std::map<Digest, Digest> contents;   ///< by vertex: content keys
+    std::map<Digest, Digest> waits_for;         ///< by vertex: the key whose lock another build holds
+    std::set<Digest> ran;                       ///< keys of what this build ran
+    std::map<Digest, Digest> contents;          ///< by vertex: content keys
+    std::map<Digest, std::string> passed_over;  ///< by vertex: why
   };
   const std::map<Digest, Digest> keys_;
   Store& store_;
   LocalNode& node_;
   const CacheImports* const imports_;
+  const ResultTerms terms_;
   Synchronized<State> state_;
 };
 

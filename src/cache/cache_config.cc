@@ -69,7 +69,8 @@ CacheNotes read_notes(const JsonNode& node) {
   CacheNotes notes{.description = node.string_or("description"),
                    .platform = node.string_or("platform"),
                    .milliseconds = node.integer_or("milliseconds", 0),
-                   .used = node.integer_or("used", 0)};
+                   .used = node.integer_or("used", 0),
+                   .emulation = node.string_or("emulation")};
   if (const auto tree = node.find("tree")) notes.tree = read_digest(*tree);
   return notes;
 }
@@ -132,6 +133,7 @@ ordered_json write_notes(const CacheNotes& notes, Notes which) {
   if (which == Notes::OfTree) return out;
   if (!notes.description.empty()) out["description"] = notes.description;
   if (!notes.platform.empty()) out["platform"] = notes.platform;
+  if (!notes.emulation.empty()) out["emulation"] = notes.emulation;
   if (notes.milliseconds > 0) out["milliseconds"] = notes.milliseconds;
   if (notes.used > 0) out["used"] = notes.used;
   return out;

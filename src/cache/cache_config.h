@@ -49,6 +49,8 @@ struct CacheNotes {
   std::int64_t used = 0;          ///< when an export had it last, seconds since the epoch; 0: not known
   /// What names the result's tree in the content keys (content_key.h) of steps that change it.
   std::optional<Digest> tree = {};
+  /// How emulated steps in the result were run (nodes/emulation_marks.h); empty: it does not say.
+  std::string emulation = {};
 };
 
 struct CacheConfigRecord {

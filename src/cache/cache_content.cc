@@ -93,7 +93,10 @@ class Merger {
       record.results = {{.layer = add_layers(result.layers), .created = rfc3339(result.created)}};
       record.chains.clear();
     }
-    if (!newer_there || !record.notes) record.notes = result.notes;
+    if (!newer_there || !record.notes) {
+      record.notes = result.notes;
+      if (newer_there) record.notes->emulation.clear();  // who made the one that stays did not say
+    }
     // Who does not know of names leaves them out; of a result that is not ours the name is not known.
     if (!record.notes->tree && time_of(record.results.front().created) == result.created)
       record.notes->tree = result.notes.tree;

@@ -123,7 +123,9 @@ CREATE TABLE IF NOT EXISTS outlines (
 );
 )sql";
 
-// Came later, too; without them steps are found by their definition keys only, and planned by guesses.
+// Came later, too; without them steps are found by their definition keys only, planned by guesses, and no
+// policy of emulation knows how a result was made. A slipway that does not know of result_emulation puts
+// other snapshots under its keys: hence the snapshot in a row's key.
 constexpr const char* kCreateStepTables = R"sql(
 CREATE TABLE IF NOT EXISTS origins (
   snapshot INTEGER PRIMARY KEY REFERENCES snapshots(id) ON DELETE CASCADE,
@@ -134,6 +136,12 @@ CREATE TABLE IF NOT EXISTS tree_digests (
   selection TEXT NOT NULL,
   digest TEXT NOT NULL,
   PRIMARY KEY (snapshot, selection)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS result_emulation (
+  snapshot INTEGER NOT NULL REFERENCES snapshots(id) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  emulation TEXT NOT NULL,
+  PRIMARY KEY (snapshot, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS step_costs (
   step TEXT PRIMARY KEY,

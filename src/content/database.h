@@ -18,6 +18,7 @@
 #include "base/synchronized.h"
 #include "content/ids.h"
 #include "content/lease_kind.h"
+#include "content/result_notes.h"
 #include "content/step_costs.h"
 
 namespace slipway {
@@ -103,9 +104,12 @@ class Database {
   // -----------------------------------------------------------------------------------------------------
   /// Leased from now on.
   std::optional<SnapshotId> find_result(const Digest& key);
-  /// One transaction; a snapshot that has an origin keeps it.
+  /// One transaction; a snapshot that has an origin keeps it, a result what is said of its emulation if
+  /// `notes` says nothing.
   void put_result(const std::vector<Digest>& keys, SnapshotId snapshot, const std::optional<Digest>& origin,
-                  const std::string& description = {});
+                  const ResultNotes& notes = {});
+  /// Empty: nothing is said of that result.
+  std::string find_emulation(const Digest& key, SnapshotId snapshot);
   /// The chain id of what was unpacked, the content key of what a step made; nothing for what is older than
   /// such records.
   std::optional<Digest> find_origin(SnapshotId snapshot);

@@ -56,6 +56,7 @@ std::uint64_t Database::remove_dangling_rows() {
         std::string_view("DELETE FROM origins WHERE snapshot NOT IN (SELECT id FROM snapshots)"),
         std::string_view("DELETE FROM outlines WHERE snapshot NOT IN (SELECT id FROM snapshots)"),
         std::string_view("DELETE FROM tree_digests WHERE snapshot NOT IN (SELECT id FROM snapshots)"),
+        std::string_view("DELETE FROM result_emulation WHERE snapshot NOT IN (SELECT id FROM snapshots)"),
         std::string_view("DELETE FROM snapshot_uses WHERE snapshot NOT IN (SELECT id FROM snapshots)"),
         std::string_view("DELETE FROM layer_sources WHERE snapshot NOT IN (SELECT id FROM snapshots) OR "
                          "source NOT IN (SELECT id FROM snapshots)")}) {

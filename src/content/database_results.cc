@@ -26,7 +26,7 @@ std::optional<Digest> digest_from(SqliteStatement& statement) {
 }  // namespace
 
 void Database::put_result(const std::vector<Digest>& keys, SnapshotId snapshot,
-                          const std::optional<Digest>& origin, const std::string& description) {
+                          const std::optional<Digest>& origin, const ResultNotes& notes) {
   constexpr std::string_view kDoing = "recording a step's result";
   auto connection = connection_->lock();
   SqliteTransaction transaction(*connection, kDoing);
@@ -35,17 +35,33 @@ void Database::put_result(const std::vector<Digest>& keys, SnapshotId snapshot,
         .bind(key.str())
         .bind(snapshot.value)
         .run();
+  for (const Digest& key : notes.emulation.empty() ? std::vector<Digest>{} : keys)
+    connection
+        ->prepare(kDoing,
+                  "INSERT OR REPLACE INTO result_emulation (snapshot, key, emulation) VALUES (?, ?, ?)")
+        .bind(snapshot.value)
+        .bind(key.str())
+        .bind(notes.emulation)
+        .run();
   if (origin)
     connection->prepare(kDoing, "INSERT OR IGNORE INTO origins (snapshot, origin) VALUES (?, ?)")
         .bind(snapshot.value)
         .bind(origin->str())
         .run();
-  if (!description.empty())
+  if (!notes.description.empty())
     connection->prepare(kDoing, "UPDATE snapshot_uses SET description = ? WHERE snapshot = ?")
-        .bind(description)
+        .bind(notes.description)
         .bind(snapshot.value)
         .run();
   transaction.commit();
+}
+
+std::string Database::find_emulation(const Digest& key, SnapshotId snapshot) {
+  auto connection = connection_->lock();
+  SqliteStatement statement =
+      connection->prepare("looking up how a result was made",
+                          "SELECT emulation FROM result_emulation WHERE snapshot = ? AND key = ?");
+  return statement.bind(snapshot.value).bind(key.str()).step() ? statement.text(0) : std::string();
 }
 
 std::optional<Digest> Database::find_origin(SnapshotId snapshot) {
@@ -108,13 +124,17 @@ void Database::put_tree_digest(SnapshotId snapshot, const Digest& selection, con
 
 std::optional<SnapshotId> ResultRecords::find(const Digest& key) { return database_.find_result(key); }
 
-void ResultRecords::put(const Digest& key, SnapshotId snapshot, const std::string& description) {
-  database_.put_result({key}, snapshot, key, description);
+std::string ResultRecords::emulation_of(const Digest& key, SnapshotId snapshot) {
+  return database_.find_emulation(key, snapshot);
+}
+
+void ResultRecords::put(const Digest& key, SnapshotId snapshot, const ResultNotes& notes) {
+  database_.put_result({key}, snapshot, key, notes);
 }
 
 void ResultRecords::put(const Digest& definition, const Digest& content, SnapshotId snapshot,
-                        const std::string& description) {
-  database_.put_result({definition, content}, snapshot, content, description);
+                        const ResultNotes& notes) {
+  database_.put_result({definition, content}, snapshot, content, notes);
 }
 
 void ResultRecords::put_latest(const Digest& name, SnapshotId snapshot) {

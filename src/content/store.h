@@ -33,6 +33,7 @@
 #include "content/cache_mounts.h"
 #include "content/ids.h"
 #include "content/lease_kind.h"
+#include "content/result_notes.h"
 #include "content/snapshots.h"
 #include "content/step_locks.h"
 #include "manifest/image_ref.h"
@@ -97,11 +98,13 @@ class ResultRecords {
   explicit ResultRecords(Database& database) : database_(database) {}
   /// A record whose snapshot is gone is no hit.
   std::optional<SnapshotId> find(const Digest& key);
-  /// If the snapshot has no origin yet, the key is it. `description` is for people: what the step was.
-  void put(const Digest& key, SnapshotId snapshot, const std::string& description = {});
+  /// How the emulated steps in it were run (nodes/emulation_marks.h); empty: that is not recorded.
+  std::string emulation_of(const Digest& key, SnapshotId snapshot);
+  /// If the snapshot has no origin yet, the key is it.
+  void put(const Digest& key, SnapshotId snapshot, const ResultNotes& notes = {});
   /// Under both keys of its step at once; its origin is the content key.
   void put(const Digest& definition, const Digest& content, SnapshotId snapshot,
-           const std::string& description = {});
+           const ResultNotes& notes = {});
 
   /// The snapshot that was last put there: of a thing that is made again and again, never the same.
   void put_latest(const Digest& name, SnapshotId snapshot);

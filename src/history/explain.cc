@@ -203,6 +203,8 @@ std::string name_of(Cause::Kind kind) {
   switch (kind) {
     case Kind::NoCache:
       return "no-cache";
+    case Kind::NotTaken:
+      return "not-taken";
     case Kind::ResultGone:
       return "result-gone";
     case Kind::NotFinished:
@@ -254,6 +256,8 @@ std::vector<StepExplanation> explain(const BuildRecord& build, const std::vector
     StepExplanation told{.step = i, .hit = step.end == "cached", .causes = {}, .compared_with = {}};
     if (!told.hit && step.no_cache) {
       told.causes.push_back({.kind = Kind::NoCache, .subject = {}, .before = {}, .after = {}});
+    } else if (!told.hit && !step.passed_over.empty()) {
+      told.causes.push_back({.kind = Kind::NotTaken, .subject = step.passed_over, .before = {}, .after = {}});
     } else if (const auto known = told.hit ? std::nullopt : cause_of_known(step, seen)) {
       told.causes.push_back(*known);
       told.compared_with = known->subject;

@@ -13,6 +13,7 @@ namespace slipway {
 struct Cause {
   enum class Kind {
     NoCache,      ///< --no-cache
+    NotTaken,     ///< it has a result that this build does not take; subject: why, a sentence
     ResultGone,   ///< an earlier build had this result; it is no longer in the store
     NotFinished,  ///< an earlier build had the same step, but it failed or never ended; subject: how
     NeverBuilt,   ///< no build on record is like it

@@ -47,6 +47,7 @@ Json step_json(const StepRecord& step, PartTable& parts) {
   set_if(json, "log", step.log);
   json["key"] = step.key;
   if (step.no_cache) json["noCache"] = true;
+  set_if(json, "passedOver", step.passed_over);
   Json indices = Json::array();
   for (const KeyPart& part : step.parts) indices.push_back(parts.index_of(part));
   json["parts"] = std::move(indices);
@@ -78,6 +79,7 @@ StepRecord step_of(const Json& json, const std::vector<KeyPart>& parts, std::siz
                   .log = text_of(json, "log"),
                   .key = text_of(json, "key"),
                   .no_cache = json.value("noCache", false),
+                  .passed_over = text_of(json, "passedOver"),
                   .parts = {},
                   .inputs = {},
                   .reads = {}};

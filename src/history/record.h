@@ -39,7 +39,8 @@ struct StepRecord {
   std::string log;    ///< number that its file of the build's logs begins with (the rest of the name may tell
                       ///< too much); empty: it wrote nothing
   std::string key;
-  bool no_cache = false;  ///< it was to run whatever is known
+  bool no_cache = false;    ///< it was to run whatever is known
+  std::string passed_over;  ///< why a result that it had was not taken, a sentence; empty: it had none
   std::vector<KeyPart> parts;
   std::vector<std::size_t> inputs;  ///< indices of steps, earlier in the record; contexts are in `reads`
   std::vector<ContextRead> reads;

@@ -80,6 +80,7 @@ struct BuildRecorder::Impl {
       const auto found = locked->index_of.find(started->id);
       if (found == locked->index_of.end()) return;
       locked->started[started->id] = event.when;
+      locked->record.steps[found->second].passed_over = started->passed_over;
       if (started->mode != ExecutionMode::None)
         locked->record.steps[found->second].mode = started->how.empty() ? "native" : started->how;
     } else if (const auto* accelerated = std::get_if<StepAccelerated>(&event.what)) {

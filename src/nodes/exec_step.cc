@@ -184,6 +184,7 @@ struct Attempt {
   ActiveSnapshot active;
   SandboxResult result;
   std::vector<TwinUse> twins;
+  EmulationMark mark;  ///< of one that is emulated
 };
 
 void check_same(const Attempt& by_twins, const Attempt& by_emulator, const std::stop_token& stop);
@@ -209,6 +210,7 @@ class ExecStep {
         run_once(Start(*this, stop), mounts, ExecMounts::Caches::Kept, /*twins=*/nullptr, stop);
     check_same(by_twins, by_emulator, stop);
     by_emulator.twins = std::move(by_twins.twins);
+    by_emulator.mark = {.by = EmulationMark::By::Both, .packs = environment_.packs};
     return by_emulator;
   }
 
@@ -234,9 +236,10 @@ class ExecStep {
       environment_.progress.emit(
           StepAccelerated{.id = vertex_.digest.str(), .twins = twins->root.twins.size()});
     }
-    Attempt attempt{.active = std::move(start.active), .result = {}, .twins = {}};
+    Attempt attempt{.active = std::move(start.active), .result = {}, .twins = {}, .mark = {}};
     attempt.result = run_in_sandbox(environment_, vertex_, start.spec, stop);
     if (twins) attempt.twins = used_twins(*twins, counts.path());
+    attempt.mark.by = attempt.twins.empty() ? EmulationMark::By::Emulator : EmulationMark::By::Twins;
     return attempt;
   }
 
@@ -383,7 +386,10 @@ VertexResult run_exec_step(const ExecEnvironment& environment, const Execution& 
                            const Vertex& vertex, const ExecOp& exec, const std::vector<VertexResult>& inputs,
                            std::stop_token stop) {
   Attempt attempt = ExecStep(environment, execution, vertex, exec, inputs).run(stop);
-  return commit(environment, exec, std::move(attempt));
+  const EmulationMark mark = attempt.mark;
+  VertexResult result = commit(environment, exec, std::move(attempt));
+  if (execution.kind != Execution::Kind::Native) result.emulation.emplace(*vertex.op.platform, mark);
+  return result;
 }
 
 }  // namespace slipway

@@ -40,6 +40,7 @@ struct ExecEnvironment {
   bool no_new_privileges;
   NativeTwins& twins;
   EmulationPolicy emulation;  ///< of the step's platform
+  const std::string& packs;   ///< what names the toolchain packs that are asked for
   /// Platforms of steps of which Verify found nothing to compare.
   Synchronized<std::set<Platform>>& not_compared;
   const CacheMountFill& fill_cache_mount;  ///< may be empty

@@ -1,6 +1,7 @@
 #include "nodes/local_node.h"
 
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -21,6 +22,14 @@ Execution value_or_throw(const std::variant<Execution, HostError>& found) {
   return std::get<Execution>(found);
 }
 
+std::string name_of(const std::vector<ImageRef>& packs) {
+  std::set<std::string> names;
+  for (const ImageRef& pack : packs) names.insert(pack.str());
+  std::string text;
+  for (const std::string& name : names) text += concat(name, "\n");
+  return text.empty() ? "" : std::string(Digest::of(text).short_hex());
+}
+
 }  // namespace
 
 LocalNode::LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSource& images,
@@ -34,7 +43,8 @@ LocalNode::LocalNode(Store& store, std::function<Sandbox&()> sandbox, ImageSourc
       context_trees_(contexts, store.temp_directory()),
       agents_(options_.ssh),
       devices_(options_.device_directories),
-      twins_(store, images, options_.twins) {
+      twins_(store, images, options_.twins),
+      name_of_packs_(name_of(options_.twins.packs)) {
   for (const auto& [id, secret] : options_.secrets) mask_.add(secret);
 }
 
@@ -49,6 +59,10 @@ Execution LocalNode::execution_for(const Platform& target) {
     executions_.lock()->emplace(target, e);
     throw;
   }
+}
+
+bool LocalNode::emulates(const Platform& target) const {
+  return needs_emulation(options_.host, target, options_.emulation.of(target), options_.emulators);
 }
 
 double LocalNode::slowdown_of(const Platform& target) {
@@ -104,6 +118,7 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
         .no_new_privileges = options_.no_new_privileges,
         .twins = twins_,
         .emulation = vertex.op.platform ? options_.emulation.of(*vertex.op.platform) : EmulationPolicy::Auto,
+        .packs = name_of_packs_,
         .not_compared = not_compared_,
         .fill_cache_mount = options_.fill_cache_mount,
         .progress = progress_};

@@ -62,6 +62,12 @@ class LocalNode {
   /// How many times as long as on its own machine a program of `target` takes here, more or less.
   double slowdown_of(const Platform& target);
 
+  /// Whether steps of `target` are emulated here, found without a look for an emulator.
+  bool emulates(const Platform& target) const;
+  EmulationPolicy emulation_policy(const Platform& target) const { return options_.emulation.of(target); }
+  /// What tells the toolchain packs that are asked for from others; empty: none are.
+  const std::string& name_of_packs() const { return name_of_packs_; }
+
   /// The result of an image source that is unpacked already; of no other vertex.
   std::optional<VertexResult> find_result(const Vertex& vertex);
 
@@ -96,6 +102,7 @@ class LocalNode {
   SshAgents agents_;
   DeviceRegistry devices_;
   NativeTwins twins_;
+  const std::string name_of_packs_;
   std::once_flag limits_told_;
   Synchronized<std::set<Platform>> not_compared_;
   Synchronized<std::map<Platform, std::variant<Execution, HostError>>> executions_;

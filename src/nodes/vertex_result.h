@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "content/ids.h"
+#include "nodes/emulation_marks.h"
 
 namespace slipway {
 
@@ -29,6 +30,7 @@ struct VertexResult {
   std::vector<TwinUse> twins;  ///< that ran for it just now; none of what was known
   bool lasting = true;         ///< false: it is whole only as long as its inputs' snapshots are in the store
   std::uint64_t peak_memory = 0;  ///< bytes that running it needed at once; 0: not known, or not run
+  EmulationMarks emulation = {};  ///< of it and all that it is made of; from a node: of it alone
 };
 
 /// The snapshot behind an input; nothing for an empty tree.

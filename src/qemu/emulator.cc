@@ -213,6 +213,10 @@ bool is_native(const Platform& host, const Platform& target, const EmulatorSearc
   return runs_natively(host, target);
 }
 
+bool is_same_machine(const Platform& host, const Platform& target) {
+  return host.architecture() == target.architecture() && host.os() == target.os();
+}
+
 }  // namespace
 
 std::string_view flags_for(const Emulator& emulator) {
@@ -250,18 +254,22 @@ Execution with_interpreter(Execution execution, const Platform& target, const fs
   return execution;
 }
 
+bool needs_emulation(const Platform& host, const Platform& target, EmulationPolicy policy,
+                     const EmulatorSearch& search) {
+  return !is_native(host, target, search) ||
+         (!is_same_machine(host, target) && policy == EmulationPolicy::Qemu);
+}
+
 Execution choose_execution(const Platform& host, const Platform& target, EmulationPolicy policy,
                            const EmulatorSearch& search) {
-  const bool native = is_native(host, target, search);
-  const bool same_machine = host.architecture() == target.architecture() && host.os() == target.os();
   // An emulator is itself a program of this machine: registered for its own kind it would be asked to run
   // itself.
-  if (same_machine && !native) {
+  if (is_same_machine(host, target) && !is_native(host, target, search)) {
     HostError error(concat(target.str(), " cannot be run on this ", host.str(),
                            " machine, and a machine is not emulated for its own architecture"));
     throw error;
   }
-  if (native && (same_machine || policy != EmulationPolicy::Qemu)) return {};
+  if (!needs_emulation(host, target, policy, search)) return {};
   if (policy == EmulationPolicy::Never) throw_forbidden(target);
   return Finder(host, target, policy, search).find();
 }

@@ -82,6 +82,10 @@ struct EmulatorSearch {
 Execution choose_execution(const Platform& host, const Platform& target, EmulationPolicy policy,
                            const EmulatorSearch& search);
 
+/// Whether choose_execution() gives no native one, or throws; found without a look for an emulator.
+bool needs_emulation(const Platform& host, const Platform& target, EmulationPolicy policy,
+                     const EmulatorSearch& search);
+
 /// How many times as long as natively computing takes under QEMU 7.2, measured on one machine
 /// (bench/README.md): what to expect where nobody has measured.
 double usual_slowdown(const Platform& target);

@@ -32,6 +32,7 @@ class RunTest : public StoreTest {
     std::vector<std::string> log_tail = {};
     std::vector<CacheSource> cache_from = {};
     std::vector<CacheTarget> cache_to = {};
+    EmulationPolicies emulation = {};
   };
   struct Ended {
     std::vector<LaneEnd> lanes;
@@ -60,7 +61,7 @@ class RunTest : public StoreTest {
     LocalNode node(
         *store_, [this]() -> Sandbox& { return sandbox_asked(); }, images, contexts,
         {.host = kHost,
-         .emulation = EmulationPolicy::Auto,
+         .emulation = settings.emulation,
          .emulators = emulators_,
          .secrets = settings.secrets},
         progress_);

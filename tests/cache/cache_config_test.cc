@@ -53,11 +53,13 @@ TEST(CacheConfig, WrittenAndReadAgainIsTheSame) {
                                        .platform = "linux/arm64",
                                        .milliseconds = 5,
                                        .used = 9,
-                                       .tree = Digest::of("t")};
+                                       .tree = Digest::of("t"),
+                                       .emulation = "linux/arm64=twins"};
   const std::string text = to_json(config);
   EXPECT_EQ(to_json(parse_cache_config(text)), text);
   EXPECT_EQ(parse_cache_config(text).records[0].notes->description, "RUN x");
   EXPECT_EQ(parse_cache_config(text).records[0].notes->tree, Digest::of("t"));
+  EXPECT_EQ(parse_cache_config(text).records[0].notes->emulation, "linux/arm64=twins");
 }
 
 TEST(CacheConfig, RefusesWhatPointsNowhere) {

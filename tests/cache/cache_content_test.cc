@@ -84,6 +84,16 @@ TEST(CacheContent, NameOfATreeIsAddedToARecordWithout) {
   EXPECT_FALSE(CacheContent(of_others).find(Digest::of("a"))->notes.tree) << "it is another tree";
 }
 
+TEST(CacheContent, WhatIsSaidOfAResultIsNotSaidOfAnotherOne) {
+  CachedResult mine = cached_result("a", {"base", "one"});
+  mine.notes.emulation = "linux/arm64=emulator";
+  CacheConfig of_others = merge_cache({}, {cached_result("a", {"base", "two"}, kThen + 1)}, kThen);
+  of_others.records.at(0).notes.reset();
+  EXPECT_EQ(CacheContent(merge_cache(of_others, {mine}, kThen)).find(Digest::of("a"))->notes.emulation, "");
+  EXPECT_EQ(CacheContent(merge_cache({}, {mine}, kThen)).find(Digest::of("a"))->notes.emulation,
+            mine.notes.emulation);
+}
+
 TEST(CacheContent, UnusedRecordsGoAfterAWhile) {
   CacheConfig config = merge_cache({}, {cached_result("old", {"base", "x"})}, kThen);
   config = merge_cache(config, {cached_result("new", {"base", "y"})}, kThen + 10 * kDay);

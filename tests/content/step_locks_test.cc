@@ -106,6 +106,21 @@ TEST_F(OriginsTest, FirstKeyStays) {
     EXPECT_EQ(store->results().find(Digest::of(key)), id) << key;
 }
 
+TEST_F(OriginsTest, WhatIsSaidOfAResultIsSaidOfNoOtherOfItsKey) {
+  const auto store = open();
+  const SnapshotId one = store->snapshots().commit(store->snapshots().prepare_unmounted({}), 1);
+  const SnapshotId two = store->snapshots().commit(store->snapshots().prepare_unmounted({}), 1);
+  const Digest key = Digest::of("definition"), content = Digest::of("content");
+  store->results().put(key, content, one, {.emulation = "linux/arm64=twins"});
+  EXPECT_EQ(store->results().emulation_of(key, one), "linux/arm64=twins");
+  EXPECT_EQ(store->results().emulation_of(content, one), "linux/arm64=twins");
+  store->results().put(key, two);
+  EXPECT_EQ(store->results().emulation_of(key, two), "");
+  store->results().put(key, two, {.emulation = "linux/arm64=both"});
+  store->results().put(key, two);
+  EXPECT_EQ(store->results().emulation_of(key, two), "linux/arm64=both");
+}
+
 TEST_F(OriginsTest, WhatHasNoneGetsANameOfItsOwnThatStays) {
   const auto store = open();
   const SnapshotId one = store->snapshots().commit(store->snapshots().prepare_unmounted({}), 1);

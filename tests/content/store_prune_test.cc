@@ -47,7 +47,7 @@ class StorePrune : public StoreTest {
     ActiveSnapshot active = store.snapshots().prepare(parent);
     write_text(active.root() / key, std::string(kSize, 'x'));
     const SnapshotId id = store.snapshots().commit(std::move(active), 1000);
-    store.results().put(Digest::of(key), id, concat("step ", key));
+    store.results().put(Digest::of(key), id, {.description = concat("step ", key)});
     return id;
   }
   void set_used(SnapshotId id, std::int64_t when) {

@@ -112,6 +112,12 @@ TEST_F(ExplainTest, AKnownKeyMeansThatTheResultIsGoneOrWasNeverThere) {
   EXPECT_THAT(causes(usual(), {failed, before}, 1), ElementsAre(cause(Kind::ResultGone, before.id)));
 }
 
+TEST_F(ExplainTest, AResultThatIsThereAndNotTakenIsNotCalledGone) {
+  BuildRecord now = usual();
+  now.steps[1].passed_over = "it is not good enough";
+  EXPECT_THAT(causes(now, {usual()}, 1), ElementsAre(cause(Kind::NotTaken, "it is not good enough")));
+}
+
 TEST_F(ExplainTest, NoCacheIsTheCauseWhateverElseDiffers) {
   BuildRecord now = usual("sha256:1", "2");
   now.steps[1].no_cache = true;

@@ -33,6 +33,7 @@ BuildRecord example() {
                           .log = "1-run-y.log",
                           .key = "k2",
                           .no_cache = true,
+                          .passed_over = "it is not good enough",
                           .parts = parts,
                           .inputs = {0},
                           .reads = {{.context = "context", .source = "/a", .digest = "d", .manifest = "m"}}});
@@ -57,8 +58,9 @@ TEST(BuildRecord, RefusesWhatIsNone) {
 
 TEST(Manifest, KeepsAnyName) {
   const FileList expected = {{"a b", "100644 0123"}, {"new\nline\\", "120777 -"}};
-  EXPECT_EQ(parse_file_list(manifest_line("a b", 0100644, "0123") + manifest_line("new\nline\\", 0120777, "")),
-            expected);
+  EXPECT_EQ(
+      parse_file_list(manifest_line("a b", 0100644, "0123") + manifest_line("new\nline\\", 0120777, "")),
+      expected);
 }
 
 }  // namespace

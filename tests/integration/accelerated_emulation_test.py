@@ -1,11 +1,12 @@
 """Accelerated emulation of whole builds: a right twin, a wrong one that verify finds, and what people are told when there is none."""
+import json
 import tarfile
 
 from harness import ARM64, main
 from paired_images import LIBRARIES, VERSION, PairedImages
 
 TWO_LINES = "FROM pair\nRUN printf 'one\\ntwo\\n' > /lines && /usr/bin/cat /lines > /out\n"
-RIGHT = "one\ntwo\n"
+RIGHT, WRONG = "one\ntwo\n", "two\none\n"  # by cat, by tac
 NO_COUNTERPART = "its base image has no linux/amd64 counterpart"
 
 
@@ -13,6 +14,20 @@ class AcceleratedEmulation(PairedImages):
     def build_by(self, policy, *args, dockerfile=TWO_LINES, **options):
         return self.build(self.context(dockerfile), "--no-cache", "--progress", "plain", "--emulation", policy, *args,
                           "--metadata-file", self.path("meta.json"), platforms=ARM64, **options)
+
+    def built(self, policy, *args, expect=0):
+        """What TWO_LINES writes by a build that takes what is known."""
+        made = self.path("made")
+        result = self.build(self.context(TWO_LINES.replace("pair", "pair AS made") + "FROM scratch\nCOPY --from=made /out /\n"),
+                            "--progress", "plain", "--emulation", policy, "-o", made, *args, platforms=ARM64, expect=expect)
+        return result if expect else self.read(made, "out")
+
+    def planned(self, policy):
+        """{instruction: causes} of the steps that a build would run."""
+        told = json.loads(self.slipway("explain", "--format", "json", "--plan", "--platform", ARM64, "--emulation", policy,
+                                       self.path("context")).out)
+        return {step["step"].split("] ", 1)[1].split(" ")[0]: [(cause["kind"], cause.get("subject")) for cause in step["causes"]]
+                for step in told["steps"] if step["status"] == "miss"}
 
     def twins(self):
         platforms = self.read_json(self.path("meta.json"))["slipway"]["platforms"]
@@ -87,6 +102,30 @@ class AcceleratedEmulation(PairedImages):
         self.assertEqual(1, result.err.count("WARNING: linux/arm64: --emulation=verify compared nothing of "))
         self.assertEqual(2, result.err.count("nothing was compared, there is no native twin: " + NO_COUNTERPART))
         self.assertNotIn("compared", self.build_by("auto").err)
+
+    def test_result_of_twins_is_not_taken_where_none_are_wanted(self):
+        self.import_pair(twin="/usr/bin/tac")
+        self.assertEqual(WRONG, self.built("auto"))
+        reason = ("not-taken", "its result was made with native twins, which --emulation=qemu does not take")
+        self.assertEqual({"RUN": [reason], "COPY": [reason]}, self.planned("qemu"))
+        self.assertEqual({}, self.planned("auto"))
+        self.assertEqual(RIGHT, self.built("qemu"))
+        told = json.loads(self.slipway("explain", "--format", "json").out)["steps"]
+        self.assertIn([reason[1]], [[cause.get("subject") for cause in step.get("causes", [])] for step in told])
+        self.assertEqual({}, self.planned("qemu"))
+        self.assertEqual(RIGHT, self.built("auto"), "what QEMU made has taken its place")
+
+    def test_verify_takes_no_result_that_was_not_verified(self):
+        self.import_pair(twin="/usr/bin/tac")
+        self.assertEqual(RIGHT, self.built("qemu"))
+        result = self.built("verify", expect=3)
+        self.assertIn("the step gave other results with native twins than without: /out (content)", result.err)
+
+    def test_what_was_verified_is_taken(self):
+        self.import_pair()
+        self.assertEqual(RIGHT, self.built("verify"))
+        for policy in "verify", "qemu", "auto":
+            self.assertEqual({}, self.planned(policy))
 
     def test_verify_compares_runs_that_find_the_same_in_cache_mounts(self):
         self.import_pair(twin="/usr/bin/tac")

@@ -63,6 +63,8 @@ std::string describe(const Cause& cause) {
   switch (cause.kind) {
     case Kind::NoCache:
       return "it was to run in any case (--no-cache)";
+    case Kind::NotTaken:
+      return cause.subject;
     case Kind::ResultGone:
       return concat("its result was removed since build ", cause.subject);
     case Kind::NotFinished:
