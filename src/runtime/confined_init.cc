@@ -12,12 +12,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <string>
 
 #include "base/error.h"
-#include "base/strings.h"
 #include "base/unique_fd.h"
+#include "runtime/descendants.h"
 
 namespace slipway {
 namespace {
@@ -69,18 +68,6 @@ int run_worker(const std::function<int()>& work) {
 
 int exit_code_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
 
-// With a pid namespace the kernel ends everybody when we do. Without one, orphans were handed to us
-// (subreaper).
-void end_remaining_children() {
-  while (true) {
-    std::ifstream list(concat("/proc/self/task/", ::getpid(), "/children"));
-    bool any = false;
-    for (pid_t child; list >> child; any = true) ::kill(child, SIGKILL);
-    int status = 0;
-    if (!any || (::waitpid(-1, &status, 0) < 0 && errno == ECHILD)) return;
-  }
-}
-
 [[noreturn]] void become_worker(const std::function<int()>& work, const sigset_t& original, pid_t init) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != init) ::_exit(125);
@@ -126,7 +113,8 @@ int serve_as_init(const std::function<int()>& work, const sigset_t& blocked, con
       int status = 0;
       for (pid_t ended; (ended = ::waitpid(-1, &status, WNOHANG)) > 0;) {
         if (ended != worker) continue;
-        if (!pid_namespace) end_remaining_children();
+        // With one the kernel ends everybody when we do. Without, orphans were handed to us (subreaper).
+        if (!pid_namespace) end_descendants();
         return exit_code_of(status);
       }
     } else if (signal == SIGTSTP) {

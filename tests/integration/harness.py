@@ -4,6 +4,7 @@ Nothing here sleeps: servers are waited for by connecting, processes by waiting.
 wherever the kernel has one, so that a registration on the host cannot hide a fault.
 """
 import atexit
+import contextlib
 import functools
 import http.server
 import json
@@ -79,6 +80,38 @@ def may_make_groups():
     if "memory" in own:
         return os.access("/sys/fs/cgroup/memory" + own["memory"], os.W_OK)
     return os.access("/sys/fs/cgroup/cgroup.subtree_control", os.W_OK)
+
+
+@contextlib.contextmanager
+def bounded_processes(most):
+    """A control group for a test's commands, in which there can be so many processes and threads: its directory, and a function that
+    lists its processes. What is left in it at the end is killed."""
+    with open("/proc/self/cgroup") as file:
+        own = {line.split(":")[1]: line.rstrip("\n").split(":", 2)[2] for line in file}
+    base = "/sys/fs/cgroup/pids" + own["pids"] if "pids" in own else os.path.dirname("/sys/fs/cgroup" + own[""])
+    group = os.path.join(base, "slipway-test-%d" % os.getpid())
+    try:
+        os.mkdir(group)
+        need(os.path.exists(group + "/pids.max"), "control groups bound no processes here")
+    except OSError as error:
+        need(False, "no control groups can be made here: %s" % error)
+    def write(name, text):
+        with open(os.path.join(group, name), "w") as file:
+            file.write(text)
+    def pids():
+        with open(group + "/cgroup.procs") as file:
+            return [int(pid) for pid in file.read().split()]
+    write("pids.max", str(most))
+    try:
+        yield group, pids
+    finally:
+        write("pids.max", "0")  # nobody forks from here on
+        while pids():
+            for pid in pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            os.sched_yield()
+        os.rmdir(group)
 
 
 class Result:

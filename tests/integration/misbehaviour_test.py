@@ -4,9 +4,21 @@ import os
 import subprocess
 import sys
 
-from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, SlipwayCase, main, may_make_groups, mounts_with, need, need_platform, \
+from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, SlipwayCase, bounded_processes, main, may_make_groups, mounts_with, need, need_platform, \
     need_program, private_binfmt, processes_with, run
 from rootless_test import UserWithRange
+
+# As many processes as there can be, which make more as soon as there can be: in one process group, or each in its own.
+FORKING = r"""
+#include <signal.h>
+#include <unistd.h>
+
+int main(int argc, char** argv) {
+  signal(SIGTERM, SIG_IGN);
+  while (1)
+    if (fork() == 0 && argv[1][0] == 's') setsid();
+}
+"""
 
 ON_AMD64 = "FROM busybox\nARG TARGETARCH\nENV M=%s\nRUN if [ $TARGETARCH = amd64 ]; then %s; fi\nRUN echo went on\n"
 
@@ -61,6 +73,31 @@ class Steps:
         context = self.context("FROM busybox\nENV M=%s\nRUN (setsid sleep 4242 &) ; nohup sleep 4243 >/dev/null 2>&1 & true\n" % self.mark)
         self.build(context)
         self.check_all_gone()
+
+    def forks_faster_than_one_can_kill(self, groups, run_it, *args, because=""):
+        """Never outside of a group that bounds it: nothing else might end it."""
+        need_program("gcc")
+        context = self.context("FROM busybox\nENV M=%s\nCOPY forking /\n%s\n" % (self.mark, run_it % groups))
+        run(["gcc", "-static", "-O1", "-o", context + "/forking", self.write("forking.c", FORKING)])
+        with bounded_processes(100) as (group, processes):
+            def enter():
+                with open(group + "/cgroup.procs", "w") as file:
+                    file.write("0")
+            process = self.start("build", "--progress=plain", "--platform", AMD64, *args, context, preexec_fn=enter)
+            _, said = process.communicate(timeout=60)
+            self.assertEqual([], processes())
+        self.assertEqual(1 if because else 0, process.returncode, said)
+        self.assertIn(because, said)
+        self.check_all_gone()
+
+    def test_that_forks_without_end_is_ended(self):
+        for groups in ("same", "several"):
+            self.forks_faster_than_one_can_kill(groups, 'RUN ["/forking", "%s"]', "--step-timeout", "1s",
+                                                because="was stopped: it ran for longer than 1s (--step-timeout)")
+
+    def test_that_leaves_something_that_forks_without_end(self):
+        for groups in ("same", "several"):
+            self.forks_faster_than_one_can_kill(groups, "RUN /forking %s & sleep 0.2")
 
     def test_that_closes_its_output_is_waited_for(self):
         context = self.context("FROM busybox\nENV M=%s\nRUN exec >&- 2>&-; sleep 0.3; echo done > /mark\nRUN cat /mark\n" % self.mark)
