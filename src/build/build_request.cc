@@ -135,6 +135,12 @@ SchedulerOptions scheduler_options(const BuildRequest& request) {
   return options;
 }
 
+StepLimits limits_of(const BuildRequest& request) {
+  StepLimits limits = request.limits;
+  limits.shm = static_cast<std::uint64_t>(request.shm_size);
+  return limits;
+}
+
 LocalNodeOptions node_options(const BuildRequest& request, const BuildEnvironment& env, BuildInputs& inputs,
                               CacheImports& imports, const Graph& graph) {
   return {.host = Platform::host(),
@@ -142,7 +148,7 @@ LocalNodeOptions node_options(const BuildRequest& request, const BuildEnvironmen
           .emulators = env.emulators,
           .secrets = request.secrets,
           .ssh = request.ssh,
-          .limits = request.limits,
+          .limits = limits_of(request),
           .timeouts = request.timeouts,
           .no_new_privileges = request.no_new_privileges,
           .twins = {.packs = request.accel_packs,

@@ -134,7 +134,7 @@ VertexResult LocalNode::run(const Vertex& vertex, const std::vector<VertexResult
 }
 
 void LocalNode::tell_unkept_limits() {
-  if (!options_.limits.any()) return;
+  if (!options_.limits.any() && options_.limits.shm == 0) return;
   std::call_once(limits_told_, [this] {
     const std::string unkept = sandbox_().unkept(options_.limits);
     if (!unkept.empty()) store_.logger().log(LogLevel::Warning, concat("the limits of steps are ", unkept));

@@ -126,6 +126,7 @@ std::string CgroupPlaces::refusal(const StepLimits& limits) const {
   };
   need(limits.memory > 0, Controller::Memory, "--memory");
   need(limits.cpus > 0, Controller::Cpu, "--cpus");
+  need(limits.pids > 0 && limits.pids_asked, Controller::Pids, "--pids-limit");
   return parts.empty() ? std::string() : concat("not kept here: ", join(parts, ", "));
 }
 

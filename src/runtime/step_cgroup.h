@@ -16,7 +16,10 @@ namespace slipway {
 struct StepLimits {
   std::uint64_t memory = 0;  ///< bytes, swap included; 0: none
   double cpus = 0;           ///< processors' time, "1.5"; 0: none
-  std::uint64_t pids = 0;    ///< processes and threads; 0: none. Kept where it can be: nobody is told else.
+  std::uint64_t pids = 0;    ///< processes and threads; 0: none
+  bool pids_asked = false;   ///< somebody asked for that number, and is told if it cannot be kept
+  std::uint64_t shm = 0;     ///< bytes of /dev/shm; 0: as usual. A mount keeps it, and not a group.
+  /// Whether it takes a group.
   bool any() const { return memory > 0 || cpus > 0 || pids > 0; }
   bool operator==(const StepLimits&) const = default;
 };
@@ -40,7 +43,8 @@ class CgroupPlaces {
   static CgroupPlaces find();  ///< of this process
 
   const Place& place(Controller controller) const { return places_[static_cast<std::size_t>(controller)]; }
-  /// Which of memory and cpus cannot be kept here, as the end of a sentence for people; empty if both can.
+  /// Which of the limits that were asked for cannot be kept here, as the end of a sentence for people; empty
+  /// if all can.
   std::string refusal(const StepLimits& limits) const;
 
  private:

@@ -86,6 +86,41 @@ class Limits(SlipwayCase):
             self.assertEqual(1, result.err.count("ERROR"), result)
 
 
+class UnkeptLimits(SlipwayCase):
+    """What cannot be kept is said, once, and the build goes on."""
+    flags = ("--memory", "64m", "--cpus", "1.5", "--pids-limit", "20", "--shm-size", "3m")
+
+    def said_of_limits(self, *flags, platforms=AMD64, **env):
+        context = self.context("FROM busybox\nRUN true\nRUN echo again\n")
+        said = self.build(context, "--progress=plain", "--no-cache", *flags, platforms=platforms, env=env).err
+        return [line.partition("the limits of steps are ")[2] for line in said.splitlines() if "limits of steps" in line]
+
+    def test_without_namespaces(self):
+        need(os.geteuid() == 0, "only root can chroot")
+        need_program("proot")
+        self.import_busybox()
+        no_group, on_disk = " (steps have no control group of their own in this isolation)", \
+            "--shm-size (/dev/shm is a directory on disk in this isolation)"
+        for isolation in ("chroot", "proot"):
+            said = self.said_of_limits(*self.flags, SLIPWAY_ISOLATION=isolation)
+            self.assertEqual(["not kept here: --memory, --cpus, --pids-limit%s, %s" % (no_group, on_disk)], said)
+            self.assertEqual(["not kept here: --pids-limit" + no_group],
+                             self.said_of_limits("--pids-limit", "20", SLIPWAY_ISOLATION=isolation))
+            self.assertEqual([], self.said_of_limits(SLIPWAY_ISOLATION=isolation))
+
+    def test_where_no_groups_can_be_made(self):
+        self.user = 54327
+        os.mkdir(self.root)
+        for path in (self.root, self.dir):
+            os.chown(path, self.user, self.user)
+        self.import_busybox()
+        said, = self.said_of_limits(*self.flags)
+        for flag in ("--memory (", "--cpus (", "--pids-limit ("):
+            self.assertIn(flag, said)
+        self.assertNotIn("--shm-size", said)  # which is a mount
+        self.assertEqual([], self.said_of_limits())
+
+
 class OtherRuntime(SlipwayCase):
     def setUp(self):
         super().setUp()

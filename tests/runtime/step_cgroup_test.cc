@@ -86,7 +86,9 @@ TEST_F(CgroupPlacesTest, RefusalNamesTheFlagAndTheReason) {
   const CgroupPlaces none = CgroupPlaces::find("", "");
   EXPECT_EQ(none.refusal({.memory = 1, .cpus = 0, .pids = 0}),
             "not kept here: --memory (no cgroup file system has the memory controller)");
-  EXPECT_EQ(none.refusal({.memory = 0, .cpus = 0, .pids = 1}), "");
+  EXPECT_EQ(none.refusal({.pids = 1, .pids_asked = true}),
+            "not kept here: --pids-limit (no cgroup file system has the pids controller)");
+  EXPECT_EQ(none.refusal({.pids = 1}), "") << "nobody asked for it";
 }
 
 /// This machine's real groups, where we may make some.

@@ -15,6 +15,8 @@ namespace slipway {
 
 namespace {
 
+constexpr std::uint64_t kUsualPids = 16384;
+
 std::pair<std::string, std::string> key_value(const std::string& text, const char* flag) {
   const std::size_t equals = text.find('=');
   if (equals == 0 || text.empty()) throw UsageError(concat(flag, " ", text, ": the name is missing"));
@@ -108,7 +110,8 @@ BuildRequest request_of(const BuildFlags& flags) {
   request.max_parallel = flags.max_parallel;
   if (!flags.memory.empty()) request.limits.memory = parse_bytes(flags.memory, "--memory");
   if (!flags.cpus.empty()) request.limits.cpus = parse_cpus(flags.cpus);
-  request.limits.pids = flags.pids_limit;
+  request.limits.pids = flags.pids_limit.value_or(kUsualPids);
+  request.limits.pids_asked = flags.pids_limit.has_value();
   request.no_new_privileges = flags.no_new_privileges;
   request.timeouts = {.whole = parse_timeout(flags.step_timeout, "--step-timeout"),
                       .silent = parse_timeout(flags.idle_timeout, "--idle-timeout")};

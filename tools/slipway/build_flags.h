@@ -2,6 +2,7 @@
 // The flags of `slipway build`, which is also what `slipway explain --plan` looks at, and the BuildRequest
 // that they make.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct BuildFlags {
   std::vector<std::string> platforms, tags, build_args, build_contexts, no_cache_filter, labels, outputs,
       secrets, ssh, attests, allow, emulation, qemu_dirs, accel_packs, cache_from, cache_to;
   std::string memory, cpus, shm_size, step_timeout = "0", idle_timeout = "0", oci_runtime;
-  std::uint64_t pids_limit = 16384;
+  std::optional<std::uint64_t> pids_limit;
   bool no_new_privileges = false;
   std::vector<std::string> ulimits, hosts;
   std::size_t max_parallel = 0, jobs = 0;
