@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -175,8 +176,19 @@ class TreeRemoval {
 
 void remove_tree(const fs::path& path) { TreeRemoval().remove(path); }
 
+namespace {
+
+// As std::filesystem::temp_directory_path() finds it; what mkdtemp(3) then says of it names it.
+fs::path system_temp_directory() {
+  for (const char* name : {"TMPDIR", "TMP", "TEMP", "TEMPDIR"})
+    if (const char* value = std::getenv(name); value && *value) return value;
+  return "/tmp";
+}
+
+}  // namespace
+
 TempDir::TempDir(const fs::path& parent, std::string_view prefix) {
-  const fs::path where = parent.empty() ? fs::temp_directory_path() : parent;
+  const fs::path where = parent.empty() ? system_temp_directory() : parent;
   std::string pattern = (where / concat(prefix, "-XXXXXX")).native();
   if (!::mkdtemp(pattern.data())) throw SystemError(errno, "mkdtemp", pattern);
   path_ = pattern;

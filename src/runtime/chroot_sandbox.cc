@@ -325,7 +325,8 @@ class ChrootRun {
 
 class ChrootSandbox final : public Sandbox {
  public:
-  explicit ChrootSandbox(Logger& logger) : logger_(logger) {
+  ChrootSandbox(const fs::path& state_directory, Logger& logger)
+      : state_directory_(state_directory), logger_(logger) {
     require_isolation(Isolation::Chroot);
     // Whoever has this process's user could otherwise look into its memory.
     ::prctl(PR_SET_DUMPABLE, 0);
@@ -347,10 +348,11 @@ class ChrootSandbox final : public Sandbox {
 
  private:
   Sandbox& proot() {
-    std::call_once(proot_made_, [this] { proot_ = make_proot_sandbox(logger_); });
+    std::call_once(proot_made_, [this] { proot_ = make_proot_sandbox(state_directory_, logger_); });
     return *proot_;
   }
 
+  const fs::path state_directory_;
   Logger& logger_;
   std::once_flag proot_made_;
   std::unique_ptr<Sandbox> proot_;
@@ -358,8 +360,8 @@ class ChrootSandbox final : public Sandbox {
 
 }  // namespace
 
-std::unique_ptr<Sandbox> make_chroot_sandbox(Logger& logger) {
-  return std::make_unique<ChrootSandbox>(logger);
+std::unique_ptr<Sandbox> make_chroot_sandbox(const fs::path& state_directory, Logger& logger) {
+  return std::make_unique<ChrootSandbox>(state_directory, logger);
 }
 
 }  // namespace slipway

@@ -7,13 +7,13 @@
 
 #include <array>
 #include <cerrno>
-#include <filesystem>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "runtime/capabilities.h"
+#include "runtime/id_maps.h"
 
 namespace slipway {
 namespace {
@@ -29,14 +29,12 @@ constexpr std::array<NeededCapability, 5> kForChroot{{{CAP_SYS_CHROOT, "CAP_SYS_
                                                       {CAP_SETGID, "CAP_SETGID"},
                                                       {CAP_CHOWN, "CAP_CHOWN"}}};
 
-// The capability alone does not tell: root of a user namespace has it, and is refused (mknod(2)). Where there
-// is no place to try it the first step will tell.
+// The capability alone does not tell: root of a user namespace has it, and is refused (mknod(2)). Others may
+// refuse it, too, which only trying tells, if there is a place for that.
 bool may_make_device_nodes() {
-  std::error_code none;
-  const auto place = std::filesystem::temp_directory_path(none);
-  if (none) return true;
+  if (is_user_namespace(read_own_uid_map())) return false;
   try {
-    const TempDir directory(place, "slipway-node");
+    const TempDir directory({}, "slipway-node");
     return ::mknod((directory.path() / "null").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0 || errno != EPERM;
   } catch (const SystemError&) {
     return true;

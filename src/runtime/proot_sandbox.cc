@@ -344,14 +344,15 @@ class ProotRun {
 
 class ProotSandbox final : public Sandbox {
  public:
-  explicit ProotSandbox(Logger& logger) : logger_(logger) {
+  ProotSandbox(const fs::path& state_directory, Logger& logger) : logger_(logger) {
     require_isolation(Isolation::Proot);
+    fs::create_directories(state_directory);
     proot_.program = *find_program("proot");
     SecretDirectory::remove_dead();
-    const ProcessResult normal = try_out();
+    const ProcessResult normal = try_out(state_directory);
     if (!normal.ok()) {
       proot_.without_seccomp = true;
-      if (!try_out().ok()) throw_unfit(normal.err);
+      if (!try_out(state_directory).ok()) throw_unfit(normal.err);
     }
   }
 
@@ -369,9 +370,9 @@ class ProotSandbox final : public Sandbox {
   std::string describe() const override { return "proot"; }
 
  private:
-  ProcessResult try_out() const {
+  ProcessResult try_out(const fs::path& state_directory) const {
     const auto program = find_program("true");
-    const TempDir temp;  // what it unpacks there stays if it is killed
+    const TempDir temp(state_directory, "proot");  // what it unpacks there stays if it is killed
     Command command{
         .argv = {proot_.program.native(), "-v", "-1", "-w", "/", program ? program->native() : "/bin/true"}};
     command.environment = {"PATH=/usr/bin:/bin", "PROOT_TMP_DIR=" + temp.path().native()};
@@ -391,6 +392,8 @@ class ProotSandbox final : public Sandbox {
 
 }  // namespace
 
-std::unique_ptr<Sandbox> make_proot_sandbox(Logger& logger) { return std::make_unique<ProotSandbox>(logger); }
+std::unique_ptr<Sandbox> make_proot_sandbox(const fs::path& state_directory, Logger& logger) {
+  return std::make_unique<ProotSandbox>(state_directory, logger);
+}
 
 }  // namespace slipway

@@ -21,9 +21,9 @@ std::unique_ptr<Sandbox> make_sandbox(Isolation isolation, const std::filesystem
                                       Logger& logger, const std::string& runtime) {
   switch (isolation) {
     case Isolation::Chroot:
-      return make_chroot_sandbox(logger);
+      return make_chroot_sandbox(state_directory, logger);
     case Isolation::Proot:
-      return make_proot_sandbox(logger);
+      return make_proot_sandbox(state_directory, logger);
     case Isolation::Oci:
       break;
   }

@@ -103,6 +103,8 @@ class Sandbox {
   virtual std::string describe() const = 0;  ///< "crun 1.8.1, rootless"
 };
 
+// `state_directory`, of all of these: for what outlives a step; made if it is not there.
+
 /// Runs steps by crun (or runc: `runtime`, a name or a path; empty: crun) in a bundle that we write. Throws
 /// HostError naming the package if it is missing.
 std::unique_ptr<Sandbox> make_crun_sandbox(const std::filesystem::path& state_directory, Logger& logger,
@@ -110,10 +112,10 @@ std::unique_ptr<Sandbox> make_crun_sandbox(const std::filesystem::path& state_di
 
 /// Runs steps by chroot(2), or by proot what no native or host-registered emulator can: no namespaces, no
 /// mounts, no private binfmt_misc. Throws HostError if this process cannot have that.
-std::unique_ptr<Sandbox> make_chroot_sandbox(Logger& logger);
+std::unique_ptr<Sandbox> make_chroot_sandbox(const std::filesystem::path& state_directory, Logger& logger);
 
 /// Runs steps by proot (ptrace), without any privilege. Throws HostError if it is missing or does not work.
-std::unique_ptr<Sandbox> make_proot_sandbox(Logger& logger);
+std::unique_ptr<Sandbox> make_proot_sandbox(const std::filesystem::path& state_directory, Logger& logger);
 
 /// The one of these that `isolation` names.
 std::unique_ptr<Sandbox> make_sandbox(Isolation isolation, const std::filesystem::path& state_directory,

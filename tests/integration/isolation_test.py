@@ -233,7 +233,9 @@ class InContainer(Isolation):
     def test_version_needs_no_place_to_write_to(self):
         """What it would try there, it then does not know."""
         for nowhere in ("/nonexistent", "/proc"):
-            self.assertIn("runs     linux/amd64  native", self.slipway("version", env={"TMPDIR": nowhere}).out)
+            out = self.slipway("version", env={"TMPDIR": nowhere}).out
+            self.assertIn("runs     linux/amd64  native", out)
+            self.assertIn("steps    " + self.tier, out)
 
     def test_oci_does_not_fall_back(self):
         self.import_busybox(platforms=AMD64)

@@ -224,21 +224,36 @@ class Machine(Misbehaviour):
         # What runs nothing needs none.
         self.build(self.context("FROM busybox\nCOPY Dockerfile /\n"))
 
+    def test_whose_temporary_directory_is_of_no_use(self):
+        """The store has its own."""
+        need_program("proot")
+        for isolation in ("oci", "chroot", "proot"):
+            for place in ("/nonexistent", "/proc"):
+                context = self.context("FROM busybox\nENV M=%s\nRUN echo %s %s\n" % (self.mark, isolation, place))
+                self.build(context, env={"SLIPWAY_ISOLATION": isolation, "TMPDIR": place}, platforms=AMD64)
+        self.check_all_gone()
+
     def test_whose_temporary_directory_is_full(self):
         """The store has its own."""
+        need_program("proot")
+        for isolation in ("oci", "chroot", "proot"):
+            self.check_with_full_temporary_directory(isolation)
+
+    def check_with_full_temporary_directory(self, isolation):
         need(os.geteuid() == 0, "a small file system can only be mounted by root")
         need_program("ssh-keygen")
         need_platform(ARM64)
-        os.mkdir(self.path("tmp"))
-        key = self.path("key")
+        os.makedirs(self.path("tmp"), exist_ok=True)
+        key = self.path("key-" + isolation)
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
         script = """mount -t tmpfs -o nr_inodes=1 none tmp || exit 99
                     "$0" build --progress=plain --platform "$1" context || exit 98
-                    exec "$0" build --progress=plain --platform "$1" --ssh default=key with-key"""
-        self.context("FROM busybox\nENV M=%s\nRUN echo ran > /x\nCOPY Dockerfile /\n" % self.mark)
+                    exec "$0" build --progress=plain --platform "$1" --ssh default="$2" with-key"""
+        self.context("FROM busybox\nENV M=%s\nRUN echo ran by %s > /x\nCOPY Dockerfile /\n" % (self.mark, isolation))
         self.context("FROM busybox\nENV M=%s\nRUN --mount=type=ssh true\n" % self.mark, name="with-key")
-        process = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script, SLIPWAY, BOTH], cwd=self.dir,
-                                 env=self.environment({"TMPDIR": self.path("tmp")}), capture_output=True, text=True, timeout=300)
+        process = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script, SLIPWAY, BOTH, key], cwd=self.dir,
+                                 env=self.environment({"TMPDIR": self.path("tmp"), "SLIPWAY_ISOLATION": isolation}),
+                                 capture_output=True, text=True, timeout=300)
         self.assertEqual(3, process.returncode, process.stderr)
         self.assertEqual(1, process.stderr.count("\nERROR: "), process.stderr)
         self.assertIn("No space left on device", process.stderr)

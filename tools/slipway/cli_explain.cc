@@ -47,7 +47,7 @@ int run_plan(const ExplainFlags& flags, CommandContext& context) {
   std::optional<TempDir> nothing;
   const HistoryDirectory history(context.store_root);
   if (!std::filesystem::exists(context.store_root / "slipway.db")) {
-    nothing.emplace(std::filesystem::temp_directory_path(), "slipway-plan");
+    nothing.emplace(std::filesystem::path(), "slipway-plan");
     context.store_root = nothing->path();
   }
   const std::unique_ptr<Store> store = open_store(context);
