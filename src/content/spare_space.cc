@@ -33,6 +33,15 @@ void keep_spare_space(const std::filesystem::path& root) noexcept {
   }
 }
 
+bool is_disk_full(const std::filesystem::path& root) noexcept {
+  constexpr std::uint64_t kNextToNothing = 1 << 20;  // what was there for the step only may be gone already
+  struct statvfs status {};
+  if (::statvfs(root.c_str(), &status) != 0 || status.f_blocks == 0) return false;
+  const std::uint64_t blocks = ::geteuid() == 0 ? status.f_bfree : status.f_bavail;  // root has its own share
+  const bool counts_inodes = status.f_files > 0;                                     // btrfs does not
+  return blocks * status.f_frsize < kNextToNothing || (counts_inodes && status.f_ffree == 0);
+}
+
 void use_spare_space(const std::filesystem::path& root) noexcept {
   try {
     if (free_space(root) < kSpare) ::unlink((root / "spare").c_str());

@@ -1,6 +1,6 @@
 #pragma once
 // A little space that the store keeps for the time when its disk is full: to forget what is in a database
-// takes room, so without it a pruning could not begin.
+// takes room, so without it a pruning could not begin. And whether that time has come.
 #include <filesystem>
 
 namespace slipway {
@@ -10,5 +10,9 @@ void keep_spare_space(const std::filesystem::path& root) noexcept;
 
 /// For those who are about to free more: gives it up if the disk is full. The next open makes it anew.
 void use_spare_space(const std::filesystem::path& root) noexcept;
+
+/// Whether next to nothing can be written to the file system of the store, for want of space or inodes; false
+/// if it does not tell.
+bool is_disk_full(const std::filesystem::path& root) noexcept;
 
 }  // namespace slipway

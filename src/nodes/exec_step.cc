@@ -5,13 +5,16 @@
 #include <cctype>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/spare_space.h"
 #include "content/tree_compare.h"
 #include "nodes/exec_mounts.h"
+#include "runtime/free_memory.h"
 
 namespace slipway {
 
@@ -51,7 +54,14 @@ std::string shown_memory(std::uint64_t bytes) {
   return concat(bytes, " bytes");
 }
 
-std::string exit_message(const ExecOp& exec, const SandboxResult& result, const StepLimits& limits) {
+/// What a step can have failed for that is no fault of its own.
+struct Shortage {
+  std::optional<std::uint64_t> memory;  ///< MemoryKills::limit()
+  std::filesystem::path full_disk;      ///< what lies on it; empty: none is full
+};
+
+std::string exit_message(const ExecOp& exec, const SandboxResult& result, const StepLimits& limits,
+                         const Shortage& shortage) {
   const int exit_code = result.exit_code;
   std::string message = concat("process \"", shown_command(exec.args),
                                "\" did not complete successfully: exit code: ", exit_code);
@@ -60,6 +70,15 @@ std::string exit_message(const ExecOp& exec, const SandboxResult& result, const 
     message += concat(": out of memory: the step may use ", shown_memory(limits.memory), " (--memory)");
   else if (result.too_many_processes)
     message += concat(": the step may have ", limits.pids, " processes (--pids-limit)");
+  else if (shortage.memory == kAnyMemory)
+    message += ": out of memory: the kernel killed a process, as this machine has no more";
+  else if (shortage.memory)
+    message += concat(
+        ": out of memory: the kernel killed a process, as all that runs in this machine's or "
+        "container's control group may use ",
+        shown_memory(*shortage.memory));
+  if (!shortage.full_disk.empty())
+    message += concat(": the disk of ", shortage.full_disk.native(), " is full");
   return message;
 }
 
@@ -185,6 +204,7 @@ struct Attempt {
   SandboxResult result;
   std::vector<TwinUse> twins;
   EmulationMark mark;  ///< of one that is emulated
+  std::optional<std::uint64_t> memory_at_end = {};  ///< MemoryKills::limit()
 };
 
 void check_same(const Attempt& by_twins, const Attempt& by_emulator, const std::stop_token& stop);
@@ -237,7 +257,9 @@ class ExecStep {
           StepAccelerated{.id = vertex_.digest.str(), .twins = twins->root.twins.size()});
     }
     Attempt attempt{.active = std::move(start.active), .result = {}, .twins = {}, .mark = {}};
+    const MemoryKills kills;
     attempt.result = run_in_sandbox(environment_, vertex_, start.spec, stop);
+    attempt.memory_at_end = kills.limit();
     if (twins) attempt.twins = used_twins(*twins, counts.path());
     attempt.mark.by = attempt.twins.empty() ? EmulationMark::By::Emulator : EmulationMark::By::Twins;
     return attempt;
@@ -371,9 +393,17 @@ bool is_success(const ExecOp& exec, int exit_code) {
   return std::ranges::find(exec.valid_exit_codes, exit_code) != exec.valid_exit_codes.end();
 }
 
+// What the step wrote is still there.
+Shortage shortage_of(const ExecEnvironment& environment, const Attempt& attempt) {
+  const std::filesystem::path& store = environment.store.root();
+  return {.memory = attempt.memory_at_end,
+          .full_disk = is_disk_full(store) ? store : std::filesystem::path()};
+}
+
 VertexResult commit(const ExecEnvironment& environment, const ExecOp& exec, Attempt attempt) {
   if (!is_success(exec, attempt.result.exit_code))
-    throw BuildFailed(exit_message(exec, attempt.result, environment.limits));
+    throw BuildFailed(
+        exit_message(exec, attempt.result, environment.limits, shortage_of(environment, attempt)));
   return {.snapshot = environment.store.snapshots().commit(std::move(attempt.active), now_seconds()),
           .context = {},
           .twins = std::move(attempt.twins),

@@ -82,36 +82,56 @@ def may_make_groups():
     return os.access("/sys/fs/cgroup/cgroup.subtree_control", os.W_OK)
 
 
-@contextlib.contextmanager
-def bounded_processes(most):
-    """A control group for a test's commands, in which there can be so many processes and threads: its directory, and a function that
-    lists its processes. What is left in it at the end is killed."""
-    with open("/proc/self/cgroup") as file:
-        own = {line.split(":")[1]: line.rstrip("\n").split(":", 2)[2] for line in file}
-    base = "/sys/fs/cgroup/pids" + own["pids"] if "pids" in own else os.path.dirname("/sys/fs/cgroup" + own[""])
-    group = os.path.join(base, "slipway-test-%d" % os.getpid())
-    try:
-        os.mkdir(group)
-        need(os.path.exists(group + "/pids.max"), "control groups bound no processes here")
-    except OSError as error:
-        need(False, "no control groups can be made here: %s" % error)
-    def write(name, text):
-        with open(os.path.join(group, name), "w") as file:
-            file.write(text)
-    def pids():
-        with open(group + "/cgroup.procs") as file:
+class ControlGroup:
+    """A control group of a test's own for commands that would be too much for the machine. What is left in
+    it at the end is killed. `limits`: of its files, those that this version of control groups has."""
+
+    def __init__(self, controller, limits):
+        with open("/proc/self/cgroup") as file:
+            own = {line.split(":")[1]: line.rstrip("\n").split(":", 2)[2] for line in file}
+        if controller in own:
+            base = "/sys/fs/cgroup/%s%s" % (controller, own[controller])
+        else:
+            base = os.path.dirname("/sys/fs/cgroup" + own[""])
+        self.directory = os.path.join(base, "slipway-test-%d" % os.getpid())
+        try:
+            os.mkdir(self.directory)
+        except OSError as error:
+            need(False, "no control groups can be made here: %s" % error)
+        known = [name for name in limits if os.path.exists(self.file(name))]
+        if not known:
+            os.rmdir(self.directory)
+        need(known, "control groups have no %s here" % controller)
+        for name in known:
+            self.write(name, limits[name])
+
+    def file(self, name):
+        return os.path.join(self.directory, name)
+
+    def write(self, name, value):
+        with open(self.file(name), "w") as file:
+            file.write(str(value))
+
+    def enter(self):
+        """For subprocess's preexec_fn."""
+        self.write("cgroup.procs", 0)
+
+    def processes(self):
+        with open(self.file("cgroup.procs")) as file:
             return [int(pid) for pid in file.read().split()]
-    write("pids.max", str(most))
-    try:
-        yield group, pids
-    finally:
-        write("pids.max", "0")  # nobody forks from here on
-        while pids():
-            for pid in pids():
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if os.path.exists(self.file("pids.max")):
+            self.write("pids.max", 0)  # nobody forks from here on
+        while self.processes():
+            for pid in self.processes():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             os.sched_yield()
-        os.rmdir(group)
+        os.rmdir(self.directory)
 
 
 class Result:

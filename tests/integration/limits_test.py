@@ -3,7 +3,7 @@ import glob
 import os
 import subprocess
 
-from harness import AMD64, ARM64, SLIPWAY, SlipwayCase, main, may_make_groups, mounts_with, need, need_program, processes_with
+from harness import AMD64, ARM64, ControlGroup, SLIPWAY, SlipwayCase, main, may_make_groups, mounts_with, need, need_program, processes_with
 
 
 class Limits(SlipwayCase):
@@ -25,6 +25,20 @@ class Limits(SlipwayCase):
             result = self.run_step("head -c 200m /dev/zero | tail -c 100m >/dev/null", "--memory", "48m", expect=1,
                                    platforms=platform)
             self.assertIn("out of memory: the step may use 48 MiB (--memory)", result.err)
+
+    def test_out_of_memory_of_all_together_is_said(self):
+        """In a pod, or in a job of a CI runner."""
+        limit = 128 << 20
+        for isolation in ("oci", "chroot", "proot"):
+            need(isolation == "oci" or os.geteuid() == 0, "only root can chroot")
+            context = self.context("FROM busybox\nRUN head -c 400m /dev/zero | tail -c 300m >/dev/null\n")
+            with ControlGroup("memory", {"memory.max": limit, "memory.swap.max": 0, "memory.limit_in_bytes": limit,
+                                         "memory.memsw.limit_in_bytes": limit}) as group:
+                result = self.build(context, env={"SLIPWAY_ISOLATION": isolation}, platforms=AMD64, expect=1,
+                                    preexec_fn=group.enter)
+            self.assertIn("out of memory: the kernel killed a process, as all that runs in this machine's or container's control "
+                          "group may use 128 MiB", result.err.split("ERROR: ")[1])
+            self.check_store()
 
     def test_a_step_that_forks_without_end_is_held(self):
         need(may_make_groups(), "no control groups can be made here")

@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, SlipwayCase, bounded_processes, main, may_make_groups, mounts_with, need, need_platform, \
-    need_program, private_binfmt, processes_with, run
+from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, ControlGroup, SlipwayCase, main, may_make_groups, mounts_with, need, \
+    need_platform, need_program, private_binfmt, processes_with, run
 from rootless_test import UserWithRange
 
 # As many processes as there can be, which make more as soon as there can be: in one process group, or each in its own.
@@ -79,13 +79,10 @@ class Steps:
         need_program("gcc")
         context = self.context("FROM busybox\nENV M=%s\nCOPY forking /\n%s\n" % (self.mark, run_it % groups))
         run(["gcc", "-static", "-O1", "-o", context + "/forking", self.write("forking.c", FORKING)])
-        with bounded_processes(100) as (group, processes):
-            def enter():
-                with open(group + "/cgroup.procs", "w") as file:
-                    file.write("0")
-            process = self.start("build", "--progress=plain", "--platform", AMD64, *args, context, preexec_fn=enter)
+        with ControlGroup("pids", {"pids.max": 100}) as group:
+            process = self.start("build", "--progress=plain", "--platform", AMD64, *args, context, preexec_fn=group.enter)
             _, said = process.communicate(timeout=60)
-            self.assertEqual([], processes())
+            self.assertEqual([], group.processes())
         self.assertEqual(1 if because else 0, process.returncode, said)
         self.assertIn(because, said)
         self.check_all_gone()
@@ -116,8 +113,8 @@ class Steps:
                                   os.path.join(CACHE, "busybox-amd64.tar"), context], cwd=self.dir, capture_output=True, text=True,
                                  env=self.environment({"SLIPWAY_ROOT": self.path("small", "store")}), timeout=300)
         self.assertEqual(1, process.returncode, process.stderr)
-        self.assertIn("No space left on device", process.stderr)
         self.assertEqual(1, process.stderr.count("\nERROR: "), process.stderr)
+        self.assertIn("the disk of %s is full" % self.path("small", "store"), process.stderr.split("\nERROR: ")[1])
 
 
 class ByOci(Steps, Misbehaviour):

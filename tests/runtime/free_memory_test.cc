@@ -74,6 +74,34 @@ TEST_F(MemoryLeftInGroups, IsNothingWhereMoreIsUsedThanAllowed) {
   EXPECT_EQ(left("0::/pod\n", "cgroup2"), 0U);
 }
 
+/// The same directory, in which the kernel kills.
+class MemoryKillsInGroups : public MemoryLeftInGroups {
+ protected:
+  MemoryKills of(const std::string& own, const std::string& type, const std::string& options = "rw") const {
+    return {own, concat("30 23 0:26 / ", dir_.path().native(), " rw - ", type, " ", type, " ", options, "\n")};
+  }
+};
+
+TEST_F(MemoryKillsInGroups, AreThoseSinceItWasMadeAndSayTheTightestLimit) {
+  file("pod", "memory.max", "1000\n");
+  file("pod", "memory.events", "oom 3\noom_kill 2\n");
+  file("pod/job", "memory.max", "max\n");
+  const MemoryKills kills = of("0::/pod/job\n", "cgroup2");
+  EXPECT_EQ(kills.limit(), std::nullopt);
+  file("pod", "memory.events", "oom 4\noom_kill 3\n");
+  EXPECT_EQ(kills.limit(), 1000U);
+}
+
+TEST_F(MemoryKillsInGroups, AreOfVersionOneToo) {
+  file("docker/x", "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n");
+  file("docker/x", "memory.limit_in_bytes", "9223372036854771712\n");
+  const MemoryKills kills = of("4:memory:/docker/x\n", "cgroup", "rw,memory");
+  file("docker/x", "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
+  EXPECT_EQ(kills.limit(), kAnyMemory) << "the machine's memory was at its end";
+  file("docker", "memory.limit_in_bytes", "4096\n");
+  EXPECT_EQ(kills.limit(), 4096U);
+}
+
 TEST(FreeMemory, ThisMachineHasSome) { EXPECT_GT(available_memory(), 0U); }
 
 }  // namespace
