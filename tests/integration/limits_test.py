@@ -122,6 +122,19 @@ class UnkeptLimits(SlipwayCase):
                              self.said_of_limits("--pids-limit", "20", SLIPWAY_ISOLATION=isolation))
             self.assertEqual([], self.said_of_limits(SLIPWAY_ISOLATION=isolation))
 
+    def test_resource_limits_and_hosts_need_no_namespaces(self):
+        need(os.geteuid() == 0, "only root can chroot")
+        need_program("proot")
+        self.import_busybox()
+        context = self.context("FROM busybox\nRUN echo soft $(ulimit -n) hard $(ulimit -Hn); grep db.internal /etc/hosts\n")
+        for isolation in ("chroot", "proot"):
+            result = self.build(context, "--progress=plain", "--no-cache", "--ulimit", "nofile=100:200", "--add-host",
+                                "db.internal:10.1.2.3", "-o", self.path("out-" + isolation), platforms=AMD64,
+                                env={"SLIPWAY_ISOLATION": isolation})
+            self.assertIn("soft 100 hard 200", result.err)
+            self.assertIn("10.1.2.3\tdb.internal", result.err)
+            self.assertFalse(os.path.exists(self.path("out-" + isolation, "etc/hosts")))
+
     def test_where_no_groups_can_be_made(self):
         self.user = 54327
         os.mkdir(self.root)
