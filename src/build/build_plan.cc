@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/synchronized.h"
+#include "build/build_hider.h"
 #include "build/build_inputs.h"
 #include "build/build_run.h"
 #include "build/cache_import.h"
@@ -66,7 +67,7 @@ Sandbox& no_sandbox() {
 
 }  // namespace
 
-PlannedBuild plan_build(const BuildRequest& request, BuildRecord start, Hider hider, Store& store,
+PlannedBuild plan_build(const BuildRequest& request, BuildRecord start, Store& store,
                         RegistryClient& registry, std::stop_token stop) {
   NullProgress progress;
   BuildInputs inputs(request, store, registry, progress, KeepDocuments::InMemory);
@@ -74,7 +75,7 @@ PlannedBuild plan_build(const BuildRequest& request, BuildRecord start, Hider hi
   const dockerfile::Lowered lowered = lower_request(request, inputs, progress, stop);
   LocalContexts contexts(&store.file_digests());
   inputs.contexts().add_to(contexts);
-  PlanListener listener(std::move(hider));
+  PlanListener listener(hider_of(request));
   std::map<Digest, Digest> keys = keys_on_record(lowered, contexts, inputs.remote(), &listener, stop);
 
   Warnings warnings;

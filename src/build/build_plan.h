@@ -23,7 +23,7 @@ struct PlannedBuild {
 
 /// `start` has what is known of the build. Of caches outside the store only the documents are read. Throws as
 /// the first half of run_build() does.
-PlannedBuild plan_build(const BuildRequest& request, BuildRecord start, Hider hider, Store& store,
+PlannedBuild plan_build(const BuildRequest& request, BuildRecord start, Store& store,
                         RegistryClient& registry, std::stop_token stop);
 
 }  // namespace slipway

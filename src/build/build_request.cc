@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "build/build_hider.h"
 #include "build/build_inputs.h"
 #include "build/build_provenance.h"
 #include "build/build_run.h"
@@ -164,7 +165,7 @@ LocalNodeOptions node_options(const BuildRequest& request, const BuildEnvironmen
 
 /// `published` is set once everything is out.
 RunHooks run_hooks(const BuildRequest& request, const PreparedRequest& prepared, BuildEnvironment& env,
-                   const Outlets& to, std::optional<Descriptor>& published) {
+                   const Outlets& to, Hider hider, std::optional<Descriptor>& published) {
   RunHooks hooks{.on_image = {},
                  .publish =
                      [&](const std::vector<LaneEnd>& lanes, std::stop_token stopping) {
@@ -174,6 +175,7 @@ RunHooks run_hooks(const BuildRequest& request, const PreparedRequest& prepared,
                  .needs = needs_of(prepared),
                  .has_image = has_output(prepared),
                  .inline_cache = wants_inline_cache(request),
+                 .hider = std::move(hider),
                  .keep_going = request.keep_going};
   if (const auto names = pushed_names(prepared); !names.empty()) {
     hooks.on_image = [&, names](const AssembledImage& image, const std::string& step,
@@ -226,7 +228,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   const Outlets outlets{.store = env.store, .publisher = publisher, .provenance = provenance};
   std::optional<Descriptor> published;
   BuildRun run(lowered, std::move(keys), env.store, node, env.progress, prepared.assemble,
-               run_hooks(request, prepared, env, outlets, published), &imports);
+               run_hooks(request, prepared, env, outlets, hider_of(request, lowered), published), &imports);
   CacheExports exports(request.cache_to, {.store = env.store,
                                           .registry = env.registry,
                                           .images = inputs.images(),

@@ -27,7 +27,7 @@ BuildRun::BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> 
                    LocalNode& node, ProgressSink& progress, AssembleOptions assemble, RunHooks hooks,
                    CacheImports* imports)
     : lowered_(lowered),
-      solver_(lowered.graph, std::move(keys), store, node, imports),
+      solver_(lowered.graph, std::move(keys), store, node, imports, hooks.hider),
       keys_(solver_.keys()),
       estimates_(StepCosts(store.database())),
       store_(store),

@@ -21,6 +21,7 @@
 #include "build/step_estimates.h"
 #include "build/vertex_solver.h"
 #include "dockerfile/lower.h"
+#include "history/hider.h"
 #include "nodes/local_node.h"
 #include "scheduler/scheduler.h"
 
@@ -45,6 +46,7 @@ struct RunHooks {
   enum class Needs { Nothing, Blobs, Trees } needs = Needs::Nothing;
   bool has_image = true;      ///< false: no platform is assembled, nothing is published
   bool inline_cache = false;  ///< each image's config gets the keys of its own layers
+  Hider hider = {};           ///< of what is kept in the store and in caches as a step's description
   bool keep_going = false;    ///< a platform that cannot be run here fails by itself
 };
 

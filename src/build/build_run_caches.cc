@@ -89,7 +89,7 @@ std::optional<SnapshotId> BuildRun::unpack_remote(const Vertex& vertex, const Ve
   try {
     const SnapshotId snapshot = imports_->unpack(*known.remote, progress_of(vertex.digest.str()), stop);
     const Digest& key = keys_.at(vertex.digest);
-    const ResultNotes notes{.description = vertex.info.name, .emulation = to_text(known.emulation)};
+    const ResultNotes notes{.description = solver_.described(vertex), .emulation = to_text(known.emulation)};
     // Under no key but those that were looked for: what else a cache says must not answer other builds.
     if (const auto content = solver_.content_of(vertex)) {
       store_.results().put(key, *content, snapshot, notes);
@@ -235,6 +235,7 @@ std::vector<FinishedStep> BuildRun::finished_steps() {
     const Vertex& vertex = lowered_.graph.at(digest);
     if (is_plain_source(vertex.op)) continue;
     FinishedStep step{.vertex = &vertex,
+                      .description = solver_.described(vertex),
                       .key = keys_.at(digest),
                       .content = {},
                       .tree = {},

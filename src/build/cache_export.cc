@@ -27,7 +27,7 @@ std::string platforms_of(const Vertex& vertex) {
 }
 
 CacheNotes notes_of(const FinishedStep& step) {
-  CacheNotes notes{.description = step.vertex->info.name.substr(0, kLongestDescription),
+  CacheNotes notes{.description = step.description.substr(0, kLongestDescription),
                    .platform = platforms_of(*step.vertex),
                    .milliseconds = std::llround(step.seconds * 1000),
                    .used = 0,

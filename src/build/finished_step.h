@@ -2,6 +2,7 @@
 // A step whose result is known, as caches outside the store are told of it.
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/digest.h"
 #include "content/ids.h"
@@ -13,6 +14,7 @@ struct RemoteResult;
 
 struct FinishedStep {
   const Vertex* vertex = nullptr;
+  std::string description;  ///< its name, without secrets
   Digest key;
   std::optional<Digest> content;               ///< its other key; nothing if that is not known
   std::optional<Digest> tree;                  ///< what names its result's tree in content keys

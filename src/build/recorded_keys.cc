@@ -1,5 +1,7 @@
 #include "build/recorded_keys.h"
 
+#include "build/build_hider.h"
+
 namespace slipway {
 
 namespace {
@@ -30,13 +32,10 @@ std::map<Digest, Digest> keys_on_record(const dockerfile::Lowered& lowered, Loca
                  const SelectionList& list) { listener->on_context_read(vertex, name, copy, list); });
   RememberedContent remembered(remote);
   std::map<Digest, Digest> keys = cache_keys(lowered.graph, contexts, remembered, stop);
-  std::map<std::string, std::string> args;
-  for (const dockerfile::StageArgUse& arg : lowered.args)
-    args.insert_or_assign(arg.name, arg.value.value_or(""));
   listener->on_keys({.graph = lowered.graph,
                      .keys = keys,
                      .identities = std::move(remembered.seen),
-                     .args = std::move(args)});
+                     .args = values_of_args(lowered)});
   return keys;
 }
 

@@ -125,7 +125,7 @@ VertexResult VertexSolver::run(const Vertex& vertex, const std::optional<Digest>
   if (!result.snapshot || !result.lasting || (is_source(vertex) && !is_remote_source(vertex.op)))
     return result;
   const Digest& key = keys_.at(vertex.digest);
-  const ResultNotes notes{.description = vertex.info.name, .emulation = to_text(result.emulation)};
+  const ResultNotes notes{.description = described(vertex), .emulation = to_text(result.emulation)};
   if (content) {
     store_.results().put(key, *content, *result.snapshot, notes);
   } else {

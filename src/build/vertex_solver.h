@@ -15,6 +15,7 @@
 #include "build/result_terms.h"
 #include "content/store.h"
 #include "graph/graph.h"
+#include "history/hider.h"
 #include "nodes/local_node.h"
 
 namespace slipway {
@@ -22,10 +23,15 @@ namespace slipway {
 /// One for a build; thread-safe. Everything given must outlive it.
 class VertexSolver {
  public:
-  /// `imports` may be null.
+  /// `imports` may be null. `hider` is for described().
   VertexSolver(const Graph& graph, std::map<Digest, Digest> keys, Store& store, LocalNode& node,
-               const CacheImports* imports)
-      : keys_(std::move(keys)), store_(store), node_(node), imports_(imports), terms_(graph, node) {}
+               const CacheImports* imports, Hider hider)
+      : keys_(std::move(keys)),
+        store_(store),
+        node_(node),
+        imports_(imports),
+        terms_(graph, node),
+        hider_(std::move(hider)) {}
 
   /// By vertex.
   const std::map<Digest, Digest>& keys() const { return keys_; }
@@ -49,6 +55,9 @@ class VertexSolver {
   /// Its content key, if solve() has come to know it.
   std::optional<Digest> content_of(const Vertex& vertex);
 
+  /// Its name as it may be kept beside a result: without secrets.
+  std::string described(const Vertex& vertex) const { return hider_.apply(vertex.info.name); }
+
  private:
   std::optional<VertexResult> find_by(const Vertex& vertex, const Digest& key);
   std::optional<VertexResult> taken(const Vertex& vertex, VertexResult known);
@@ -67,6 +76,7 @@ class VertexSolver {
   LocalNode& node_;
   const CacheImports* const imports_;
   const ResultTerms terms_;
+  const Hider hider_;
   Synchronized<State> state_;
 };
 

@@ -35,19 +35,19 @@ StepRecord record_of(const KeyedGraph& keyed, const Vertex& vertex, const std::s
   return step;
 }
 
-void hide_variables(const KeyedGraph& keyed, Hider& hider) {
-  for (const auto& [name, value] : keyed.args) hider.add_variable(name, value);
-  for (const Vertex& vertex : keyed.graph.vertices())
+}  // namespace
+
+void hide_variables(const Graph& graph, const std::map<std::string, std::string>& args, Hider& hider) {
+  for (const auto& [name, value] : args) hider.add_variable(name, value);
+  for (const Vertex& vertex : graph.vertices())
     if (const ExecOp* exec = std::get_if<ExecOp>(&vertex.op.what))
       for (const std::string& variable : exec->env)
         if (const std::size_t equals = variable.find('='); equals != std::string::npos)
           hider.add_variable(std::string_view(variable).substr(0, equals), variable.substr(equals + 1));
 }
 
-}  // namespace
-
 std::vector<StepRecord> step_records(const KeyedGraph& keyed, ContextReads reads, Hider& hider) {
-  hide_variables(keyed, hider);
+  hide_variables(keyed.graph, keyed.args, hider);
   std::set<std::string> args;
   for (const auto& [name, value] : keyed.args) args.insert(name);
   std::vector<StepRecord> steps;

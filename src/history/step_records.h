@@ -33,6 +33,9 @@ class KeyListener {
 /// What steps read of contexts, by the step's id.
 using ContextReads = std::map<std::string, std::vector<ContextRead>>;
 
+/// `hider` hides from now on the values of those ARGs, and of the steps' ENVs, that are secret by name.
+void hide_variables(const Graph& graph, const std::map<std::string, std::string>& args, Hider& hider);
+
 /// One for each vertex, in order. `hider` hides from now on what the build's variables say is secret.
 std::vector<StepRecord> step_records(const KeyedGraph& keyed, ContextReads reads, Hider& hider);
 

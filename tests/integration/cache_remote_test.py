@@ -167,6 +167,30 @@ class CacheRemote(CacheCase):
                                         root=self.machine())
                 self.assertEqual([], self.ran(result), result)
 
+    def test_values_of_secret_arguments_are_in_no_cache_and_no_list(self):
+        cache, store = self.path("cache"), self.machine()
+        context = self.context("FROM %s\nARG API_TOKEN\nENV DB_PASSWORD=envvalue77\nRUN echo $API_TOKEN | wc -c > /size\n"
+                               "RUN echo ${API_TOKEN} envvalue77 | wc -c > /again\n"
+                               "COPY . /of-${API_TOKEN}-${DB_PASSWORD}\n" % self.base, {"input": "x"})
+        self.run_build(context, "--build-arg", "API_TOKEN=tokenvalue99", "--cache-to", "type=local,dest=" + cache, root=store)
+        # In a store that the cache filled, too.
+        other, out = self.machine(), self.path("out")
+        self.run_build(context, "--build-arg", "API_TOKEN=tokenvalue99", "--cache-from", "type=local,src=" + cache, "-o", out,
+                       root=other)
+        kept = {"config": json.dumps(self.cache_config(cache))}
+        for root in (store, other):
+            kept["du " + root] = self.slipway("du", "--verbose", root=root).out
+            for name in os.listdir(root):
+                if name.startswith("slipway.db"):
+                    with open(os.path.join(root, name), "rb") as file:
+                        kept[os.path.join(root, name)] = file.read().decode(errors="replace")
+        for place, text in kept.items():
+            self.assertNotIn("tokenvalue99", text, place)
+            self.assertNotIn("envvalue77", text, place)
+        self.assertIn("COPY . /of-***-***", kept["config"])
+        for place in (store, other):
+            self.assertIn("COPY . /of-***-***", kept["du " + place])
+
     def test_failed_build_saves_what_it_finished(self):
         cache = self.path("cache")
         text = "FROM %s\nRUN echo long > /long\nRUN test -e /input\n" % self.base

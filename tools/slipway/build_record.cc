@@ -1,6 +1,7 @@
 #include "slipway/build_record.h"
 
 #include "base/strings.h"
+#include "build/build_hider.h"
 
 namespace slipway {
 
@@ -16,7 +17,7 @@ std::string shown_context(const std::filesystem::path& context) {
 
 }  // namespace
 
-BuildRecord described_build(const BuildRequest& request, Hider& hider) {
+BuildRecord described_build(const BuildRequest& request) {
   BuildRecord record = new_build_record();
   record.context = shown_context(request.context);
   record.dockerfile = request.definition           ? "LLB"
@@ -26,17 +27,14 @@ BuildRecord described_build(const BuildRequest& request, Hider& hider) {
   if (request.platforms.empty()) record.platforms.push_back(Platform::host().str());
   for (const Platform& platform : request.platforms) record.platforms.push_back(platform.str());
   for (const ImageRef& tag : request.tags) record.tags.push_back(tag.familiar());
-  for (const auto& [id, secret] : request.secrets) hider.add(secret);
-  for (const auto& [name, value] : request.build_args) hider.add_variable(name, value);
   return record;
 }
 
 std::unique_ptr<BuildRecorder> start_record(const HistoryDirectory& history, const BuildRequest& request,
                                             const std::string& logs, Logger& logger) {
-  Hider hider;
-  BuildRecord record = described_build(request, hider);
+  BuildRecord record = described_build(request);
   record.logs = logs;
-  return std::make_unique<BuildRecorder>(history, std::move(record), std::move(hider), logger);
+  return std::make_unique<BuildRecorder>(history, std::move(record), hider_of(request), logger);
 }
 
 }  // namespace slipway

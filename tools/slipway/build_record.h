@@ -3,13 +3,12 @@
 #include <memory>
 
 #include "build/build_request.h"
-#include "history/hider.h"
 #include "history/recorder.h"
 
 namespace slipway {
 
-/// What is known of a build before it begins, and what of it is secret.
-BuildRecord described_build(const BuildRequest& request, Hider& hider);
+/// What is known of a build before it begins. Its texts are as they were given.
+BuildRecord described_build(const BuildRequest& request);
 
 /// The recorder of a build that begins now. `logs` is the name of its directory of logs.
 std::unique_ptr<BuildRecorder> start_record(const HistoryDirectory& history, const BuildRequest& request,

@@ -52,11 +52,9 @@ int run_plan(const ExplainFlags& flags, CommandContext& context) {
   }
   const std::unique_ptr<Store> store = open_store(context);
   RegistryClient registry({}, docker_config_credentials(), context.logger);
-  Hider hider;
-  BuildRecord start = described_build(request, hider);
+  BuildRecord start = described_build(request);
   start.id.clear();
-  const PlannedBuild planned =
-      plan_build(request, std::move(start), std::move(hider), *store, registry, context.stop);
+  const PlannedBuild planned = plan_build(request, std::move(start), *store, registry, context.stop);
   const ManifestReader manifests = [&](const std::string& name) -> std::optional<FileList> {
     if (const auto known = planned.manifests.find(name); known != planned.manifests.end())
       return known->second;
