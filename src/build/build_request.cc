@@ -51,6 +51,7 @@ struct Outlets {
   Store& store;
   Publisher& publisher;
   BuildProvenance& provenance;
+  CacheExports& caches;
 };
 
 /// Every output, then the names: nothing has a name before all of it is there.
@@ -187,6 +188,8 @@ RunHooks run_hooks(const BuildRequest& request, const PreparedRequest& prepared,
       to.publisher.upload_image(image.manifest, names, progress, stopping);
     };
   }
+  if (!to.caches.empty())
+    hooks.on_result = [&](FinishedStep step) { to.caches.hand_over(std::move(step)); };
   return hooks;
 }
 
@@ -219,16 +222,10 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   imports.load(stop);
 
   // Solve: steps with results are left out; the rest run where they can, then each platform is assembled and,
-  // if it is to be pushed, uploaded while others still build; publishing comes last and at once.
+  // if it is to be pushed, uploaded while others still build; publishing comes last and at once. Beside that
+  // the steps that are done go to the caches that are saved to.
   LocalNode node(env.store, env.sandbox, inputs.images(), contexts,
                  node_options(request, env, inputs, imports, lowered.graph), env.progress);
-  Publisher publisher(env.store, env.registry, inputs.images(), &imports);
-  BuildProvenance provenance(request, lowered, inputs, env.recorder ? env.recorder->id() : new_build_id(),
-                             started);
-  const Outlets outlets{.store = env.store, .publisher = publisher, .provenance = provenance};
-  std::optional<Descriptor> published;
-  BuildRun run(lowered, std::move(keys), env.store, node, env.progress, prepared.assemble,
-               run_hooks(request, prepared, env, outlets, hider_of(request, lowered), published), &imports);
   CacheExports exports(request.cache_to, {.store = env.store,
                                           .registry = env.registry,
                                           .images = inputs.images(),
@@ -237,6 +234,14 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
                                           .layers = prepared.assemble.layers,
                                           .graph = lowered.graph,
                                           .pushed = pushed_names(prepared)});
+  Publisher publisher(env.store, env.registry, inputs.images(), &imports, &exports);
+  BuildProvenance provenance(request, lowered, inputs, env.recorder ? env.recorder->id() : new_build_id(),
+                             started);
+  const Outlets outlets{.store = env.store, .publisher = publisher, .provenance = provenance,
+                        .caches = exports};
+  std::optional<Descriptor> published;
+  BuildRun run(lowered, std::move(keys), env.store, node, env.progress, prepared.assemble,
+               run_hooks(request, prepared, env, outlets, hider_of(request, lowered), published), &imports);
   Plan plan = run.make_plan();
   exports.announce();
   run_plan(std::move(plan), run, env.executor, scheduler_options(request), stop);
@@ -244,7 +249,7 @@ BuildResult run_build(const BuildRequest& request, BuildEnvironment& env, std::s
   node.tell_unused_packs();
   env.store.file_digests().flush();
 
-  // What is finished is saved for the next build, whatever became of this one.
+  // What is finished, and not saved yet, is saved for the next build, whatever became of this one.
   const bool succeeded = has_output(prepared) ? published.has_value() : run.has_all_results();
   save_to_caches(exports, run, succeeded, env.progress, stop);
   run.throw_first_failure(env.log_tail);

@@ -126,8 +126,11 @@ Plan BuildRun::make_plan() {
     if (to_run.contains(digest)) planned.emplace(digest, plan_vertex(plan, vertex, planned));
   }
   if (hooks_.has_image) plan_images(plan, planned);
+  for (const dockerfile::LoweredLane& lane : lowered_.lanes) in_images_.merge(steps_of_image(lane));
   for (const Digest& digest : wanted)
     if (!to_run.contains(digest)) progress_.emit(StepFinished{.id = digest.str(), .end = StepEnd::Cached});
+  const std::map<Digest, VertexResult> known = state_.lock()->results;
+  for (const auto& [digest, result] : known) tell_result(lowered_.graph.at(digest), result);
   return plan;
 }
 
@@ -191,8 +194,8 @@ std::optional<VertexResult> BuildRun::solve(const Step& step, const std::vector<
           StepLog{.id = step.id, .stream = 2, .bytes = "another build runs this step: waiting for it\n"});
     return std::nullopt;
   }
-  auto state = state_.lock();
   if (solution->how.empty()) {
+    auto state = state_.lock();
     state->executed.insert(vertex.digest);
     state->found.erase(vertex.digest);  // in a cache that turned out not to have it
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
@@ -200,8 +203,9 @@ std::optional<VertexResult> BuildRun::solve(const Step& step, const std::vector<
     if (!std::holds_alternative<SourceOp>(vertex.op.what))  // what is fetched is not fetched again
       estimates_.measured(vertex, {.seconds = seconds, .memory = solution->result.peak_memory});
   } else {
-    state->found.insert_or_assign(vertex.digest, std::move(solution->how));
+    state_.lock()->found.insert_or_assign(vertex.digest, std::move(solution->how));
   }
+  tell_result(vertex, solution->result);
   return std::move(solution->result);
 }
 

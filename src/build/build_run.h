@@ -46,6 +46,8 @@ struct RunHooks {
   enum class Needs { Nothing, Blobs, Trees } needs = Needs::Nothing;
   bool has_image = true;      ///< false: no platform is assembled, nothing is published
   bool inline_cache = false;  ///< each image's config gets the keys of its own layers
+  /// Once a step's result is known, on any thread; for steps of the graph only. Empty: nobody is told.
+  std::function<void(FinishedStep step)> on_result = {};
   Hider hider = {};           ///< of what is kept in the store and in caches as a step's description
   bool keep_going = false;    ///< a platform that cannot be run here fails by itself
 };
@@ -130,6 +132,8 @@ class BuildRun final : public StepRunner {
   AssembledImage assemble_lane(const Step& step, const dockerfile::LoweredLane& lane, std::stop_token stop);
   std::optional<Digest> tree_of(const VertexResult& result);
   std::optional<Digest> content_of(const Vertex& vertex, const VertexResult& result);
+  FinishedStep finished_step(const Vertex& vertex, const VertexResult& result);
+  void tell_result(const Vertex& vertex, const VertexResult& result) noexcept;
   std::string inline_cache_of(const dockerfile::LoweredLane& lane, const VertexResult& result);
   std::set<Digest> steps_of_image(const dockerfile::LoweredLane& lane) const;
   [[noreturn]] void rethrow(const Failure& failure, const std::vector<std::string>& tail,
@@ -146,7 +150,8 @@ class BuildRun final : public StepRunner {
   const RunHooks hooks_;
   CacheImports* const imports_;  ///< null: none
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::vector<Step> steps_;  ///< by StepId; fixed once planned
+  std::vector<Step> steps_;     ///< by StepId; fixed once planned
+  std::set<Digest> in_images_;  ///< the vertices of images' own layers; fixed once planned
   Synchronized<State> state_;
 };
 

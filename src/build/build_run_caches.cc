@@ -223,41 +223,44 @@ std::string BuildRun::inline_cache_of(const dockerfile::LoweredLane& lane, const
   return records.empty() ? "" : inline_json(records);
 }
 
-std::vector<FinishedStep> BuildRun::finished_steps() {
-  std::set<Digest> in_image;
-  std::vector<Digest> roots;
-  for (const dockerfile::LoweredLane& lane : lowered_.lanes) {
-    in_image.merge(steps_of_image(lane));
-    if (lane.result) roots.push_back(*lane.result);
+FinishedStep BuildRun::finished_step(const Vertex& vertex, const VertexResult& result) {
+  FinishedStep step{.vertex = &vertex,
+                    .description = solver_.described(vertex),
+                    .key = keys_.at(vertex.digest),
+                    .content = content_of(vertex, result),
+                    .tree = tree_of(result),
+                    .snapshot = result.snapshot,
+                    .remote = result.remote,
+                    .emulation = to_text(result.emulation),
+                    .in_image = in_images_.contains(vertex.digest)};
+  auto state = state_.lock();
+  if (const auto found = state->seconds.find(vertex.digest); found != state->seconds.end())
+    step.seconds = found->second;
+  return step;
+}
+
+/// What goes wrong here goes wrong again when all steps are asked for.
+void BuildRun::tell_result(const Vertex& vertex, const VertexResult& result) noexcept {
+  if (!hooks_.on_result || is_plain_source(vertex.op) || (!result.snapshot && !result.remote)) return;
+  try {
+    hooks_.on_result(finished_step(vertex, result));
+  } catch (const std::exception&) {
   }
+}
+
+std::vector<FinishedStep> BuildRun::finished_steps() {
+  std::vector<Digest> roots;
+  for (const dockerfile::LoweredLane& lane : lowered_.lanes)
+    if (lane.result) roots.push_back(*lane.result);
   std::vector<FinishedStep> steps;
   for (const Digest& digest : lowered_.graph.reachable_from(roots)) {
     const Vertex& vertex = lowered_.graph.at(digest);
     if (is_plain_source(vertex.op)) continue;
-    FinishedStep step{.vertex = &vertex,
-                      .description = solver_.described(vertex),
-                      .key = keys_.at(digest),
-                      .content = {},
-                      .tree = {},
-                      .snapshot = {},
-                      .remote = {},
-                      .in_image = in_image.contains(digest)};
     std::optional<VertexResult> known;
-    {
-      auto state = state_.lock();
-      if (const auto found = state->results.find(digest); found != state->results.end())
-        known = found->second;
-      if (const auto found = state->seconds.find(digest); found != state->seconds.end())
-        step.seconds = found->second;
-    }
+    if (auto state = state_.lock(); state->results.contains(digest)) known = state->results.at(digest);
     if (!known) known = find_result(vertex);  // of steps below those whose results were known
     if (!known || (!known->snapshot && !known->remote)) continue;
-    step.content = content_of(vertex, *known);
-    step.tree = tree_of(*known);
-    step.snapshot = known->snapshot;
-    step.emulation = to_text(known->emulation);
-    step.remote = std::move(known->remote);
-    steps.push_back(std::move(step));
+    steps.push_back(finished_step(vertex, *known));
   }
   return steps;
 }

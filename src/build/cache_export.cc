@@ -9,13 +9,6 @@
 
 namespace slipway {
 
-struct CacheExports::Export {
-  std::string id;  ///< of its step in the progress
-  CacheTarget target;
-  LayerOptions layers;
-  std::unique_ptr<CachePlace> place;
-};
-
 namespace {
 
 constexpr std::size_t kLongestDescription = 120;
@@ -55,8 +48,10 @@ CacheExports::CacheExports(const std::vector<CacheTarget>& targets, Parts parts)
     exports_.push_back({.id = concat("cache ", exports_.size()),
                         .target = target,
                         .layers = layers,
-                        .place = place_of(target, parts_.registry, parts_.store.logger())});
+                        .place = place_of(target, parts_.registry, parts_.store.logger()),
+                        .sent = std::make_unique<Synchronized<std::set<Digest>>>()});
   }
+  background_.emplace(background_targets());
 }
 
 CacheExports::~CacheExports() = default;
@@ -68,6 +63,7 @@ void CacheExports::announce() {
 }
 
 void CacheExports::run(const std::vector<FinishedStep>& steps, After after, std::stop_token stop) {
+  background_->end(stop);
   std::optional<HostError> failure;
   for (const Export& target : exports_) {
     parts_.progress.emit(StepStarted{.id = target.id, .how = {}, .isolation = {}});
@@ -184,13 +180,19 @@ LayerUpload CacheExports::upload_of(const Descriptor& blob, const std::string& i
               },
           .repositories =
               [this, blob](const std::string& domain) {
-                std::vector<std::string> repositories = parts_.imports.repositories_with(blob.digest, domain);
-                for (std::string& base : parts_.images.repositories_with(blob.digest, domain))
-                  repositories.push_back(std::move(base));
+                std::vector<std::string> repositories = known_repositories(blob, domain);
                 for (const ImageRef& pushed : parts_.pushed)
                   if (pushed.domain() == domain) repositories.push_back(pushed.repository());
                 return repositories;
               }};
+}
+
+/// Of the caches that the build reads and of the images that it is based on.
+std::vector<std::string> CacheExports::known_repositories(const Descriptor& blob, const std::string& domain) {
+  std::vector<std::string> repositories = parts_.imports.repositories_with(blob.digest, domain);
+  for (std::string& base : parts_.images.repositories_with(blob.digest, domain))
+    repositories.push_back(std::move(base));
+  return repositories;
 }
 
 }  // namespace slipway

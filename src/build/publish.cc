@@ -33,6 +33,9 @@ void Publisher::upload_image(const Descriptor& descriptor, const std::vector<Ima
       if (caches_)
         for (std::string& cache : caches_->repositories_with(blob.digest, repository.domain()))
           mount_from.push_back(std::move(cache));
+      if (saved_)
+        for (std::string& cache : saved_->repositories_with(blob.digest, repository.domain()))
+          mount_from.push_back(std::move(cache));
       for (const ImageRef& other : done)
         if (other.domain() == repository.domain()) mount_from.push_back(other.repository());
       const std::string item = concat("sha256:", blob.digest.short_hex(), " pushing");

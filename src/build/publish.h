@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "build/cache_export.h"
 #include "build/cache_import.h"
 #include "content/store.h"
 #include "manifest/image_ref.h"
@@ -16,9 +17,11 @@ namespace slipway {
 
 class Publisher {
  public:
-  /// `caches` (null: none) may hold layers that are not in the store.
-  Publisher(Store& store, RegistryClient& registry, ImageSource& images, CacheImports* caches = nullptr)
-      : store_(store), registry_(registry), images_(images), caches_(caches) {}
+  /// `caches` (null: none) may hold layers that are not in the store. What is being saved to (`saved`, null:
+  /// nothing) may have a layer in another repository of the registry.
+  Publisher(Store& store, RegistryClient& registry, ImageSource& images, CacheImports* caches = nullptr,
+            CacheExports* saved = nullptr)
+      : store_(store), registry_(registry), images_(images), caches_(caches), saved_(saved) {}
 
   /// Layers, config and manifest of one platform, by digest, from the store into every repository that
   /// `names` name. A layer that is in a cache only is not fetched if the repository has it or can mount it;
@@ -35,6 +38,7 @@ class Publisher {
   RegistryClient& registry_;
   ImageSource& images_;
   CacheImports* const caches_;
+  CacheExports* const saved_;
 };
 
 }  // namespace slipway

@@ -4,6 +4,7 @@
 // (cache_key.h) or by content (content_key.h), so its record has no links to others, and caches of different
 // builds and platforms can be laid together. A step has a record under either key.
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -55,6 +56,12 @@ class CacheContent {
 struct CacheKeeping {
   std::int64_t seconds = std::int64_t{14} * 24 * 3600;
   std::size_t most_layers = 4000;
+
+  /// Nothing is left out.
+  static CacheKeeping everything() {
+    return {.seconds = std::numeric_limits<std::int64_t>::max() / 2,
+            .most_layers = std::numeric_limits<std::size_t>::max()};
+  }
 };
 
 /// `present` with `results` added, all of them as used at `now`. Of two results of one key the newer stays.

@@ -49,9 +49,9 @@ class Writer {
       throw InvalidInput(concat(place_.name(), " cannot be added to: it ", present.problem));
     CacheConfig before;
     if (present.kind == FoundCache::Kind::Cache && !reset) before = present.config;
-    CacheConfig merged = merge_cache(std::move(before), upload_.results, upload_.now);
+    CacheConfig merged = merge_cache(std::move(before), upload_.results, upload_.now, upload_.keeping);
     merged.mounts =
-        merge_mounts(std::move(merged.mounts), upload_.mounts, upload_.now, CacheKeeping{}.seconds);
+        merge_mounts(std::move(merged.mounts), upload_.mounts, upload_.now, upload_.keeping.seconds);
     std::set<Digest> added;
     for (const CachedResult& result : upload_.results)
       for (const CachedLayer& layer : result.layers)

@@ -19,6 +19,7 @@ struct CacheUpload {
   std::function<LayerUpload(const Descriptor& blob)> layer;
   std::int64_t now = 0;  ///< seconds since the epoch
   bool reset = false;    ///< what was there is dropped instead
+  CacheKeeping keeping = {};
 };
 
 /// Blocking. Throws InvalidInput if what is there is not slipway's to replace, HostError if others never stop

@@ -69,6 +69,14 @@ std::optional<Layer> recorded(Store& store, SnapshotId snapshot, const std::stri
                .diff_id = std::move(record->diff_id)};
 }
 
+/// Waits for who packs the same: an image is assembled while its layers are on their way into caches.
+StepLock take_turn(Store& store, const Digest& key, const std::stop_token& stop) {
+  while (true) {
+    if (auto turn = store.step_locks().try_acquire(key)) return std::move(*turn);
+    store.step_locks().wait(key, stop);
+  }
+}
+
 LayerSink::Packed pack(Store& store, SnapshotId snapshot, const LayerOptions& options,
                        const std::stop_token& stop) {
   LayerSink sink(store.blobs(), options, stop);
@@ -79,6 +87,10 @@ LayerSink::Packed pack(Store& store, SnapshotId snapshot, const LayerOptions& op
 }
 
 }  // namespace
+
+Digest pack_turn(SnapshotId snapshot, std::string_view variant) {
+  return Digest::of(concat("slipway.pack.v1\n", snapshot.value, "\n", variant));
+}
 
 Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, std::stop_token stop) {
   if (auto pulled = recorded(store, snapshot, std::string(kPulledVariant))) return *pulled;
@@ -93,6 +105,8 @@ Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, s
                                 .diff_id = layer.diff_id});
     return layer;
   }
+  const StepLock turn = take_turn(store, pack_turn(snapshot, variant), stop);
+  if (auto known = recorded(store, snapshot, variant)) return *known;  // by who had the turn before
   LayerSink::Packed packed = in_cpu_slot([&] { return pack(store, snapshot, options, stop); });
   Layer layer = packed.commit(options.compression);
   store.database().put_layer(snapshot, variant,

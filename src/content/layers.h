@@ -35,6 +35,7 @@ struct Layer {
 
 /// The snapshot's layer, from the store if it was packed before, else packed now. The layer of a snapshot
 /// that unpack_layer() made is handed on as it came, whatever `options` say: a base image keeps its digests.
+/// Packed once, however many ask for it at a time: the others wait.
 /// Deterministic: the same tree gives the same bytes, on any machine and with any number of threads. Throws
 /// Cancelled, SystemError.
 Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, std::stop_token stop);

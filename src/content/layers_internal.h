@@ -13,6 +13,9 @@ inline constexpr std::string_view kPulledVariant = "pulled";
 
 std::string_view layer_media_type(Compression compression);
 
+/// The step lock (step_locks.h) that is held while a snapshot's layer is packed.
+Digest pack_turn(SnapshotId snapshot, std::string_view variant);
+
 class LayerReader;
 class UnpackTarget;
 struct LayerEntry;

@@ -1,6 +1,6 @@
 #pragma once
 // Which steps run at this moment, on any process of the store: one that finds its step locked waits and takes
-// the result instead of running it a second time.
+// the result instead of running it a second time. Layers that are being packed are locked in the same way.
 //
 //   ROOT/locks/HEX   locked with flock(2) by whoever runs the step whose key that is; gone when it ends
 //

@@ -33,6 +33,7 @@ class RunTest : public StoreTest {
     std::vector<CacheSource> cache_from = {};
     std::vector<CacheTarget> cache_to = {};
     EmulationPolicies emulation = {};
+    std::function<void()> before_saving = {};  ///< once no step runs any more
   };
   struct Ended {
     std::vector<LaneEnd> lanes;
@@ -75,7 +76,6 @@ class RunTest : public StoreTest {
       hooks.on_image = [&](const AssembledImage& image, const std::string&, std::stop_token) {
         settings.on_image(image);
       };
-    BuildRun run(lowered, std::move(keys), *store_, node, progress_, {}, std::move(hooks), &imports);
     CacheExports exports(settings.cache_to, {.store = *store_,
                                              .registry = registry_,
                                              .images = images,
@@ -83,11 +83,15 @@ class RunTest : public StoreTest {
                                              .progress = progress_,
                                              .layers = {},
                                              .graph = lowered.graph,
-                                             .pushed = {}});
+                                             .pushed = {},
+                                             .pause = std::chrono::milliseconds(0)});
+    hooks.on_result = [&](FinishedStep step) { exports.hand_over(std::move(step)); };
+    BuildRun run(lowered, std::move(keys), *store_, node, progress_, {}, std::move(hooks), &imports);
     Plan plan = run.make_plan();
     ended.steps = plan.size();
     if (settings.before_run) settings.before_run();
     run_plan(std::move(plan), run, *executor_, {.keep_going = settings.keep_going}, stop_.get_token());
+    if (settings.before_saving) settings.before_saving();
     exports.run(run.finished_steps(), CacheExports::After::Success, {});
     run.throw_first_failure([&](const std::string& step) {
       asked_for_log_ = step;

@@ -2,11 +2,16 @@
 #include <gmock/gmock.h>
 #include <tbb/global_control.h>
 
+#include <optional>
+#include <thread>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "content/database.h"
 #include "content/layer_reader.h"
+#include "content/layers_internal.h"
 #include "content/lower_view.h"
 #include "content/store_fixture.h"
 #include "content/tree_support.h"
@@ -55,6 +60,24 @@ TEST_F(LayerPack, NamesAreSortedAndRelativeWithoutTheRoot) {
     tree.file("b/x").file("a").directory("b/sub").link("b/link", "x").fifo("c").socket("d");
   });
   EXPECT_THAT(names_of(pack(id)), ElementsAre("a", "b/", "b/link", "b/sub/", "b/x", "c"));
+}
+
+TEST_F(LayerPack, LayerThatIsBeingPackedIsWaitedFor) {
+  const SnapshotId id = snapshot_with(*store_, {}, [](TreeMaker& tree) { tree.file("a"); });
+  const Layer other = pack(snapshot_with(*store_, {}, [](TreeMaker& tree) { tree.file("b"); }));
+  const std::string variant = LayerOptions{}.key();
+  auto turn = store_->step_locks().try_acquire(pack_turn(id, variant));
+  ASSERT_TRUE(turn);
+  std::optional<Layer> got;
+  std::jthread asker([&] { got = pack(id); });
+  store_->database().put_layer(id, variant,
+                               {.media_type = other.descriptor.media_type,
+                                .digest = other.descriptor.digest,
+                                .size = other.descriptor.size,
+                                .diff_id = other.diff_id});
+  turn.reset();
+  asker.join();
+  EXPECT_EQ(got->descriptor.digest, other.descriptor.digest) << "what the other one recorded, not packed again";
 }
 
 TEST_F(LayerPack, KeepsMetadata) {

@@ -222,6 +222,54 @@ class CacheRemote(CacheCase):
                                "type=local,src=" + cache, root=self.machine())
         self.assertEqual([], self.ran(again))
 
+    def test_killed_build_has_saved_what_it_finished(self):
+        """One step is held up until the cache's document is there; then the process is killed."""
+        text = "FROM %s\nRUN echo first > /first\nRUN echo second > /second\n"
+        cache, process = self.path("cache"), None
+
+        def kill():
+            while process.poll() is None and not self.holds(cache, "RUN echo second > /second"):
+                os.sched_yield()
+            process.kill()
+
+        gate = self.gate(kill)
+        held = (text + "RUN --network=host wget -q -O - http://%s/\n") % (self.base, gate.host)
+        process = self.start("build", "--allow", "network.host", "--platform", AMD64, "--cache-to",
+                             "type=local,mode=max,dest=" + cache, self.context(held), root=self.machine())
+        _, err = process.communicate(timeout=120)
+        self.assertEqual(-signal.SIGKILL, process.returncode, err)
+        out = self.path("out")
+        again = self.run_build(self.context(text % self.base), "--cache-from", "type=local,src=" + cache, "-o", out,
+                               root=self.machine())
+        self.assertEqual([], self.ran(again))
+        self.assertEqual("second\n", self.read(out, "second"))
+
+    def holds(self, cache, step):
+        """Whether the cache has the step by now; while it is written its parts may be replaced."""
+        try:
+            return any(record["slipway"]["description"].endswith(step) for record in self.cache_config(cache)["records"])
+        except (OSError, AssertionError):
+            return False
+
+    def test_registry_is_not_written_for_every_step(self):
+        """A build of seconds writes the document once."""
+        proxy = self.proxy()
+        ref = "type=registry,mode=max,ref=%s/cache:once" % proxy.host
+        self.run_build(self.steps(), "--cache-to", ref, root=self.machine())
+        written = [path for method, path in proxy.requests if method == "PUT" and "/manifests/" in path]
+        self.assertEqual(1, len(written), proxy.requests)
+
+    def test_cache_that_cannot_be_saved_to_is_told_once(self):
+        """Though it was tried while the build ran."""
+        self.write("file", "no directory")
+        refused = self.run_build(self.steps(), "--cache-to", "type=local,mode=max,dest=" + self.path("file"),
+                                 root=self.machine(), expect=3)
+        self.assertEqual(1, refused.err.count("ERROR: saving to"), refused)
+        self.assertIn("RUN echo last > /last", self.ran(refused))
+        ignored = self.run_build(self.steps(), "--cache-to", "type=local,mode=max,ignore-error=true,dest=" + self.path("file"),
+                                 root=self.machine())
+        self.assertEqual(1, ignored.err.count("WARNING: saving to"), ignored)
+
     def unusable(self, source, said, **options):
         """The build goes on without that cache and says so in one line; a required one is an error."""
         result = self.run_build(self.steps(), "--cache-from", source, root=self.machine(), **options)
