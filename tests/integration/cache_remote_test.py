@@ -108,6 +108,46 @@ class CacheRemote(CacheCase):
                 return self.blob(directory, self.blob(directory, entry["digest"])["config"]["digest"])
         raise AssertionError("no cache tagged " + tag)
 
+    def cache_layers(self, directory):
+        """Descriptors of the layers that are not the base's, by an index or a manifest, and the document's type."""
+        entry, = self.read_json(directory, "index.json")["manifests"]
+        document = self.blob(directory, entry["digest"])
+        layers = [layer for layer in document.get("layers", document.get("manifests"))
+                  if "vnd.buildkit" not in layer["mediaType"]]
+        base = {layer["digest"] for layer in self.manifest(self.base_of_amd64())["layers"]}
+        return entry["mediaType"], [layer for layer in layers if layer["digest"] not in base]
+
+    def base_of_amd64(self):
+        entry, = [entry for entry in self.manifest(self.base)["manifests"] if entry["platform"]["architecture"] == "amd64"]
+        return self.base.rsplit(":", 1)[0] + "@" + entry["digest"]
+
+    def first_bytes(self, directory, digest, count):
+        with open(os.path.join(directory, "blobs", *digest.split(":")), "rb") as file:
+            return file.read(count)
+
+    def test_compression_and_types_are_those_asked_for(self):
+        oci, docker = "application/vnd.oci.image.", "application/vnd.docker."
+        gzip, zstd = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+        machine = self.machine()
+        for name, options, document, layer, magic in (
+                ("zstd", ",compression=zstd", oci + "manifest.v1+json", oci + "layer.v1.tar+zstd", zstd),
+                ("plain", ",compression=uncompressed", oci + "manifest.v1+json", oci + "layer.v1.tar", b""),
+                ("docker", ",oci-mediatypes=false", docker + "distribution.manifest.list.v2+json",
+                 docker + "image.rootfs.diff.tar.gzip", gzip),
+                ("index", ",image-manifest=false", oci + "index.v1+json", oci + "layer.v1.tar+gzip", gzip)):
+            with self.subTest(name):
+                cache = self.path(name)
+                self.run_build(self.steps(), "--cache-to", "type=local,mode=max,dest=" + cache + options, root=machine)
+                kind, layers = self.cache_layers(cache)
+                self.assertEqual(document, kind)
+                self.assertEqual({layer}, {found["mediaType"] for found in layers})
+                self.assertEqual({magic}, {self.first_bytes(cache, found["digest"], len(magic)) for found in layers})
+                self.assertGreaterEqual(len(layers), 3)
+                result = self.run_build(self.steps(), "--cache-from", "type=local,src=" + cache, "-o", self.path(name + "-out"),
+                                        root=self.machine())
+                self.assertEqual([], self.ran(result), result)
+                self.assertEqual("last\n", self.read(self.path(name + "-out"), "last"))
+
     def test_full_hit_pushed_to_the_same_registry_moves_no_layer(self):
         ref, name = "%s/cache:full", "%s/app-full:1"
         made, _ = self.image_digest(self.steps(), "--cache-to", "type=registry,mode=max,ref=" + ref % self.backend.host,
