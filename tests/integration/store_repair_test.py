@@ -2,6 +2,7 @@
 import glob
 import os
 import shutil
+import threading
 
 from harness import AMD64, SlipwayCase, main
 
@@ -94,8 +95,19 @@ class StoreRepair(SlipwayCase):
         with open(os.path.join(self.root, "slipway.db"), "r+b") as file:
             file.write(data)
 
+    def renewed(self):
+        """A build goes on with a new database, and says so; a store that is not built with is only told of."""
+        self.assertIn("slipway.db is damaged", self.slipway("store", "check", expect=3).out)
+        said = self.image().err
+        self.assertIn("set the damaged database aside as", said)
+        self.assertIn("named the image docker.io/library/app:latest again", said)
+        self.assertIn("will be built again", said)
+        self.assertNotIn("damaged", self.image().err)
+        self.assertIn("app", self.slipway("images").out)
+        self.check_store()
+
     def replaced(self):
-        message = self.slipway("build", "--platform", AMD64, self.path("context"), expect=3).err
+        message = self.slipway("images", expect=3).err
         self.assertEqual(1, message.count("ERROR: "), message)
         self.assertIn("store check --repair", message)
         out = self.repaired()
@@ -105,17 +117,50 @@ class StoreRepair(SlipwayCase):
         self.image()
         self.check_store()
 
-    def test_a_database_that_is_none(self):
-        self.damage_database(b"?" * 100)
-        self.replaced()
-
-    def test_a_database_with_damaged_pages(self):
+    def damage_pages(self):
         self.damage_database(b"SQLite format 3\0")
         size = os.path.getsize(os.path.join(self.root, "slipway.db"))
         with open(os.path.join(self.root, "slipway.db"), "r+b") as file:
             file.seek(4096)
             file.write(b"\xa5" * (size - 4096))
+
+    def test_a_database_that_is_none(self):
+        self.damage_database(b"?" * 100)
         self.replaced()
+
+    def test_a_database_with_damaged_pages(self):
+        self.damage_pages()
+        self.replaced()
+
+    def test_a_build_makes_a_database_that_is_none_anew(self):
+        self.damage_database(b"?" * 100)
+        self.renewed()
+
+    def test_a_build_makes_a_database_with_damaged_pages_anew(self):
+        self.damage_pages()
+        self.renewed()
+
+    def test_a_damaged_database_that_others_use_stays(self):
+        opened = threading.Event()
+        ended = threading.Event()
+
+        def hold():
+            opened.set()
+            ended.wait(60)
+
+        gate = self.gate(hold)
+        held = self.context("FROM busybox\nRUN wget -q -O - http://%s/\n" % gate.host, name="held")
+        other = self.start("build", "--platform", AMD64, held)
+        try:
+            self.assertTrue(opened.wait(60))
+            with open(os.path.join(self.root, "slipway.db"), "r+b") as file:
+                file.write(b"?" * 100)
+            refused = self.image(expect=3)
+            self.assertIn("1 other slipway processes use it", refused.err)
+            self.assertFalse(glob.glob(os.path.join(self.root, "slipway.db.damaged-*")))
+        finally:
+            ended.set()
+            other.communicate(timeout=60)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ struct BuildSession::Impl {
       : context(said(command)),
         runtime(std::move(oci_runtime)),
         renderer(mode),
-        store(open_store(command)),
+        store(open_store_or_renew(command)),
         log_name(leased_log_directory(*store)),
         logs({.directory = store->log_directory() / log_name}, renderer),
         history(store->root()),

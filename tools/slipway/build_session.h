@@ -14,7 +14,8 @@ namespace slipway {
 
 class BuildSession {
  public:
-  /// Opens the store and starts the progress view. Throws SystemError, HostError.
+  /// Opens the store, with a new database if its own is damaged, and starts the progress view. Throws
+  /// SystemError, HostError.
   BuildSession(CommandContext& context, ProgressMode mode, const EmulatorOptions& emulators = {},
                std::string oci_runtime = {});
   ~BuildSession();
