@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import time
 
@@ -51,7 +52,7 @@ class Prune(SlipwayCase):
         self.check_store()
         self.assertIn("app:2", self.slipway("images").out)
         self.assertTrue(self.hits(2))
-        self.assertNotIn("true", [record["reclaimable"] for record in self.records()])
+        self.assertNotIn(True, [record["reclaimable"] for record in self.records()])
         self.slipway("prune", "--force", "--all")
         self.check_store()
         self.assertEqual([], self.records("--filter", "type=regular"))
@@ -64,7 +65,13 @@ class Prune(SlipwayCase):
         text = self.slipway("du").out
         self.assertIn("RECLAIMABLE", text)
         self.assertIn("Total:", text)
-        self.assertIn("Kept because:", self.slipway("du", "--verbose").out)
+        for record in self.records():
+            self.assertNotEqual(record["reclaimable"], bool(record["keptBecause"]), record)
+        verbose = self.slipway("du", "--verbose").out
+        kept = [record for record in self.records() if not record["reclaimable"]]
+        self.assertNotEqual([], kept)
+        self.assertEqual(len(kept), len(re.findall(r"(?m)^Kept because: +\S", verbose)))
+        self.assertEqual(len(kept), len(re.findall(r"(?m)^Reclaimable: +false$", verbose)))
         self.assertIn("RUN dd", json.dumps(self.records("--filter", "description~=RUN")))
 
     def test_the_cap_holds_and_takes_the_oldest(self):
@@ -108,6 +115,80 @@ class Prune(SlipwayCase):
         self.assertNotEqual([], self.records("--filter", "type=regular"))
         self.assertIn("did you mean type?", self.slipway("prune", "--filter", "tpe=x", expect=2).err)
         self.assertIn("expected a size", self.slipway("prune", "--max-used-space", "much", expect=2).err)
+
+    def ids(self, *filters):
+        return {record["id"] for record in self.records(*(arg for one in filters for arg in ("--filter", one)))}
+
+    def cache(self, name, megabytes):
+        """Its id in the store."""
+        run = "RUN --mount=type=cache,target=/c,id=%s dd if=/dev/urandom of=/c/x bs=1M count=%d 2>/dev/null\n"
+        self.build(self.context("FROM busybox\n" + run % (name, megabytes)), platforms=AMD64)
+        [cache] = self.ids("type=exec.cachemount", "description~=" + name)
+        return cache
+
+    def test_filters_by_what_a_record_is_to_others(self):
+        in_use = []
+        gate = self.gate(lambda: in_use.append(self.ids("inuse")))
+        self.build(self.context("FROM busybox\nRUN wget -q -O - http://%s/\n" % gate.host), "-t", "app", platforms=AMD64)
+        cache = self.cache("mine", 1)
+        everything = self.ids()
+        [base] = self.ids("type=source.image")
+        steps = self.ids("type=regular")
+        with self.subTest("inuse"):
+            self.assertIn(base, in_use[0])
+            self.assertNotIn(cache, in_use[0])
+            self.assertEqual(set(), self.ids("inuse"))
+            self.assertEqual(everything, self.ids("inuse=false"))
+        with self.subTest("shared and private"):
+            shared, private = self.ids("shared"), self.ids("private")
+            self.assertEqual(everything, shared | private)
+            self.assertEqual(set(), shared & private)
+            self.assertIn(base, shared)
+            self.assertIn(cache, private)
+            self.assertEqual(private, self.ids("shared=false"))
+        with self.subTest("mutable and immutable"):
+            self.assertEqual({cache}, self.ids("mutable"))
+            self.assertEqual(everything - {cache}, self.ids("immutable"))
+        with self.subTest("parents"):
+            self.assertEqual(steps, self.ids("parents=" + base))
+            self.assertEqual(steps, self.ids("parent=" + base))
+            self.assertEqual(set(), self.ids("parents=" + cache))
+        with self.subTest("until"):
+            self.assertEqual(set(), self.ids("until=1h"))
+            self.pass_time()
+            self.pass_time()
+            self.assertEqual(everything, self.ids("until=1s"))
+        with self.subTest("all of them must match"):
+            self.assertEqual(set(), self.ids("mutable", "shared"))
+            self.assertEqual({cache}, self.ids("mutable,private"))
+        with self.subTest("what a prune takes"):
+            self.slipway("prune", "--force", "--all", "--filter", "mutable")
+            self.assertEqual(everything - {cache}, self.ids())
+
+    def test_space_that_is_free_or_reserved(self):
+        self.numbered(1)
+        before = self.ids()
+
+        def pruned(*args):
+            """What goes, and what is warned of."""
+            result = self.slipway("prune", "--force", *args)
+            return before - self.ids(), result.err
+
+        self.assertEqual((set(), ""), pruned("--min-free-space", "1"))
+        self.assertEqual((set(), ""), pruned("--max-used-space", "1kb", "--reserved-space", "100GB"))
+        self.assertEqual((set(), ""), pruned("--min-free-space", "100%", "--reserved-space", "100GB"))
+        gone, _ = pruned("--min-free-space", "100%", "--reserved-space", "1kb")
+        self.assertTrue(any(one.startswith("snapshot-") for one in gone), gone)
+
+    def test_a_limit_for_what_the_filters_match(self):
+        first = self.cache("first", 2)
+        self.pass_time()
+        second = self.cache("second", 2)
+        before = self.ids()
+        self.slipway("prune", "--force", "--filter", "type=exec.cachemount", "--max-matched-space", "3MB")
+        self.assertEqual({first}, before - self.ids())
+        self.slipway("prune", "--force", "--filter", "type=exec.cachemount", "--max-matched-space", "1MB")
+        self.assertEqual({first, second}, before - self.ids())
 
     def test_a_running_build_keeps_what_it_uses(self):
         pruned = []
