@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "base/error.h"
@@ -55,6 +56,7 @@ SqliteStatement& SqliteStatement::bind(const std::optional<std::int64_t>& value)
 }
 
 bool SqliteStatement::step() {
+  errno = 0;
   const int result = sqlite3_step(statement_);
   if (result == SQLITE_ROW) return true;
   if (result != SQLITE_DONE) connection_->fail(doing_, result);
@@ -103,6 +105,7 @@ SqliteStatement SqliteConnection::prepare(std::string_view doing, std::string_vi
   const auto known = prepared_.find(sql);
   if (known != prepared_.end()) return {*this, known->second, doing};
   sqlite3_stmt* statement = nullptr;
+  errno = 0;
   const int result = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
                                         SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (result != SQLITE_OK) fail(doing, result);
@@ -111,6 +114,7 @@ SqliteStatement SqliteConnection::prepare(std::string_view doing, std::string_vi
 }
 
 void SqliteConnection::execute(std::string_view doing, const char* sql) {
+  errno = 0;
   const int result = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
   if (result != SQLITE_OK) fail(doing, result);
 }
@@ -119,6 +123,7 @@ std::int64_t SqliteConnection::changes() const { return sqlite3_changes64(handle
 std::int64_t SqliteConnection::last_insert_id() const { return sqlite3_last_insert_rowid(handle_); }
 
 void SqliteConnection::fail(std::string_view doing, int result) const {
+  const int last_error = errno;
   const std::string what = handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(result);
   const int system_error = handle_ ? sqlite3_system_errno(handle_) : 0;
   const std::string where = concat("store database ", file_.native(), ": ", doing);
@@ -131,6 +136,8 @@ void SqliteConnection::fail(std::string_view doing, int result) const {
                              kBusyMilliseconds / 1000, " seconds"));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: {
+      // SQLite calls a file malformed that cannot be read, and does not tell of the error then.
+      if (last_error == EIO) throw SystemError(EIO, doing, concat("in the store database ", file_.native()));
       IntegrityError error(concat(where, ": ", what));
       error.set_hint(
           "`slipway store check` tells what is damaged, `slipway store check --repair` sets a damaged "

@@ -83,6 +83,7 @@ class StoreFaults(SlipwayCase):
         need(os.path.exists(FAULT_IO), FAULT_IO + " is missing")
         self.import_busybox(platforms=AMD64)
         self.context(DOCKERFILE, {"file": "text"})
+        self.image("first")  # unpacks the base
         calls = len(self.logged("count"))
         self.assertGreater(calls, 20)
         seed = int(os.environ.get("SLIPWAY_FAULT_SEED", str(random.randrange(1 << 30))))
