@@ -122,7 +122,10 @@ void Database::put_tree_digest(SnapshotId snapshot, const Digest& selection, con
   transaction.commit();
 }
 
-std::optional<SnapshotId> ResultRecords::find(const Digest& key) { return database_.find_result(key); }
+std::optional<SnapshotId> ResultRecords::find(const Digest& key) {
+  const auto snapshot = database_.find_result(key);
+  return snapshot && is_whole_(*snapshot) ? snapshot : std::nullopt;
+}
 
 std::string ResultRecords::emulation_of(const Digest& key, SnapshotId snapshot) {
   return database_.find_emulation(key, snapshot);

@@ -119,7 +119,7 @@ Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, s
 
 std::optional<SnapshotId> find_unpacked(Store& store, const Digest& chain) {
   const auto id = store.database().find_chain(chain);
-  if (!id || !store.snapshots().exists(*id)) return std::nullopt;
+  if (!id || !store.is_whole(*id)) return std::nullopt;
   return id;
 }
 

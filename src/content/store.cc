@@ -122,7 +122,7 @@ Store::Store(fs::path root, Logger& logger, TreeMode trees, std::unique_ptr<Stor
       database_(std::move(database)),
       snapshots_(std::make_unique<SnapshotStore>(root_ / "snapshots", temp_, *database_, trees)),
       images_(std::make_unique<ImageNames>(*database_, root_)),
-      results_(std::make_unique<ResultRecords>(*database_)),
+      results_(std::make_unique<ResultRecords>(*database_, [this](SnapshotId id) { return is_whole(id); })),
       file_digests_(std::make_unique<FileDigests>(*database_)) {}
 
 std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger, TreeMode trees) {
@@ -190,6 +190,23 @@ Store::~Store() {
 }
 
 void Store::lease(LeaseKind kind, const std::string& target) { database_->lease(kind, target); }
+
+bool Store::is_whole(SnapshotId snapshot) {
+  if (whole_.lock()->contains(snapshot)) return true;
+  const std::vector<Database::SnapshotRow> chain = database_->snapshot_chain(snapshot);
+  for (const Database::SnapshotRow& part : chain) {
+    std::error_code error;
+    if (fs::status(snapshots_->diff_directory(part.id), error).type() != fs::file_type::not_found) continue;
+    if (lost_.lock()->insert(part.id).second)
+      logger_.log(LogLevel::Warning,
+                  concat("snapshot ", part.id.value, "'s directory is missing: what was made of it is made "
+                         "again; `slipway store check --repair` forgets it"));
+    return false;
+  }
+  auto whole = whole_.lock();
+  for (const Database::SnapshotRow& part : chain) whole->insert(part.id);
+  return !chain.empty();
+}
 
 /// The time of last use is the file's own, not yet a row's: there are many blobs, and it may be lost.
 void Store::note_blob_use(const Digest& digest) {

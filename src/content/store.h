@@ -22,13 +22,16 @@
 // dropped at the next open, with what stands on them.
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/digest.h"
 #include "base/logger.h"
+#include "base/synchronized.h"
 #include "content/blob_store.h"
 #include "content/cache_mounts.h"
 #include "content/ids.h"
@@ -95,8 +98,10 @@ class ImageNames {
 /// Step results by cache key. Thread-safe.
 class ResultRecords {
  public:
-  explicit ResultRecords(Database& database) : database_(database) {}
-  /// A record whose snapshot is gone is no hit.
+  /// `is_whole`: whether all of a snapshot is there.
+  ResultRecords(Database& database, std::function<bool(SnapshotId)> is_whole)
+      : database_(database), is_whole_(std::move(is_whole)) {}
+  /// A record whose snapshot is gone, or damaged, is no hit.
   std::optional<SnapshotId> find(const Digest& key);
   /// How the emulated steps in it were run (nodes/emulation_marks.h); empty: that is not recorded.
   std::string emulation_of(const Digest& key, SnapshotId snapshot);
@@ -123,6 +128,7 @@ class ResultRecords {
 
  private:
   Database& database_;
+  std::function<bool(SnapshotId)> is_whole_;
 };
 
 /// One finding of a check; `fatal` findings make `slipway store check` exit 3.
@@ -152,6 +158,9 @@ class Store {
   /// Says that this process uses something that is no snapshot and no blob (those say so themselves), before
   /// it looks for it or makes it: nobody prunes it while the process lives.
   void lease(LeaseKind kind, const std::string& target);
+  /// Whether the directories of a snapshot and of all that it stands on are there, as the rows say. Warns once
+  /// of each that is not.
+  bool is_whole(SnapshotId snapshot);
   /// For anything that must be on the store's file system; the caller's directory in it dies with its
   /// process.
   const std::filesystem::path& temp_directory() const { return temp_; }
@@ -179,6 +188,7 @@ class Store {
   std::unique_ptr<ImageNames> images_;
   std::unique_ptr<ResultRecords> results_;
   std::unique_ptr<FileDigests> file_digests_;
+  Synchronized<std::set<SnapshotId>> whole_, lost_;  ///< as far as they were looked at
 };
 
 /// --root, else SLIPWAY_ROOT, else /var/lib/slipway as root, else $XDG_DATA_HOME/slipway

@@ -1,0 +1,57 @@
+"""What is lost or rots in the store is made or fetched again by the build that needs it, which says so; nothing rotten leaves it."""
+import glob
+import os
+import shutil
+
+from harness import AMD64, SlipwayCase, main, run
+
+DOCKERFILE = "FROM %s\nRUN echo text > /file\nRUN echo more > /more\n"
+
+
+class StoreDamage(SlipwayCase):
+    def setUp(self):
+        super().setUp()
+        self.import_busybox(platforms=AMD64)
+
+    def image(self, *args, base="busybox", **options):
+        return self.build(self.context(DOCKERFILE % base), "-t", "app", *args, platforms=AMD64, **options)
+
+    def layout(self, name, **options):
+        """What a build says that exports into a directory, and the manifest of that."""
+        layout = self.path(name)
+        said = self.image("-o", "type=oci,tar=false,dest=" + layout, **options).err
+        return said, self.layout_image(layout, AMD64)[0]
+
+    def snapshot_with(self, name):
+        [path] = glob.glob(os.path.join(self.root, "snapshots/*/fs", name))
+        return os.path.dirname(os.path.dirname(path))
+
+    def stored(self, digest):
+        return self.blob_path(self.root, digest)
+
+    @staticmethod
+    def flip(path):
+        """One bit of its middle: the size stays."""
+        with open(path, "r+b") as file:
+            file.seek(os.path.getsize(path) // 2)
+            byte = file.read(1)[0]
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 1]))
+
+    def test_what_stood_on_a_missing_snapshot_is_made_again(self):
+        self.image()
+        for name in ("bin/busybox", "file", "more"):
+            with self.subTest(name):
+                shutil.rmtree(self.snapshot_with(name))
+                said, _ = self.layout("layout-" + name.replace("/", "-"))
+                self.assertEqual(1, said.count("directory is missing"), said)
+                self.assertNotIn("directory is missing", self.image().err)
+                self.assertEqual("more\n", self.read(self.snapshot_with("more"), "fs/more"))
+        self.assertIn("is missing", self.slipway("store", "check", expect=3).out)
+        self.slipway("store", "check", "--repair")
+        self.check_store()
+        self.assertNotIn("warning", self.image().err.lower())
+
+
+if __name__ == "__main__":
+    main()
