@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/blob_digest.h"
 #include "content/space.h"
 
 namespace slipway {
@@ -156,6 +157,23 @@ std::vector<Digest> BlobStore::list() const {
   }
   std::sort(digests.begin(), digests.end());
   return digests;
+}
+
+bool BlobStore::remove_if_damaged(const Digest& digest) {
+  const fs::path path = path_of(digest);
+  if (is_blob(path, digest)) return false;
+  // Aside first, and looked at again there: another process may have put the right bytes into place.
+  const fs::path aside = temp_ / concat("damaged-", digest.hex());
+  if (::rename(path.c_str(), aside.c_str()) != 0) {
+    if (errno == ENOENT) return false;
+    throw SystemError(errno, "rename", path.native());
+  }
+  if (is_blob(aside, digest)) {
+    if (::rename(aside.c_str(), path.c_str()) != 0) throw SystemError(errno, "rename", aside.native());
+    return false;
+  }
+  remove_tree(aside);
+  return true;
 }
 
 void BlobStore::remove(const Digest& digest) {

@@ -62,6 +62,9 @@ class BlobStore {
   BlobInfo put(std::string_view bytes);
   BlobWriter create();
   std::vector<Digest> list() const;  ///< sorted
+  /// Removes it, so that it is fetched or made anew, if its bytes have another digest; returns whether it did.
+  /// Reads all of it.
+  bool remove_if_damaged(const Digest& digest);
   /// Nothing happens if it is not there.
   void remove(const Digest& digest);
 

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
-#include "content/blob_digest.h"
 #include "content/database.h"
 #include "content/image_blobs.h"
 #include "content/image_index.h"
@@ -67,23 +66,10 @@ class Repair {
     done_.push_back(concat("removed ", leftovers.size(), " directories that belong to no snapshot"));
   }
 
-  /// Aside first, and looked at again there: another process may have put the right bytes into place.
   void repair_blobs() {
-    for (const Digest& digest : blobs_.list()) {
-      const fs::path path = blobs_.path_of(digest);
-      if (is_blob(path, digest)) continue;
-      const fs::path aside = store_.temp_directory() / concat("damaged-", digest.hex());
-      if (std::rename(path.c_str(), aside.c_str()) != 0) {
-        if (errno == ENOENT) continue;
-        throw SystemError(errno, "rename", path.native());
-      }
-      if (is_blob(aside, digest)) {
-        if (std::rename(aside.c_str(), path.c_str()) != 0) throw SystemError(errno, "rename", aside.native());
-        continue;
-      }
-      remove_tree(aside);
-      done_.push_back(concat("removed blob ", digest.str(), ": its bytes had another digest"));
-    }
+    for (const Digest& digest : blobs_.list())
+      if (blobs_.remove_if_damaged(digest))
+        done_.push_back(concat("removed blob ", digest.str(), ": its bytes had another digest"));
   }
 
   void repair_layers() {
@@ -106,7 +92,7 @@ class Repair {
 
   Store& store_;
   Database& database_;
-  const BlobStore blobs_;  ///< looking is no use
+  BlobStore blobs_;  ///< looking is no use
   const StoreReading reading_;
   std::vector<std::string> done_;
 };

@@ -95,9 +95,9 @@ dockerfile::BaseImage ImageSource::resolve_now(const ImageRef& ref, const Platfo
              stored && (!ref.digest() || *ref.digest() == stored->descriptor.digest)) {
     descriptor = stored->descriptor;
     bytes = document(ref, descriptor, stop);
-  } else if (ref.digest() && store_.blobs().has(*ref.digest())) {
+  } else if (auto known = ref.digest() ? kept(*ref.digest()) : std::nullopt) {
     // A digest says what it is, whoever has it.
-    bytes = store_.blobs().read(*ref.digest());
+    bytes = *std::move(known);
     descriptor = {.media_type = document_media_type(bytes), .digest = *ref.digest(), .size = bytes.size()};
   } else {
     FetchedManifest fetched = ask_registry(ref, stop);
@@ -182,7 +182,14 @@ void ImageSource::keep(const std::string& bytes) {
 std::optional<std::string> ImageSource::kept(const Digest& digest) {
   if (auto held = in_memory_.lock(); held->contains(digest)) return held->at(digest);
   if (!store_.blobs().has(digest)) return std::nullopt;
-  return store_.blobs().read(digest);
+  try {
+    return store_.blobs().read(digest);
+  } catch (const IntegrityError&) {
+    store_.logger().log(LogLevel::Warning,
+                        concat("blob ", digest.str(), " of a base image is damaged in the store: fetching it again"));
+    if (keep_ == KeepDocuments::InStore) store_.blobs().remove_if_damaged(digest);
+    return std::nullopt;
+  }
 }
 
 void ImageSource::fetch_blob(const ImageRef& ref, const Descriptor& blob, const ItemProgress& progress,

@@ -52,6 +52,28 @@ class StoreDamage(SlipwayCase):
         self.check_store()
         self.assertNotIn("warning", self.image().err.lower())
 
+    def pushed_base(self):
+        """The name of an image in a registry, and that registry; the store that is asked from now on knows none of it."""
+        registry = self.registry()
+        base = registry.host + "/base"
+        self.build(self.context("FROM busybox\nRUN echo base > /base\n", name="base"), "-t", base, "--push", platforms=AMD64)
+        self.root = self.path("other-store")
+        return base, registry
+
+    def test_a_damaged_document_of_a_base_image_is_fetched_again(self):
+        base, _ = self.pushed_base()
+        self.image(base=base)
+        pinned = run(["skopeo", "inspect", "--tls-verify=false", "--format", "{{.Digest}}", "docker://" + base]).strip()
+        config = self.blob(self.root, pinned)["config"]["digest"]
+        by_digest = base + "@" + pinned  # by its tag the manifest is fetched each time
+        for document, name in ((pinned, by_digest), (config, base), (config, by_digest)):
+            with self.subTest(document=document, name=name):
+                self.flip(self.stored(document))
+                said = self.image(base=name).err
+                self.assertIn("blob %s of a base image is damaged in the store: fetching it again" % document, said)
+                self.assertNotIn("damaged", self.image(base=name).err)
+                self.check_store()
+
 
 if __name__ == "__main__":
     main()
