@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
-#include "content/file_bytes.h"
+#include "content/blob_digest.h"
 #include "content/tar_file.h"
 #include "manifest/media_types.h"
 
@@ -64,18 +63,25 @@ void keep_others(const Index& before, const Descriptor& image, Index& index) {
   }
 }
 
+/// `use` is given the open blob. A damaged one goes, so that the next build makes it anew.
+template <class Use>
+void with_blob(Store& store, const Descriptor& blob, Use use) {
+  const UniqueFd in = store.blobs().open(blob.digest);
+  try {
+    use(in.get());
+  } catch (IntegrityError& damaged) {
+    if (store.blobs().remove_if_damaged(blob.digest))
+      damaged.set_hint("It was removed. Build again: it is then packed or pulled anew.");
+    throw;
+  }
+}
+
 void copy_blob(Store& store, const Descriptor& blob, const fs::path& target, const std::stop_token& stop) {
   if (fs::exists(target)) return;
-  const UniqueFd in = store.blobs().open(blob.digest);
-  struct stat status {};
-  if (::fstat(in.get(), &status) != 0 || static_cast<std::uint64_t>(status.st_size) != blob.size) {
-    IntegrityError damaged(concat("blob ", blob.digest.str(), " in the store has ", status.st_size,
-                                  " bytes instead of ", blob.size));
-    damaged.set_hint("slipway store check --repair forgets what is damaged; it is made anew then");
-    throw damaged;
-  }
   TempFile out(target);
-  copy_bytes(in.get(), out.fd(), blob.size, target.native(), stop);
+  with_blob(store, blob, [&](int in) {
+    copy_blob_bytes(in, out.fd(), blob.digest, blob.size, target.native(), stop);
+  });
   out.commit();
 }
 
@@ -116,8 +122,9 @@ void write_layout_tar(Store& store, const Descriptor& image, const std::vector<I
   std::ranges::sort(blobs, {}, &Descriptor::digest);
   for (const Descriptor& blob : blobs) {
     if (stop.stop_requested()) throw Cancelled{};
-    tar.add_file(concat("blobs/sha256/", blob.digest.hex()), store.blobs().open(blob.digest).get(),
-                 blob.size);
+    with_blob(store, blob, [&](int in) {
+      tar.add_file(concat("blobs/sha256/", blob.digest.hex()), in, blob.digest, blob.size);
+    });
   }
   tar.add_bytes("index.json", to_json(layout_index(image, names)));
   tar.add_bytes("oci-layout", kLayoutFile);

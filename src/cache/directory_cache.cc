@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +9,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "cache/cache_place.h"
+#include "content/blob_digest.h"
 #include "content/file_bytes.h"
 #include "manifest/json_reader.h"
 #include "manifest/media_types.h"
@@ -37,12 +37,6 @@ UniqueFd lock_directory(const fs::path& directory) {
   while (::flock(lock.get(), LOCK_EX) != 0)
     if (errno != EINTR) throw SystemError(errno, "lock", directory.native());
   return lock;
-}
-
-std::uint64_t size_of(int fd, const fs::path& path) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) throw SystemError(errno, "stat", path.native());
-  return static_cast<std::uint64_t>(status.st_size);
 }
 
 bool has_size(const fs::path& path, std::uint64_t size) {
@@ -136,12 +130,8 @@ void DirectoryCache::add(const LayerUpload& upload, std::stop_token stop) {
   fs::create_directories(path.parent_path(), problem);
   if (problem) throw SystemError(problem.value(), "make directory", path.parent_path().native());
   const UniqueFd in = upload.open();
-  const std::uint64_t size = size_of(in.get(), path);
-  if (size != upload.layer.size)
-    throw IntegrityError(
-        concat("layer ", upload.layer.digest.str(), " has ", size, " bytes, not ", upload.layer.size));
   TempFile out(path);
-  copy_bytes(in.get(), out.fd(), size, path.native(), stop);
+  copy_blob_bytes(in.get(), out.fd(), upload.layer.digest, upload.layer.size, path.native(), stop);
   out.commit();
 }
 

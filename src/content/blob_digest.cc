@@ -1,13 +1,18 @@
 #include "content/blob_digest.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <string>
 
 #include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
 #include "base/unique_fd.h"
+#include "content/file_bytes.h"
 
 namespace slipway {
 
@@ -25,6 +30,22 @@ bool is_blob(const std::filesystem::path& path, const Digest& digest) {
     if (n == 0) return hash.finish() == digest;
     hash.update(buffer.data(), static_cast<std::size_t>(n));
   }
+}
+
+void copy_blob_bytes(int from, int to, const Digest& digest, std::uint64_t size, std::string_view shown,
+                     const std::stop_token& stop) {
+  const bool shared = ::ioctl(to, FICLONE, from) == 0;
+  Sha256 hash;
+  const std::uint64_t total = read_blocks(shared ? to : from, shown, stop, [&](std::string_view bytes) {
+    hash.update(bytes);
+    if (!shared) write_all(to, bytes, shown);
+  });
+  if (total == size && hash.finish() == digest) return;
+  IntegrityError damaged(total == size
+                             ? concat("the bytes of blob ", digest.str(), " have another digest")
+                             : concat("blob ", digest.str(), " has ", total, " bytes, not ", size));
+  damaged.set_hint("`slipway store check --repair` removes what is damaged: it is then pulled or built again.");
+  throw damaged;
 }
 
 }  // namespace slipway

@@ -57,16 +57,31 @@ Layer LayerSink::Packed::commit(Compression compression) {
 
 namespace {
 
+Layer layer_from(Database::LayerRecord record) {
+  return {.descriptor = {.media_type = std::move(record.media_type),
+                         .digest = std::move(record.digest),
+                         .size = record.size,
+                         .platform = {},
+                         .annotations = {},
+                         .artifact_type = {}},
+          .diff_id = std::move(record.diff_id)};
+}
+
+/// A blob of another size is none.
+bool has_blob(Store& store, const Descriptor& layer) {
+  const auto size = store.blobs().size(layer.digest);
+  if (!size || *size == layer.size) return size.has_value();
+  store.logger().log(LogLevel::Warning, concat("layer ", layer.digest.str(), " is damaged in the store: it has ",
+                                               *size, " bytes instead of ", layer.size));
+  store.blobs().remove_if_damaged(layer.digest);
+  return false;
+}
+
 std::optional<Layer> recorded(Store& store, SnapshotId snapshot, const std::string& variant) {
   auto record = store.database().find_layer(snapshot, variant);
-  if (!record || !store.blobs().has(record->digest)) return std::nullopt;
-  return Layer{.descriptor = {.media_type = std::move(record->media_type),
-                              .digest = std::move(record->digest),
-                              .size = record->size,
-                              .platform = {},
-                              .annotations = {},
-                              .artifact_type = {}},
-               .diff_id = std::move(record->diff_id)};
+  if (!record) return std::nullopt;
+  Layer layer = layer_from(*std::move(record));
+  return has_blob(store, layer.descriptor) ? std::optional(std::move(layer)) : std::nullopt;
 }
 
 /// Waits for who packs the same: an image is assembled while its layers are on their way into caches.

@@ -53,17 +53,20 @@ void TarFileWriter::add_bytes(const std::string& name, std::string_view bytes) {
   impl_->data(name, bytes.data(), bytes.size());
 }
 
-void TarFileWriter::add_file(const std::string& name, int fd, std::uint64_t size) {
+void TarFileWriter::add_file(const std::string& name, int fd, const Digest& digest, std::uint64_t size) {
   impl_->header(name, S_IFREG, 0644, size);
+  Sha256 hash;
   std::array<char, 262144> buffer;
   while (size > 0) {
     const ssize_t n = ::read(fd, buffer.data(), std::min<std::uint64_t>(buffer.size(), size));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw SystemError(errno, "read", name);
     if (n == 0) throw IntegrityError(concat(name, " is shorter than it should be"));
+    hash.update(buffer.data(), static_cast<std::size_t>(n));
     impl_->data(name, buffer.data(), static_cast<std::size_t>(n));
     size -= static_cast<std::uint64_t>(n);
   }
+  if (hash.finish() != digest) throw IntegrityError(concat("the bytes of ", name, " have another digest"));
 }
 
 void TarFileWriter::close() { impl_->check(archive_write_close(impl_->out), ""); }

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/digest.h"
+
 namespace slipway {
 
 /// Writes to a descriptor of the caller's. The same calls give the same bytes: mtime 0, owner 0. Throws
@@ -15,8 +17,8 @@ class TarFileWriter {
   ~TarFileWriter();
   void add_directory(const std::string& name);
   void add_bytes(const std::string& name, std::string_view bytes);
-  /// `size` bytes from `fd`; throws IntegrityError if it holds fewer.
-  void add_file(const std::string& name, int fd, std::uint64_t size);
+  /// `size` bytes from `fd`; throws IntegrityError if it holds fewer, or bytes of another digest.
+  void add_file(const std::string& name, int fd, const Digest& digest, std::uint64_t size);
   /// Writes the end; without it the archive is incomplete.
   void close();
 

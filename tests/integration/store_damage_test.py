@@ -74,6 +74,43 @@ class StoreDamage(SlipwayCase):
                 self.assertNotIn("damaged", self.image(base=name).err)
                 self.check_store()
 
+    def test_a_layer_of_another_size_is_packed_again(self):
+        _, before = self.layout("before")
+        layer = before["layers"][-1]["digest"]
+        os.truncate(self.stored(layer), 10)
+        said, after = self.layout("after")
+        self.assertIn("layer %s is damaged in the store: it has 10 bytes instead of" % layer, said)
+        self.assertEqual(before["layers"], after["layers"])
+        self.check_store()
+
+    def test_rotten_layers_get_into_no_image(self):
+        _, before = self.layout("before")
+        layer = before["layers"][-1]["digest"]
+        for kind, dest in (("tar=false", "directory"), ("tar=true", "file.tar")):
+            with self.subTest(kind):
+                self.flip(self.stored(layer))
+                output = "type=oci,%s,dest=%s" % (kind, self.path(dest))
+                said = self.image("-o", output, expect=3).err
+                self.assertIn("have another digest", said)
+                self.assertIn(layer.split(":")[1], said)
+                self.assertFalse(os.path.exists(self.blob_path(self.path("directory"), layer)))
+                self.assertFalse(os.path.exists(self.path("file.tar")))
+                self.image("-o", output)  # what was damaged is gone from the store, and packed again
+                self.check_store()
+        self.assertEqual(before["layers"], self.layout_image(self.path("directory"), AMD64)[0]["layers"])
+
+    def test_rotten_layers_get_into_no_cache(self):
+        _, before = self.layout("before")
+        layer = before["layers"][-1]["digest"]
+        self.flip(self.stored(layer))
+        save = ("--cache-to", "type=local,mode=max,dest=" + self.path("cache"))
+        said = self.image(*save, expect=3).err
+        self.assertIn("have another digest", said)
+        self.assertIn("store check --repair", said)
+        self.assertFalse(os.path.exists(self.blob_path(self.path("cache"), layer)))
+        self.slipway("store", "check", "--repair")
+        self.image(*save)
+
 
 if __name__ == "__main__":
     main()
