@@ -21,6 +21,14 @@ std::string lane_names(const std::vector<Platform>& lanes) {
   return join(names, ",");
 }
 
+/// Lost layers of base images come from where the node knows them to be.
+AssembleOptions with_homes(AssembleOptions options, LocalNode& node) {
+  options.layers.fetch_again = [&node](const Descriptor& layer, const std::stop_token& stop) {
+    node.fetch_again(layer, stop);
+  };
+  return options;
+}
+
 }  // namespace
 
 BuildRun::BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> keys, Store& store,
@@ -33,7 +41,7 @@ BuildRun::BuildRun(const dockerfile::Lowered& lowered, std::map<Digest, Digest> 
       store_(store),
       node_(node),
       progress_(progress),
-      assemble_(std::move(assemble)),
+      assemble_(with_homes(std::move(assemble), node)),
       hooks_(std::move(hooks)),
       imports_(imports) {
   state_.lock()->lanes.resize(lowered_.lanes.size());

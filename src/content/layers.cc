@@ -92,6 +92,29 @@ StepLock take_turn(Store& store, const Digest& key, const std::stop_token& stop)
   }
 }
 
+/// The layer that the snapshot was unpacked from, if it was and there is a way to have it.
+std::optional<Layer> pulled(Store& store, SnapshotId snapshot, const LayerOptions& options,
+                            const std::stop_token& stop) {
+  auto record = store.database().find_layer(snapshot, std::string(kPulledVariant));
+  if (!record) return std::nullopt;
+  Layer layer = layer_from(*std::move(record));
+  if (has_blob(store, layer.descriptor)) return layer;
+  std::string why;
+  try {
+    if (options.fetch_again) {
+      options.fetch_again(layer.descriptor, stop);
+      return layer;
+    }
+  } catch (const Error& e) {
+    why = concat(" (", std::string_view(e.what()), ")");
+  }
+  store.logger().log(LogLevel::Warning,
+                     concat("layer ", layer.descriptor.digest.str(),
+                            " of a base image is lost and could not be fetched again", why,
+                            ": it is packed anew, so its digest is another"));
+  return std::nullopt;
+}
+
 LayerSink::Packed pack(Store& store, SnapshotId snapshot, const LayerOptions& options,
                        const std::stop_token& stop) {
   LayerSink sink(store.blobs(), options, stop);
@@ -108,7 +131,7 @@ Digest pack_turn(SnapshotId snapshot, std::string_view variant) {
 }
 
 Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, std::stop_token stop) {
-  if (auto pulled = recorded(store, snapshot, std::string(kPulledVariant))) return *pulled;
+  if (auto as_it_came = pulled(store, snapshot, options, stop)) return *as_it_came;
   const std::string variant = options.key();
   if (auto known = recorded(store, snapshot, variant)) return *known;
   if (const auto source = store.database().find_layer_source(snapshot)) {

@@ -24,6 +24,9 @@ struct LayerOptions {
   int level = -1;  ///< -1: the default of the compression
   /// rewrite-timestamp: modification times after this are set to it (seconds since the epoch).
   std::optional<std::int64_t> clamp_mtime;
+  /// Puts the blob of a base image's layer that the store has lost into it again, or throws Error. Empty:
+  /// there is nowhere to fetch it from. No part of the key.
+  std::function<void(const Descriptor& layer, const std::stop_token& stop)> fetch_again = {};
   /// What the store's layer records are kept under: equal options give equal bytes.
   std::string key() const;
 };
@@ -34,7 +37,8 @@ struct Layer {
 };
 
 /// The snapshot's layer, from the store if it was packed before, else packed now. The layer of a snapshot
-/// that unpack_layer() made is handed on as it came, whatever `options` say: a base image keeps its digests.
+/// that unpack_layer() made is handed on as it came, whatever `options` say: a base image keeps its digests. Only
+/// if its blob is lost and cannot be fetched again it is packed anew, with a warning.
 /// Packed once, however many ask for it at a time: the others wait.
 /// Deterministic: the same tree gives the same bytes, on any machine and with any number of threads. Throws
 /// Cancelled, SystemError.

@@ -265,6 +265,13 @@ std::optional<std::optional<SnapshotId>> ImageSource::find_unpacked_root(const S
   return known;
 }
 
+void ImageSource::fetch_again(const Descriptor& layer, std::stop_token stop) {
+  std::optional<ImageRef> home;
+  if (auto homes = homes_.lock(); homes->contains(layer.digest)) home = homes->find(layer.digest)->second;
+  if (!home) throw NotFound("no base image of this build has it");
+  fetch_blob(*home, layer, {}, std::move(stop));
+}
+
 std::vector<std::string> ImageSource::repositories_with(const Digest& blob, const std::string& domain) {
   std::vector<std::string> repositories;
   auto homes = homes_.lock();

@@ -58,6 +58,10 @@ class ImageSource final : public dockerfile::ImageResolver {
   /// What unpack() would return, if it is known without fetching or unpacking anything.
   std::optional<std::optional<SnapshotId>> find_unpacked_root(const SourceOp& source);
 
+  /// Fetches a layer that the store has lost from the image that resolve() found it in. Throws NotFound if
+  /// that is none, else as the registry's client.
+  void fetch_again(const Descriptor& layer, std::stop_token stop);
+
   /// Repositories known to hold a blob, on the given registry: candidates for a mount instead of an upload.
   std::vector<std::string> repositories_with(const Digest& blob, const std::string& domain);
 

@@ -71,6 +71,9 @@ class LocalNode {
   /// The result of an image source that is unpacked already; of no other vertex.
   std::optional<VertexResult> find_result(const Vertex& vertex);
 
+  /// LayerOptions::fetch_again.
+  void fetch_again(const Descriptor& layer, std::stop_token stop) { images_.fetch_again(layer, std::move(stop)); }
+
   /// Its result is known: what running it would have needed can go.
   void forget(const Vertex& vertex) { contexts_.forget_lists(vertex); }
   /// The key that a vertex has by the content of what it reads (content_keys.h).

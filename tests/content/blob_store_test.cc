@@ -56,6 +56,18 @@ TEST_F(BlobStoreTest, AbandonedWriterLeavesNothing) {
   EXPECT_EQ(entries_of(temp_), 0u);
 }
 
+TEST_F(BlobStoreTest, OnlyADamagedBlobIsRemovedAsDamaged) {
+  const Digest sound = store_.put("sound").digest, damaged = store_.put("damaged").digest;
+  testing_support::write_text(store_.path_of(damaged), "DAMAGED");
+
+  EXPECT_FALSE(store_.remove_if_damaged(sound));
+  EXPECT_TRUE(store_.remove_if_damaged(damaged));
+  EXPECT_FALSE(store_.remove_if_damaged(Digest::of("absent")));
+
+  EXPECT_THAT(store_.list(), testing::ElementsAre(sound));
+  EXPECT_EQ(entries_of(temp_), 0u);
+}
+
 TEST_F(BlobStoreTest, RestartForgetsWhatWasWritten) {
   BlobWriter writer = store_.create();
   writer.write("a longer false start");

@@ -286,6 +286,49 @@ TEST_F(LayerUnpack, PulledLayerIsHandedOnAsItCame) {
   EXPECT_EQ(again.diff_id, layer.diff_id);
 }
 
+TEST_F(LayerUnpack, WithoutADirectoryBelowItNothingIsFound) {
+  const std::string tar = tar_of({file_entry("a")}), next = tar_of({file_entry("b")});
+  const Layer base = layer_with(*store_, tar, tar), top = layer_with(*store_, next, next);
+  const SnapshotId first = unpack_layer(*store_, {}, base, {}), second = unpack_layer(*store_, first, top, {});
+  store_->results().put(Digest::of("step"), second);
+  store_.reset();
+  store_ = open();
+  std::filesystem::remove_all(root() / "snapshots" / std::to_string(first.value));
+
+  EXPECT_EQ(store_->results().find(Digest::of("step")), std::nullopt);
+  const SnapshotId again = unpack_layer(*store_, unpack_layer(*store_, {}, base, {}), top, {});
+  EXPECT_NE(again, second);
+  EXPECT_EQ(read_file(changes(again) / "b"), read_file(changes(second) / "b"));
+}
+
+TEST_F(LayerUnpack, ALostPulledLayerIsFetchedAgainElsePackedAnew) {
+  const std::string tar = tar_of({file_entry("a")});
+  const Layer layer = layer_with(*store_, tar, tar);
+  const SnapshotId id = unpack_layer(*store_, {}, layer, {});
+  store_->blobs().remove(layer.descriptor.digest);
+  const auto nowhere = [](const Descriptor&, const std::stop_token&) { throw NotFound("nowhere"); };
+  const auto from_home = [&](const Descriptor& lost, const std::stop_token&) {
+    EXPECT_EQ(lost.digest, layer.descriptor.digest);
+    store_->blobs().put(tar);
+  };
+
+  EXPECT_NE(layer_of(*store_, id, {.clamp_mtime = {}}, {}).descriptor.digest, layer.descriptor.digest);
+  EXPECT_NE(layer_of(*store_, id, {.clamp_mtime = {}, .fetch_again = nowhere}, {}).descriptor.digest,
+            layer.descriptor.digest);
+  EXPECT_EQ(layer_of(*store_, id, {.clamp_mtime = {}, .fetch_again = from_home}, {}).descriptor.digest,
+            layer.descriptor.digest);
+}
+
+TEST_F(LayerUnpack, ALayerOfAnotherSizeThanOnRecordIsPackedAgain) {
+  const SnapshotId id = make_snapshot(*store_, {}, "a");
+  const Layer layer = layer_of(*store_, id, {}, {});
+  write_text(store_->blobs().path_of(layer.descriptor.digest), "short");
+
+  EXPECT_EQ(layer_of(*store_, id, {}, {}).descriptor, layer.descriptor);
+
+  EXPECT_EQ(Digest::of(store_->blobs().read(layer.descriptor.digest)), layer.descriptor.digest);
+}
+
 class RecordingLogger final : public Logger {
  public:
   void log(LogLevel level, std::string_view line) noexcept override {

@@ -74,6 +74,26 @@ class StoreDamage(SlipwayCase):
                 self.assertNotIn("damaged", self.image(base=name).err)
                 self.check_store()
 
+    def test_a_lost_layer_of_a_base_image_keeps_its_digest_if_it_can_be_fetched(self):
+        base, registry = self.pushed_base()
+        _, before = self.layout("before", base=base)
+        pinned = run(["skopeo", "inspect", "--tls-verify=false", "--format", "{{.Digest}}", "docker://" + base]).strip()
+        layer = self.blob(self.root, pinned)["layers"][0]["digest"]
+        with self.subTest("fetched again"):
+            os.unlink(self.stored(layer))
+            said, after = self.layout("after", base=base)
+            self.assertEqual(before["layers"], after["layers"])
+            self.assertNotIn("packed anew", said)
+            self.check_store()
+        with self.subTest("nowhere to be had"):
+            os.unlink(self.stored(layer))
+            registry.close()
+            said, after = self.layout("anew", base=base + "@" + pinned)
+            self.assertIn("layer %s of a base image is lost and could not be fetched again" % layer, said)
+            self.assertIn("packed anew, so its digest is another", said)
+            self.assertEqual(before["layers"][1:], after["layers"][1:])
+            self.check_store()
+
     def test_a_layer_of_another_size_is_packed_again(self):
         _, before = self.layout("before")
         layer = before["layers"][-1]["digest"]
