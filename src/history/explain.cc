@@ -88,9 +88,11 @@ class Comparison {
     for (const Cause& moved : order_of(index)) causes.push_back(moved);
     std::set<std::size_t> firsts;
     for (const std::size_t input : step.inputs) firsts.merge(std::set(first_changes(input)));
-    for (const std::size_t first : firsts)
+    for (const std::size_t first : firsts) {
       causes.push_back(
           {.kind = Kind::Parent, .subject = after_.steps[first].name, .before = {}, .after = {}});
+      add_differences_of_hit(first, causes);
+    }
     if (causes.empty()) add_hidden(step, causes);
     if (causes.empty()) causes.push_back({});
     return causes;
@@ -129,6 +131,14 @@ class Comparison {
       if (firsts.empty()) firsts.insert(index);
     }
     return first_changes_.emplace(index, std::move(firsts)).first->second;
+  }
+
+  /// What ran tells itself what differs in it.
+  void add_differences_of_hit(std::size_t index, std::vector<Cause>& causes) const {
+    const StepRecord& step = after_.steps[index];
+    if (step.end != "cached" || !matched_[index]) return;
+    for (const Cause& cause : own_differences(before_.steps[*matched_[index]], step, manifests_))
+      if (std::ranges::find(causes, cause) == causes.end()) causes.push_back(cause);
   }
 
   static void add_hidden(const StepRecord& step, std::vector<Cause>& causes) {

@@ -24,7 +24,7 @@ struct Cause {
     Field,        ///< subject: what ("ARG V", "command", "base image digest"); before, after
     HiddenField,  ///< the same for a value that is not recorded; it may also be unchanged
     Order,        ///< it follows (or reads) another step than before; before, after: names
-    Parent,       ///< subject: name of the first step that changed; nothing else did
+    Parent,       ///< subject: name of the first step that changed; if it is a hit, what differs in it follows
     Unknown,      ///< the keys differ, and the records do not tell why
   };
   Kind kind = Kind::Unknown;

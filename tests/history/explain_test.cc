@@ -102,6 +102,15 @@ TEST_F(ExplainTest, ABaseImageIsTheFirstCauseOfAllAboveIt) {
   EXPECT_THAT(causes(now, {usual()}, 2), ElementsAre(cause(Kind::Parent, "[1/3] FROM b@sha256:2")));
 }
 
+TEST_F(ExplainTest, OfAFirstCauseThatIsAHitItIsToldWhatDiffers) {
+  BuildRecord now = usual("sha256:2");
+  now.steps[0].end = "cached";
+  EXPECT_THAT(causes(now, {usual()}, 0), IsEmpty());
+  EXPECT_THAT(causes(now, {usual()}, 1),
+              ElementsAre(cause(Kind::Parent, "[1/3] FROM b@sha256:2"),
+                          cause(Kind::Field, "base image digest", "sha256:1", "sha256:2")));
+}
+
 TEST_F(ExplainTest, AKnownKeyMeansThatTheResultIsGoneOrWasNeverThere) {
   const BuildRecord before = usual();
   EXPECT_THAT(causes(usual(), {before}, 1), ElementsAre(cause(Kind::ResultGone, before.id)));

@@ -75,11 +75,52 @@ class Explain(SlipwayCase):
             self.build(other, "-t", "busybox", platforms=AMD64)
             self.make()
             told = self.explained()
-            base = told.pop("FROM docker.io/library/busybox:latest", None)
-            if base is not None:  # else its tree was unpacked already
-                self.assertEqual([("field", "base image digest")], base)
+            self.assertEqual([("field", "base image digest")], told.pop("FROM docker.io/library/busybox:latest"))
             self.assertEqual({(("parent", "[1/4] FROM docker.io/library/busybox:latest"),)},
                              {tuple(causes) for causes in told.values()})
+
+        with self.subTest("a base image that another project has unpacked already"):
+            other = self.context("FROM busybox\nRUN touch /third\n", name="base")
+            self.build(other, "-t", "busybox", platforms=AMD64)
+            self.build(self.context("FROM busybox\nRUN touch /user\n", name="user"), platforms=AMD64)
+            self.make()
+            told = self.explained()
+            self.assertNotIn("FROM docker.io/library/busybox:latest", told)
+            of_base = ("parent", "[1/4] FROM docker.io/library/busybox:latest"), ("field", "base image digest")
+            self.assertEqual({of_base}, {tuple(causes) for causes in told.values()})
+            text = self.slipway("explain").out
+            self.assertRegex(text, r'because step "\[1/4\] FROM \S+@sha256:[0-9a-f]{12}" changed\n'
+                                   r' +base image digest: "sha256:[0-9a-f]{64}" -> "sha256:[0-9a-f]{64}"\n')
+            self.assertRegex(text, r"hit +\[1/4\] FROM \S+@sha256:[0-9a-f]{64} ")
+
+    def test_each_platform_is_told_of(self):
+        platforms = AMD64 + ",linux/386"
+        self.import_busybox(platforms=platforms)
+        built = self.context("FROM busybox\nARG TARGETARCH V=1\nCOPY src /src\nRUN test $TARGETARCH = amd64 || echo $V > /v\n",
+                             self.files, name="several")
+
+        def told(*args, now):
+            """{(instruction, platforms): causes} of the steps that ran."""
+            self.build(built, *args, platforms=now)
+            steps = json.loads(self.slipway("explain", "--format", "json").out)["steps"]
+            return {(step["step"].split("] ", 1)[1].split(" ")[0], *step["platforms"]):
+                    [(cause["kind"], cause.get("subject", "").split("@")[0]) for cause in step["causes"]]
+                    for step in steps if step["status"] == "miss"}
+
+        with self.subTest("a platform that was never built"):
+            told(now=AMD64)
+            first = told(now=platforms)
+            self.assertEqual({"linux/386"}, {platform for _, *of in first for platform in of})
+            self.assertEqual([("never-built", "")], first["RUN", "linux/386"])
+        with self.subTest("an argument"):
+            changed = told("--build-arg", "V=2", now=platforms)
+            self.assertEqual({("RUN", AMD64): [("field", "ARG V")], ("RUN", "linux/386"): [("field", "ARG V")]}, changed)
+        with self.subTest("a file"):
+            self.write("several/src/a", "changed\n")
+            changed = told("--build-arg", "V=2", now=platforms)
+            for platform, name in ((AMD64, "linux/amd64 2/3"), ("linux/386", "linux/386 2/3")):
+                self.assertEqual([("file-changed", "src/a")], changed["COPY", platform])
+                self.assertEqual([("parent", "[%s] COPY src /src" % name)], changed["RUN", platform])
 
     def test_a_plan_tells_before_anything_runs(self):
         def planned(*args):

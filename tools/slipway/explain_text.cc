@@ -1,5 +1,7 @@
 #include "slipway/explain_text.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "base/strings.h"
@@ -47,6 +49,19 @@ std::string changed_file(const Cause& cause) {
   return text;
 }
 
+/// The digests of a step's name, which its own line has whole.
+std::string with_short_digests(const std::string& name) {
+  constexpr std::string_view kPrefix = "@sha256:";
+  constexpr std::size_t kWhole = 64;
+  std::string text = name;
+  for (std::size_t at = 0; (at = text.find(kPrefix, at)) != std::string::npos;) {
+    at += kPrefix.size();
+    const std::size_t end = std::min(text.find_first_not_of("0123456789abcdef", at), text.size());
+    if (end - at == kWhole) text.erase(at + kDigits, kWhole - kDigits);
+  }
+  return text;
+}
+
 std::string status_of(const StepExplanation& told) { return told.hit ? "hit" : "miss"; }
 
 Json cause_json(const Cause& cause) {
@@ -86,7 +101,7 @@ std::string describe(const Cause& cause) {
     case Kind::Order:
       return concat("it now follows ", quoted(cause.after), ", not ", quoted(cause.before));
     case Kind::Parent:
-      return concat("because step ", quoted(cause.subject), " changed");
+      return concat("because step ", quoted(with_short_digests(cause.subject)), " changed");
     case Kind::Unknown:
       break;
   }
