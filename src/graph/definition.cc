@@ -147,7 +147,8 @@ Definition decode_definition(std::string_view bytes) {
   llb::Definition in;
   if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || in.def_size() == 0)
     throw InvalidInput("it is no LLB definition");
-  if (in.def_size() > kMostOps) throw InvalidInput(concat("it has more than ", kMostOps, " operations"));
+  if (in.def_size() - 1 > kMostOps)  // the last one only names the result
+    throw InvalidInput(concat("it has more than ", kMostOps, " operations"));
 
   const int last = in.def_size() - 1;
   llb::Op end;

@@ -92,6 +92,15 @@ TEST(DefinitionCodec, WhatNobodyNamedIsNamedForWhatItDoes) {
 }
 
 // Platform {os = 2, architecture = 1} in the other order, which encode_op() does not write.
+// The pointer to the result is none of them.
+TEST(DefinitionCodec, AHundredThousandOperationsMayBeInIt) {
+  const std::vector<std::string> most(100'000, "no operation");
+  EXPECT_THAT(refusal(definition_of(most)), testing::Not(HasSubstr("more than")));
+  std::vector<std::string> more = most;
+  more.push_back(most.back());
+  EXPECT_THAT(refusal(definition_of(more)), HasSubstr("more than 100000 operations"));
+}
+
 TEST(DefinitionCodec, DigestsAreOfTheBytesThatCame) {
   const std::string op =
       concat(source("docker-image://busybox"), field(10, concat(field(2, "linux"), field(1, "arm64"))));
