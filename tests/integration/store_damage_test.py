@@ -23,8 +23,10 @@ class StoreDamage(SlipwayCase):
         return said, self.layout_image(layout, AMD64)[0]
 
     def snapshot_with(self, name):
-        [path] = glob.glob(os.path.join(self.root, "snapshots/*/fs", name))
-        return os.path.dirname(os.path.dirname(path))
+        """The directory of the newest one that made the file."""
+        snapshots = os.path.join(self.root, "snapshots")
+        return max((place for place in glob.glob(snapshots + "/*") if os.path.exists(os.path.join(place, "fs", name))),
+                   key=lambda place: int(os.path.basename(place)))
 
     def stored(self, digest):
         return self.blob_path(self.root, digest)
@@ -106,15 +108,15 @@ class StoreDamage(SlipwayCase):
     def test_rotten_layers_get_into_no_image(self):
         _, before = self.layout("before")
         layer = before["layers"][-1]["digest"]
-        for kind, dest in (("tar=false", "directory"), ("tar=true", "file.tar")):
+        for kind, dest, rotten in (("tar=false", "directory", self.blob_path(self.path("directory"), layer)),
+                                   ("tar=true", "file.tar", self.path("file.tar"))):
             with self.subTest(kind):
                 self.flip(self.stored(layer))
                 output = "type=oci,%s,dest=%s" % (kind, self.path(dest))
                 said = self.image("-o", output, expect=3).err
                 self.assertIn("have another digest", said)
                 self.assertIn(layer.split(":")[1], said)
-                self.assertFalse(os.path.exists(self.blob_path(self.path("directory"), layer)))
-                self.assertFalse(os.path.exists(self.path("file.tar")))
+                self.assertFalse(os.path.exists(rotten))
                 self.image("-o", output)  # what was damaged is gone from the store, and packed again
                 self.check_store()
         self.assertEqual(before["layers"], self.layout_image(self.path("directory"), AMD64)[0]["layers"])
@@ -126,7 +128,6 @@ class StoreDamage(SlipwayCase):
         save = ("--cache-to", "type=local,mode=max,dest=" + self.path("cache"))
         said = self.image(*save, expect=3).err
         self.assertIn("have another digest", said)
-        self.assertIn("store check --repair", said)
         self.assertFalse(os.path.exists(self.blob_path(self.path("cache"), layer)))
         self.slipway("store", "check", "--repair")
         self.image(*save)
