@@ -83,8 +83,8 @@ def may_make_groups():
 
 
 class ControlGroup:
-    """A control group of a test's own for commands that would be too much for the machine. What is left in
-    it at the end is killed. `limits`: of its files, those that this version of control groups has."""
+    """A control group of a test's own for commands that would be too much for the machine. What is left in it at the end is killed.
+    `limits`: what to write to which of its files; those of the other version of control groups are passed over."""
 
     def __init__(self, controller, limits):
         with open("/proc/self/cgroup") as file:
@@ -117,8 +117,12 @@ class ControlGroup:
         self.write("cgroup.procs", 0)
 
     def processes(self):
-        with open(self.file("cgroup.procs")) as file:
-            return [int(pid) for pid in file.read().split()]
+        """Its own and those of the groups below it."""
+        pids = []
+        for directory, _, _ in os.walk(self.directory):
+            with contextlib.suppress(OSError), open(os.path.join(directory, "cgroup.procs")) as file:
+                pids += [int(pid) for pid in file.read().split()]
+        return pids
 
     def __enter__(self):
         return self
@@ -131,7 +135,9 @@ class ControlGroup:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             os.sched_yield()
-        os.rmdir(self.directory)
+        for directory, _, _ in os.walk(self.directory, topdown=False):
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(directory)
 
 
 class Result:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, ControlGroup, SlipwayCase, main, may_make_groups, mounts_with, need, \
-    need_platform, need_program, private_binfmt, processes_with, run
+    need_platform, need_program, private_binfmt, processes_with, run, wait_until
 from rootless_test import UserWithRange
 
 # As many processes as there can be, which make more as soon as there can be: in one process group, or each in its own.
@@ -74,11 +74,15 @@ class Steps:
         self.build(context)
         self.check_all_gone()
 
-    def forks_faster_than_one_can_kill(self, groups, run_it, *args, because=""):
-        """Never outside of a group that bounds it: nothing else might end it."""
+    def context_with_forking(self, run_it):
+        """Never to be built outside of a group that bounds it: nothing else might end it."""
         need_program("gcc")
-        context = self.context("FROM busybox\nENV M=%s\nCOPY forking /\n%s\n" % (self.mark, run_it % groups))
+        context = self.context("FROM busybox\nENV M=%s\nCOPY forking /\n%s\n" % (self.mark, run_it))
         run(["gcc", "-static", "-O1", "-o", context + "/forking", self.write("forking.c", FORKING)])
+        return context
+
+    def forks_faster_than_one_can_kill(self, groups, run_it, *args, because=""):
+        context = self.context_with_forking(run_it % groups)
         with ControlGroup("pids", {"pids.max": 100}) as group:
             process = self.start("build", "--progress=plain", "--platform", AMD64, *args, context, preexec_fn=group.enter)
             _, said = process.communicate(timeout=60)
@@ -95,6 +99,15 @@ class Steps:
     def test_that_leaves_something_that_forks_without_end(self):
         for groups in ("same", "several"):
             self.forks_faster_than_one_can_kill(groups, "RUN /forking %s & sleep 0.2")
+
+    def test_that_forks_without_end_goes_with_a_killed_slipway(self):
+        context = self.context_with_forking('RUN ["/forking", "several"]')
+        with ControlGroup("pids", {"pids.max": 100}) as group:
+            with self.start("build", "--platform", AMD64, context, preexec_fn=group.enter) as process:
+                self.assertTrue(wait_until(lambda: len(group.processes()) > 60 or process.poll() is not None))
+                process.kill()
+            self.assertTrue(wait_until(lambda: not group.processes()), group.processes())
+        self.check_all_gone()
 
     def test_that_closes_its_output_is_waited_for(self):
         context = self.context("FROM busybox\nENV M=%s\nRUN exec >&- 2>&-; sleep 0.3; echo done > /mark\nRUN cat /mark\n" % self.mark)

@@ -78,7 +78,8 @@ TEST_F(MemoryLeftInGroups, IsNothingWhereMoreIsUsedThanAllowed) {
 class MemoryKillsInGroups : public MemoryLeftInGroups {
  protected:
   MemoryKills of(const std::string& own, const std::string& type, const std::string& options = "rw") const {
-    return {own, concat("30 23 0:26 / ", dir_.path().native(), " rw - ", type, " ", type, " ", options, "\n")};
+    return {own,
+            concat("30 23 0:26 / ", dir_.path().native(), " rw - ", type, " ", type, " ", options, "\n")};
   }
 };
 
