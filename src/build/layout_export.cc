@@ -79,9 +79,8 @@ void with_blob(Store& store, const Descriptor& blob, Use use) {
 void copy_blob(Store& store, const Descriptor& blob, const fs::path& target, const std::stop_token& stop) {
   if (fs::exists(target)) return;
   TempFile out(target);
-  with_blob(store, blob, [&](int in) {
-    copy_blob_bytes(in, out.fd(), blob.digest, blob.size, target.native(), stop);
-  });
+  with_blob(store, blob,
+            [&](int in) { copy_blob_bytes(in, out.fd(), blob.digest, blob.size, target.native(), stop); });
   out.commit();
 }
 

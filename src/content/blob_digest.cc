@@ -41,10 +41,10 @@ void copy_blob_bytes(int from, int to, const Digest& digest, std::uint64_t size,
     if (!shared) write_all(to, bytes, shown);
   });
   if (total == size && hash.finish() == digest) return;
-  IntegrityError damaged(total == size
-                             ? concat("the bytes of blob ", digest.str(), " have another digest")
-                             : concat("blob ", digest.str(), " has ", total, " bytes, not ", size));
-  damaged.set_hint("`slipway store check --repair` removes what is damaged: it is then pulled or built again.");
+  IntegrityError damaged(total == size ? concat("the bytes of blob ", digest.str(), " have another digest")
+                                       : concat("blob ", digest.str(), " has ", total, " bytes, not ", size));
+  damaged.set_hint(
+      "`slipway store check --repair` removes what is damaged: it is then pulled or built again.");
   throw damaged;
 }
 

@@ -71,8 +71,9 @@ Layer layer_from(Database::LayerRecord record) {
 bool has_blob(Store& store, const Descriptor& layer) {
   const auto size = store.blobs().size(layer.digest);
   if (!size || *size == layer.size) return size.has_value();
-  store.logger().log(LogLevel::Warning, concat("layer ", layer.digest.str(), " is damaged in the store: it has ",
-                                               *size, " bytes instead of ", layer.size));
+  store.logger().log(LogLevel::Warning,
+                     concat("layer ", layer.digest.str(), " is damaged in the store: it has ", *size,
+                            " bytes instead of ", layer.size));
   store.blobs().remove_if_damaged(layer.digest);
   return false;
 }
@@ -108,10 +109,9 @@ std::optional<Layer> pulled(Store& store, SnapshotId snapshot, const LayerOption
   } catch (const Error& e) {
     why = concat(" (", std::string_view(e.what()), ")");
   }
-  store.logger().log(LogLevel::Warning,
-                     concat("layer ", layer.descriptor.digest.str(),
-                            " of a base image is lost and could not be fetched again", why,
-                            ": it is packed anew, so its digest is another"));
+  store.logger().log(LogLevel::Warning, concat("layer ", layer.descriptor.digest.str(),
+                                               " of a base image is lost and could not be fetched again", why,
+                                               ": it is packed anew, so its digest is another"));
   return std::nullopt;
 }
 

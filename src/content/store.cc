@@ -198,9 +198,9 @@ bool Store::is_whole(SnapshotId snapshot) {
     std::error_code error;
     if (fs::status(snapshots_->diff_directory(part.id), error).type() != fs::file_type::not_found) continue;
     if (lost_.lock()->insert(part.id).second)
-      logger_.log(LogLevel::Warning,
-                  concat("snapshot ", part.id.value, "'s directory is missing: what was made of it is made "
-                         "again; `slipway store check --repair` forgets it"));
+      logger_.log(LogLevel::Warning, concat("snapshot ", part.id.value,
+                                            "'s directory is missing: what was made of it is made "
+                                            "again; `slipway store check --repair` forgets it"));
     return false;
   }
   auto whole = whole_.lock();

@@ -185,8 +185,9 @@ std::optional<std::string> ImageSource::kept(const Digest& digest) {
   try {
     return store_.blobs().read(digest);
   } catch (const IntegrityError&) {
-    store_.logger().log(LogLevel::Warning,
-                        concat("blob ", digest.str(), " of a base image is damaged in the store: fetching it again"));
+    store_.logger().log(
+        LogLevel::Warning,
+        concat("blob ", digest.str(), " of a base image is damaged in the store: fetching it again"));
     if (keep_ == KeepDocuments::InStore) store_.blobs().remove_if_damaged(digest);
     return std::nullopt;
   }

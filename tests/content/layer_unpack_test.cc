@@ -289,7 +289,8 @@ TEST_F(LayerUnpack, PulledLayerIsHandedOnAsItCame) {
 TEST_F(LayerUnpack, WithoutADirectoryBelowItNothingIsFound) {
   const std::string tar = tar_of({file_entry("a")}), next = tar_of({file_entry("b")});
   const Layer base = layer_with(*store_, tar, tar), top = layer_with(*store_, next, next);
-  const SnapshotId first = unpack_layer(*store_, {}, base, {}), second = unpack_layer(*store_, first, top, {});
+  const SnapshotId first = unpack_layer(*store_, {}, base, {}),
+                   second = unpack_layer(*store_, first, top, {});
   store_->results().put(Digest::of("step"), second);
   store_.reset();
   store_ = open();

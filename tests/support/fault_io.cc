@@ -5,8 +5,8 @@
 //   FAULT_IO_FAIL=N[+]    the Nth such call fails with EIO ("+": that and all later ones)
 //   FAULT_IO_LOG=FILE     a line for each: THREAD CALL PATH [TARGET]
 //
-// Counted: read, pread, write, pwrite, copy_file_range, ftruncate, fsync, fdatasync, syncfs, rename (renameat,
-// renameat2) and linkat. Only in programs called slipway: steps and runtimes inherit the environment.
+// Counted: read, pread, write, pwrite, copy_file_range, ftruncate, fsync, fdatasync, syncfs, rename,
+// renameat, renameat2, linkat. Only in programs called slipway: steps and runtimes inherit the environment.
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -102,7 +102,8 @@ ssize_t pread64(int fd, void* bytes, size_t size, off64_t at) {
 ssize_t pread(int fd, void* bytes, size_t size, off_t at) { return pread64(fd, bytes, size, at); }
 
 ssize_t copy_file_range(int from, off64_t* in, int to, off64_t* out, size_t size, unsigned flags) {
-  static const auto real = next<ssize_t (*)(int, off64_t*, int, off64_t*, size_t, unsigned)>("copy_file_range");
+  static const auto real =
+      next<ssize_t (*)(int, off64_t*, int, off64_t*, size_t, unsigned)>("copy_file_range");
   return counted("copy", path_of(to)) ? real(from, in, to, out, size, flags) : failed();
 }
 
