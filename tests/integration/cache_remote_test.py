@@ -10,6 +10,7 @@ import sys
 from caching import CacheCase
 from harness import AMD64, ARM64, BOTH, main, run
 from loopback import LoopbackServer
+from registry_proxy import Proxy
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import gha_server  # noqa: E402
@@ -374,7 +375,31 @@ class CacheRemote(CacheCase):
         self.run_build(self.steps(), "--cache-from", "type=local,required=true,src=" + cache, "-o", self.path("other"),
                        root=self.machine(), expect=3)
 
-    def test_registry_that_dies_in_the_middle(self):
+    def test_registry_that_dies_in_the_middle_of_a_layer(self):
+        """The first layer ends after half of it, and nothing is answered any more."""
+        ref, out = "%s/cache:cut", self.path("out")
+        self.run_build(self.steps(), "--cache-to", "type=registry,mode=max,ref=" + ref % self.backend.host, root=self.machine())
+        layers = {entry["digest"] for entry in self.manifest(ref % self.backend.host)["layers"]}
+        cut = []
+
+        def dies(method, path):
+            if cut:
+                return Proxy.GONE
+            if method == "GET" and any(layer in path for layer in layers):
+                cut.append(path)
+                return Proxy.HALF
+            return None
+
+        proxy = self.proxy(dies)
+        machine = self.machine()
+        result = self.run_build(self.steps(), "--cache-from", ref % proxy.host, "-o", out, root=machine)
+        self.assertEqual(1, len(cut))
+        self.assertEqual(1, result.err.count("going on without it"), result)
+        self.assertEqual("last\n", self.read(out, "last"))
+        self.assertEqual("built\nhello\n", self.read(out, "built"))
+        self.check_store(root=machine)
+
+    def test_registry_that_lost_its_layers(self):
         ref = "%s/cache:dying"
         self.run_build(self.steps(), "--cache-to", "type=registry,mode=max,ref=" + ref % self.backend.host, root=self.machine())
         layers = {entry["digest"] for entry in self.manifest(ref % self.backend.host)["layers"]}

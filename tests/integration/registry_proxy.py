@@ -7,7 +7,9 @@ from loopback import LoopbackServer
 
 class Proxy(LoopbackServer):
     """Hands requests to a real registry; `fault(method, path)` may answer instead: (status, headers, body) or None, or
-    a function of the real body."""
+    a function of the real body, or HALF (the real body, then the connection ends in its middle), or GONE (the
+    connection ends without an answer)."""
+    HALF, GONE = "half", "gone"
 
     def __init__(self, backend, fault):
         proxy = self
@@ -23,6 +25,9 @@ class Proxy(LoopbackServer):
                 if isinstance(answer, tuple):
                     self.answer(*answer)
                     return
+                if answer == proxy.GONE:
+                    self.close_connection = True
+                    return
                 connection = http.client.HTTPConnection(backend, timeout=60)
                 headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "transfer-encoding")}
                 connection.request(self.command, self.path, body=body, headers={**headers, "Host": self.headers["Host"]})
@@ -31,9 +36,9 @@ class Proxy(LoopbackServer):
                 connection.close()
                 if callable(answer):
                     data = answer(data)
-                self.answer(response.status, dict(response.getheaders()), data)
+                self.answer(response.status, dict(response.getheaders()), data, len(data) // 2 if answer == proxy.HALF else None)
 
-            def answer(self, status, headers, body):
+            def answer(self, status, headers, body, cut=None):
                 self.send_response(status)
                 length = headers.pop("Content-Length", None)
                 for key, value in headers.items():
@@ -42,7 +47,8 @@ class Proxy(LoopbackServer):
                 self.send_header("Content-Length", length if self.command == "HEAD" and length else str(len(body)))
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(body)
+                    self.wfile.write(body[:cut])
+                self.close_connection = self.close_connection or cut is not None
 
             do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_one
 
