@@ -2,6 +2,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "content/file_bytes.h"
 #include "manifest/json_reader.h"
 #include "manifest/media_types.h"
+#include "registry/retry.h"
 
 namespace slipway {
 
@@ -32,10 +34,16 @@ std::string read_document(const fs::path& path, const std::string& what) {
   }
 }
 
-UniqueFd lock_directory(const fs::path& directory) {
+/// flock(2) that waits cannot be told to stop, so it is asked again and again.
+UniqueFd lock_directory(const fs::path& directory, const std::stop_token& stop) {
+  constexpr Seconds kFirstPause{0.002}, kLongestPause{0.05};
   UniqueFd lock = open_file(directory, O_RDONLY | O_DIRECTORY);
-  while (::flock(lock.get(), LOCK_EX) != 0)
-    if (errno != EINTR) throw SystemError(errno, "lock", directory.native());
+  for (Seconds pause = kFirstPause; ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0;
+       pause = std::min(pause * 2, kLongestPause)) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) throw SystemError(errno, "lock", directory.native());
+    sleep_unless_stopped(pause, stop);
+  }
   return lock;
 }
 
@@ -135,12 +143,12 @@ void DirectoryCache::add(const LayerUpload& upload, std::stop_token stop) {
   out.commit();
 }
 
-bool DirectoryCache::write(const CacheConfig& config, const std::string& version, std::stop_token) {
+bool DirectoryCache::write(const CacheConfig& config, const std::string& version, std::stop_token stop) {
   const CacheArtefact artefact = write_cache_artefact(config, options_.form);
   std::error_code problem;
   fs::create_directories(options_.directory / "blobs" / "sha256", problem);
   if (problem) throw SystemError(problem.value(), "make directory", options_.directory.native());
-  const UniqueFd lock = lock_directory(options_.directory);
+  const UniqueFd lock = lock_directory(options_.directory, stop);
   Index index{.media_type = std::string(media_type::kOciIndex)};
   if (const auto raw = read_file_if_exists(options_.directory / "index.json"))
     index = parse_index(*raw).value;

@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
 #include <deque>
 #include <functional>
 #include <thread>
@@ -204,6 +208,35 @@ TEST_F(CachePlaces, EndlessOverwritingIsAnError) {
   ForgetfulPlace place;
   place.overwrite_with.assign(1000, CacheConfig{});
   EXPECT_THROW(add_to_cache(place, upload({"a"}), {}), HostError);
+}
+
+TEST_F(CachePlaces, DirectoryThatIsReplacedWhileItIsReadIsNotDamaged) {
+  DirectoryCache cache = in_directory();
+  const auto index = directory.path() / "cache/index.json";
+  add_to_cache(cache, upload({"first"}), {});
+  const std::string old = read_file(index);
+  add_to_cache(cache, upload({"second"}), {});  // what the old index names is gone
+  const std::string latest = read_file(index);
+  std::filesystem::remove(index);
+  ASSERT_EQ(::mkfifo(index.c_str(), 0600), 0);
+  const std::jthread writer([&] {
+    const UniqueFd reader = open_file(index, O_WRONLY);  // once it has opened the index
+    write_file_atomic(index, latest);
+    write_all(reader.get(), old, "pipe");
+  });
+  const FoundCache found = cache.read({});
+  EXPECT_EQ(found.kind, FoundCache::Kind::Cache) << found.problem;
+}
+
+TEST_F(CachePlaces, WriterThatWaitsForAnotherCanBeStopped) {
+  DirectoryCache cache = in_directory();
+  add_to_cache(cache, upload({"first"}), {});
+  const UniqueFd other = open_file(directory.path() / "cache", O_RDONLY | O_DIRECTORY);
+  ASSERT_EQ(::flock(other.get(), LOCK_EX), 0);
+  const FoundCache present = cache.read({});
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_THROW(cache.write(present.config, present.version, stop.get_token()), Cancelled);
 }
 
 }  // namespace
