@@ -136,19 +136,18 @@ void CacheImports::fetch_layer(Import& import, const Descriptor& layer, const It
   if (store_.blobs().has(layer.digest)) return;
   // One that died would be asked again and again, each time for long.
   if (import.lost) throw CacheLost(import.index, "was given up before");
+  const std::string item = concat("sha256:", layer.digest.short_hex(), " from the cache");
+  const auto tell = [&](std::uint64_t current, std::uint64_t total) {
+    if (progress) progress(item, current, total);
+  };
   try {
-    const std::string item = concat("sha256:", layer.digest.short_hex(), " from the cache");
-    import.place->fetch(
-        layer, store_.blobs(),
-        [&](std::uint64_t current, std::uint64_t total) {
-          if (progress) progress(item, current, total);
-  },
-        stop);
+    import.place->fetch(layer, store_.blobs(), tell, stop);
+  } catch (const SystemError&) {  // the store cannot take it: no cache's fault
+    throw;
+  } catch (const Error& e) {
+    throw CacheLost(import.index, concat("does not give a layer: ", e.what()));
+  }
 }
-catch (const Error& e) {
-  throw CacheLost(import.index, concat("does not give a layer: ", e.what()));
-}
-}  // namespace slipway
 
 void CacheImports::fetch(const RemoteResult& remote, const ItemProgress& progress, std::stop_token stop) {
   Import& import = *imports_.at(remote.cache);

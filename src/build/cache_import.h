@@ -53,7 +53,8 @@ class CacheImports {
   /// Of the cache, for people.
   std::string name_of(const RemoteResult& remote) const;
 
-  /// Has the layers' blobs in the store. Throws CacheLost, Cancelled.
+  /// Has the layers' blobs in the store. Throws CacheLost, Cancelled; SystemError where the store cannot take
+  /// them, as what follows does.
   void fetch(const RemoteResult& remote, const ItemProgress& progress, std::stop_token stop);
   /// Makes a snapshot of it. Throws CacheLost, Cancelled.
   SnapshotId unpack(const RemoteResult& remote, const ItemProgress& progress, std::stop_token stop);

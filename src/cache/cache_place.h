@@ -35,7 +35,8 @@ class CachePlace {
   virtual std::string name() const = 0;
 
   virtual FoundCache read(std::stop_token stop) = 0;
-  /// Puts a layer into the store. Throws NotFound, IntegrityError.
+  /// Puts a layer into the store. Throws NotFound, IntegrityError; SystemError for what the store cannot take
+  /// only.
   virtual void fetch(const Descriptor& layer, BlobStore& into, const TransferProgress& progress,
                      std::stop_token stop) = 0;
   /// Repositories of that registry which hold what read() lists.
@@ -72,6 +73,7 @@ class DirectoryCache final : public CachePlace {
   std::chrono::milliseconds doubt() const override { return std::chrono::milliseconds(0); }
 
  private:
+  FoundCache read_once() const;
   std::filesystem::path blob_path(const Digest& digest) const;
   std::string small_blob(const Descriptor& blob) const;
   std::optional<Descriptor> find_entry(const Index& index) const;

@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 constexpr std::string_view kLayoutFile = R"({"imageLayoutVersion":"1.0.0"})";
+constexpr std::size_t kBlock = std::size_t{256} << 10;
 constexpr std::size_t kMostDocument = JsonDocument::kMaxBytes;
 
 std::string read_document(const fs::path& path, const std::string& what) {
@@ -45,6 +46,15 @@ UniqueFd lock_directory(const fs::path& directory, const std::stop_token& stop) 
     sleep_unless_stopped(pause, stop);
   }
   return lock;
+}
+
+/// 0 at the end. What keeps a cache from being read is no failure of the system that writes the store.
+std::size_t read_some(int fd, std::string& into, const fs::path& path) {
+  while (true) {
+    const ssize_t got = ::read(fd, into.data(), into.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno != EINTR) throw TransportError(SystemError(errno, "read", path.native()).what(), false);
+  }
 }
 
 bool has_size(const fs::path& path, std::uint64_t size) {
@@ -77,7 +87,17 @@ std::optional<Descriptor> DirectoryCache::find_entry(const Index& index) const {
   return std::nullopt;
 }
 
+// A writer removes what it has replaced, maybe between two documents that are read here.
 FoundCache DirectoryCache::read(std::stop_token) {
+  FoundCache found = read_once();
+  for (std::string before; found.kind == FoundCache::Kind::Damaged && found.version != before;) {
+    before = found.version;
+    found = read_once();
+  }
+  return found;
+}
+
+FoundCache DirectoryCache::read_once() const {
   const auto damaged = [](const Error& e) {
     return FoundCache{.kind = FoundCache::Kind::Damaged,
                       .config = {},
@@ -121,13 +141,15 @@ void DirectoryCache::fetch(const Descriptor& layer, BlobStore& into, const Trans
     from = open_file(path, O_RDONLY);
   } catch (const SystemError& e) {
     if (e.error_number() == ENOENT) throw NotFound(concat("blob ", layer.digest.str(), " is not there"));
-    throw;
+    throw TransportError(e.what(), false);
   }
   BlobWriter writer = into.create();
-  read_blocks(from.get(), path.native(), stop, [&](std::string_view bytes) {
-    writer.write(bytes);
+  std::string block(kBlock, '\0');
+  while (const std::size_t size = read_some(from.get(), block, path)) {
+    if (stop.stop_requested()) throw Cancelled{};
+    writer.write(std::string_view(block).substr(0, size));
     if (progress) progress(writer.written(), layer.size);
-  });
+  }
   writer.commit(layer.digest);
 }
 

@@ -113,6 +113,17 @@ TEST_F(CachedContent, TreesBelowOneThatWasUnpackedBeforeKeepTheirNames) {
   EXPECT_THAT(ran_for(app("make again"), taking("cache")), ElementsAre("make again"));
 }
 
+TEST_F(CachedContent, StoreThatCannotTakeALayerIsNotTheCachesFault) {
+  build(app("make"), saving("cache"));
+  go_to_another_machine();
+  Settings settings = taking("cache");
+  settings.before_run = [&] { fs::remove_all(store_->root() / "tmp"); };
+  const std::size_t before = sandbox_.commands().size();
+  EXPECT_THROW(build(app("make", "another"), settings), SystemError);
+  EXPECT_THAT(sandbox_.commands(), SizeIs(before));
+  EXPECT_THAT(progress_.all<Warned>(), IsEmpty());
+}
+
 TEST_F(CachedContent, LayersThatAreGoneAreMadeAgain) {
   const Ended first = build(app("make"), saving("cache"));
   lose_layers(first);
