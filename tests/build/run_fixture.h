@@ -33,7 +33,6 @@ class RunTest : public StoreTest {
     std::vector<CacheSource> cache_from = {};
     std::vector<CacheTarget> cache_to = {};
     EmulationPolicies emulation = {};
-    std::function<void()> before_saving = {};  ///< once no step runs any more
   };
   struct Ended {
     std::vector<LaneEnd> lanes;
@@ -91,7 +90,6 @@ class RunTest : public StoreTest {
     ended.steps = plan.size();
     if (settings.before_run) settings.before_run();
     run_plan(std::move(plan), run, *executor_, {.keep_going = settings.keep_going}, stop_.get_token());
-    if (settings.before_saving) settings.before_saving();
     exports.run(run.finished_steps(), CacheExports::After::Success, {});
     run.throw_first_failure([&](const std::string& step) {
       asked_for_log_ = step;
