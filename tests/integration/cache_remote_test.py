@@ -17,7 +17,7 @@ import gha_server  # noqa: E402
 import s3_server  # noqa: E402
 
 # How often the two writers of one cache are run at once; the claim is about 50.
-ROUNDS = int(os.environ.get("SLIPWAY_CACHE_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("SLIPWAY_CACHE_ROUNDS", "50" if os.environ.get("CI") else "3"))
 
 STEPS = """FROM %s AS build
 COPY input /input
