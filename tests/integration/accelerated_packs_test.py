@@ -54,7 +54,7 @@ class AcceleratedPacks(PairedImages):
         self.import_pack(version="2-another")
         said, ran, result = self.echoes(ECHO + " one > /said", env={"SLIPWAY_LOG": "debug"})
         self.assertEqual((["one"], []), (said, ran))
-        self.assertIn("the pack accel/test:latest is for tool 2-another, the root has tool " + VERSION, result.err)
+        self.assertIn("the pack accel/test:latest: %s: it is for tool 2-another, the root has tool %s" % (ECHO, VERSION), result.err)
 
     def test_condition_has_to_hold_while_the_step_runs(self):
         self.import_pack(when=[{"directory": "/opt/plugins", "names": ["a"]}, {"directory": "/opt/none", "names": []}])

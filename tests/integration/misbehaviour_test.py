@@ -213,6 +213,7 @@ class Emulator(Misbehaviour):
 
 class Machine(Misbehaviour):
     missing = ()
+    isolations = "oci", "chroot", "proot"
 
     def start(self, *args, env=None, **_):
         """On a machine that lacks some programs."""
@@ -237,7 +238,7 @@ class Machine(Misbehaviour):
     def test_whose_temporary_directory_is_of_no_use(self):
         """The store has its own."""
         need_program("proot")
-        for isolation in ("oci", "chroot", "proot"):
+        for isolation in self.isolations:
             for place in ("/nonexistent", "/proc"):
                 context = self.context("FROM busybox\nENV M=%s\nRUN echo %s %s\n" % (self.mark, isolation, place))
                 self.build(context, env={"SLIPWAY_ISOLATION": isolation, "TMPDIR": place}, platforms=AMD64)
@@ -246,7 +247,7 @@ class Machine(Misbehaviour):
     def test_whose_temporary_directory_is_full(self):
         """The store has its own."""
         need_program("proot")
-        for isolation in ("oci", "chroot", "proot"):
+        for isolation in self.isolations:
             self.check_with_full_temporary_directory(isolation)
 
     def check_with_full_temporary_directory(self, isolation):
@@ -274,6 +275,7 @@ class Machine(Misbehaviour):
 class WithoutNewuidmap(UserWithRange, Machine):
     """The account has a range of ids, which nobody can give it: it has one."""
     user, name, first = 54331, "slipwaymapless", 2400000
+    isolations = "oci", "proot"
 
     def setUp(self):
         self.missing = run(["which", "-a", "newuidmap"]).split()
