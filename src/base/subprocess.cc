@@ -90,6 +90,9 @@ bp::environment environment_of(const std::vector<std::string>& variables) {
   return environment;
 }
 
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kFirstLook{100};
+
 /// Waits for one child: output, input, end and stop, in one poll loop.
 class Waiter {
  public:
@@ -109,10 +112,11 @@ class Waiter {
                                         {streams_[0]->get(), POLLIN, 0},
                                         {streams_[1]->get(), POLLIN, 0},
                                         {input_.get(), POLLOUT, 0}}};
-      const int ready =
-          ::poll(fds.data(), fds.size(), stopped ? static_cast<int>(command_.grace.count()) : -1);
+      const int ready = ::poll(fds.data(), fds.size(), patience(stopped));
       if (ready < 0 && errno != EINTR) throw SystemError(errno, "poll");
-      if (ready == 0) signal_child(pidfd.get(), SIGKILL);
+      if (!stopped && command_.watch && Clock::now() >= next_look_)
+        next_look_ = Clock::now() + command_.watch(pid);
+      if (ready == 0 && stopped) signal_child(pidfd.get(), SIGKILL);
       if (ready <= 0) continue;
       if (fds[1].revents) {
         stopped = true;
@@ -128,6 +132,14 @@ class Waiter {
   }
 
  private:
+  /// Of poll(2), in milliseconds.
+  int patience(bool stopped) const {
+    if (stopped) return static_cast<int>(command_.grace.count());
+    if (!command_.watch) return -1;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_look_ - Clock::now());
+    return std::max(0, static_cast<int>(left.count()));
+  }
+
   static void signal_child(int pidfd, int signal) {
     ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0);
   }
@@ -168,6 +180,7 @@ class Waiter {
   std::array<UniqueFd*, 2> streams_;
   UniqueFd& input_;
   std::size_t written_ = 0;
+  Clock::time_point next_look_ = Clock::now() + kFirstLook;
 };
 
 /// Of a child that has ended and was not yet waited for, and of those below it.

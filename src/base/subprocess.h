@@ -1,6 +1,8 @@
 #pragma once
 // Runs a program to its end: output streamed or captured, stopped by a stop_token. The only place that forks
 // for exec.
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -22,6 +24,9 @@ struct Command {
   /// Called on the waiting thread with stream 1 or 2 and raw bytes. If absent, output is captured in the
   /// result.
   std::function<void(int stream, std::string_view bytes)> on_output;
+  /// Called on the waiting thread with the child's id while it runs, first after 100 ms, and again after the
+  /// time that it returns.
+  std::function<std::chrono::milliseconds(pid_t child)> watch;
   /// Two named pipes that become the child's stdout and stderr, so that who opens them by name writes to the
   /// same place. Unnamed ones if absent.
   std::optional<std::pair<std::filesystem::path, std::filesystem::path>> output_fifos;

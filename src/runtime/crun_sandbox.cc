@@ -92,7 +92,7 @@ class CrunRun {
           .exit_code = result.exit_code,
           .out_of_memory = cgroup && cgroup->ran_out_of_memory(),
           .too_many_processes = cgroup && cgroup->wanted_more_processes(),
-          .peak_memory = (cgroup ? cgroup->peak_memory() : std::nullopt).value_or(result.peak_memory)};
+          .peak_memory = result.peak_memory};
     if (says_program_busy(*error)) return NotStarted::ProgramBusy;
     if (fresh_proc_ && says_proc_refused(*error)) return NotStarted::ProcRefused;
     return explain(*error, on_output);

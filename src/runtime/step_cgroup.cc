@@ -185,13 +185,6 @@ StepCgroup::~StepCgroup() {
 
 bool StepCgroup::wanted_more_processes() const { return pids_ && cgroup_counter(*pids_ / "pids.events", "max") > 0; }
 
-std::optional<std::uint64_t> StepCgroup::peak_memory() const {
-  for (const fs::path& group : groups_)
-    for (const char* file : {"memory.peak", "memory.max_usage_in_bytes"})
-      if (const auto bytes = parse_unsigned(trim(cgroup_text(group / file)))) return bytes;
-  return std::nullopt;
-}
-
 bool StepCgroup::ran_out_of_memory() const {
   if (!memory_) return false;
   return cgroup_counter(memory_->directory / (memory_->v2 ? "memory.events" : "memory.oom_control"), "oom_kill") > 0;

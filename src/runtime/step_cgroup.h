@@ -65,8 +65,6 @@ class StepCgroup {
 
   /// True if the kernel killed a process of the step for want of memory within its limit.
   bool ran_out_of_memory() const;
-  /// Bytes that it used at once at most, if its groups tell.
-  std::optional<std::uint64_t> peak_memory() const;
   /// True if a fork failed for want of StepLimits::pids.
   bool wanted_more_processes() const;
 

@@ -1,8 +1,10 @@
 #include "runtime/step_process.h"
 
+#include <algorithm>
 #include <exception>
 
 #include "base/error.h"
+#include "runtime/memory_watch.h"
 
 namespace slipway {
 
@@ -21,6 +23,8 @@ ProcessResult run_step_process(Command command,
       stop_step.request_stop();
     }
   };
+  MemoryWatch memory;
+  command.watch = [&memory](pid_t child) { return memory.look_again_after(child); };
   ProcessResult result;
   try {
     result = run_process(command, stop_step.get_token());
@@ -28,6 +32,7 @@ ProcessResult run_step_process(Command command,
     if (!failure) throw;
   }
   if (failure) std::rethrow_exception(failure);
+  result.peak_memory = std::max(result.peak_memory, memory.peak());
   return result;
 }
 

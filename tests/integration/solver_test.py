@@ -120,6 +120,20 @@ class Solver(SlipwayCase):
         self.assertGreater(memory[1], 150 << 20)
         self.assertLess(memory[0], 128 << 20)
 
+    def test_memory_is_that_of_all_processes_of_a_step_at_once(self):
+        """Each dd has its 60 MiB until somebody reads them. Pages of files do not count: they can be dropped."""
+        self.import_busybox(platforms=AMD64)
+        at_once = "RUN for i in 1 2 3; do dd if=/dev/zero bs=60M count=1 | { sleep 2; cat > /dev/null; } & done; wait"
+        file = "RUN dd if=/dev/zero of=/large bs=1M count=300; sync; sleep 0.3; rm /large"
+        context = self.context("FROM busybox\n%s\n%s\n" % (at_once, file))
+        for isolation in ("oci", "proot", "chroot"):
+            with self.subTest(isolation=isolation):
+                self.build(context, "--no-cache", "--isolation", isolation, platforms=AMD64)
+                with contextlib.closing(sqlite3.connect(os.path.join(self.root, "slipway.db"))) as database:
+                    little, much = sorted(row[0] >> 20 for row in database.execute("SELECT memory FROM step_costs WHERE microseconds > 0"))
+                self.assertIn(much, range(180, 240))
+                self.assertLess(little, 128)
+
     def memory_group(self, limit):
         """A program that goes into a control group with so much memory, and becomes what its arguments say."""
         need(may_make_groups(), "no control groups can be made here")
