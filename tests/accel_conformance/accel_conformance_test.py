@@ -8,6 +8,8 @@ has a root of its own; the others follow each other in one.
 
     accel_conformance_test.py [CASE...]
 
+The case that compiles is compared once more with the toolchain pack of examples/accel, which is built for it.
+
 SLIPWAY_ACCEL_POLICY: the policy (default: accelerated if this slipway has it, else qemu, which tries the cases
 themselves: what differs then is a case that does not give the same twice). SLIPWAY_ACCEL_PACK: a toolchain pack for it, in the
 store. SLIPWAY_ACCEL_SUITE: the Debian that the cases run in (default: bookworm). SLIPWAY_ACCEL_PLATFORM: of which the steps are
@@ -21,7 +23,7 @@ import tarfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../integration"))
-from harness import AMD64, ARM64, CACHE, SLIPWAY, SlipwayCase, main, need_platform, need_program, run  # noqa: E402
+from harness import AMD64, ARM64, CACHE, SLIPWAY, SlipwayCase, main, need, need_platform, need_program, run  # noqa: E402
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 SUITE = os.environ.get("SLIPWAY_ACCEL_SUITE", "bookworm")
@@ -34,6 +36,9 @@ PREPARE = """RUN ldconfig; ln -s mawk /usr/bin/awk; cp /usr/share/libc-bin/nsswi
 # The base images are kept from run to run.
 STORE = os.path.join(CACHE, "accel-conformance")
 BASE = "accel-conformance:" + hashlib.sha256((SUITE + PACKAGES + "extracted" + PLATFORM.removeprefix(ARM64)).encode()).hexdigest()[:12]
+
+# A pack belongs to a suite; its one Dockerfile makes all of them. Made anew when that changes.
+PACK_SOURCES = os.path.join(HERE, "../../examples/accel/debian-bookworm-arm64")
 
 RUNNER = """#!/bin/bash
 # Runs one case: in a directory of its own, with $OUT for what is to be kept.
@@ -102,6 +107,15 @@ class AcceleratedConformance(SlipwayCase):
         os.makedirs(STORE, exist_ok=True)
         self.slipway("bootstrap", "debian", "--suite", SUITE, "--platform", AMD64 + "," + PLATFORM, "--extract-only", "--include", PACKAGES, "-t", BASE)
 
+    def prepare_pack(self):
+        """The reference of the pack, which slipway builds as the comments of its Dockerfile say."""
+        sources = "".join(self.read(PACK_SOURCES, name) for name in sorted(os.listdir(PACK_SOURCES)))
+        pack = "accel/debian-%s-arm64:%s" % (SUITE, hashlib.sha256(sources.encode()).hexdigest()[:12])
+        if pack.split(":")[1] not in self.slipway("images", expect=None).out:
+            self.slipway("bootstrap", "debian", "--suite", SUITE, "--platform", AMD64, "-t", "debian:" + SUITE)
+            self.build(PACK_SOURCES, "--build-arg", "BASE=debian:" + SUITE, "-t", pack, platforms=AMD64)
+        return pack
+
     def write_context(self, cases):
         lines = ["FROM %s AS base" % BASE, PREPARE, "COPY --chmod=755 runner /runner", "COPY --chmod=755 cases /cases", "FROM base AS shared"]
         lines += ["RUN /runner " + case.name for case in cases if not case.is_alone]
@@ -113,12 +127,12 @@ class AcceleratedConformance(SlipwayCase):
             files["cases/" + case.name] = self.read(HERE, "cases", case.name)
         return self.context("\n".join(lines) + "\n", files)
 
-    def layers(self, context, policy, target, count):
+    def layers(self, context, policy, target, count, pack=os.environ.get("SLIPWAY_ACCEL_PACK")):
         """The last `count` layers of a target, one a case."""
         out = self.path("%s-%s" % (policy.replace("=", "-"), target))
         options = ["--emulation", policy]
-        if policy != "qemu" and os.environ.get("SLIPWAY_ACCEL_PACK"):
-            options += ["--accel-pack", os.environ["SLIPWAY_ACCEL_PACK"]]
+        if policy != "qemu" and pack:
+            options += ["--accel-pack", pack]
         self.build(context, "--no-cache", *options, "--target", target, "--progress", "plain",
                    "-o", "type=oci,tar=false,dest=" + out, platforms=PLATFORM)
         manifest, _ = self.layout_image(out, PLATFORM)
@@ -153,14 +167,29 @@ class AcceleratedConformance(SlipwayCase):
         print("%d cases ran for %s under %s and compared with qemu: %.0f s and %.0f s" % (
             len(cases), PLATFORM, POLICY, seconds["tried"], seconds["right"]), file=sys.stderr)
 
+    def verified_twins(self, *options):
+        """The programs that twins stood in for, with how often, while examples/hello-c was built both ways."""
+        example = os.path.join(HERE, "../../examples/hello-c")
+        result = self.build(example, "--no-cache", "--emulation", "verify", "--build-arg", "BASE=" + BASE, "--build-arg", "SMALL=" + BASE,
+                            "--progress", "plain", "--metadata-file", self.path("metadata.json"), *options, platforms=PLATFORM)
+        self.assertIn("Hello from %s!" % PLATFORM.split("/")[1], result.err)
+        return self.read_json(self.path("metadata.json"))["slipway"]["platforms"][0]["twins"]
+
     def test_the_example_verifies(self):
         """What examples/hello-c builds is what QEMU alone would have built."""
         self.prepare_base()
-        example = os.path.join(HERE, "../../examples/hello-c")
-        result = self.build(example, "--no-cache", "--emulation", "verify", "--build-arg", "BASE=" + BASE, "--build-arg", "SMALL=" + BASE,
-                            "--progress", "plain", "--metadata-file", self.path("metadata.json"), platforms=PLATFORM)
-        self.assertIn("Hello from %s!" % PLATFORM.split("/")[1], result.err)
-        self.assertTrue(self.read_json(self.path("metadata.json"))["slipway"]["platforms"][0]["twins"])
+        self.assertTrue(self.verified_twins())
+
+    def test_the_pack_of_the_examples_gives_the_bytes_of_qemu(self):
+        need(PLATFORM == ARM64, "the pack is one for linux/arm64")
+        self.prepare_base()
+        pack = self.prepare_pack()
+        assembler = "/usr/bin/aarch64-linux-gnu-as"
+        self.assertNotIn(assembler, json.dumps(self.verified_twins()))
+        self.assertIn(assembler, json.dumps(self.verified_twins("--accel-pack", pack)))
+        context = self.write_context([Case("toolchain")])
+        (right,), (tried,) = (self.layers(context, policy, "shared", 1, pack) for policy in ("qemu", "accelerated"))
+        self.compare(right, tried)
 
     def compare(self, right, tried):
         self.assertIn("output", "".join(right))  # or the case was not run
