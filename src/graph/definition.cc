@@ -102,8 +102,10 @@ void add_op(const llb::Definition& in, int index, Graph& graph, Places& places) 
   const std::string& bytes = in.def(index);
   const std::string digest = Digest::of(bytes).str();
   VertexInfo info{.name = given_name(in, digest), .location = places.of(digest)};
-  if (const auto metadata = in.metadata().find(digest); metadata != in.metadata().end())
+  if (const auto metadata = in.metadata().find(digest); metadata != in.metadata().end()) {
     info.ignore_cache = metadata->second.ignore_cache();
+    info.metadata = serialise(metadata->second);
+  }
   telling(index, info.name, [&] {
     Op op = decode_op(bytes);
     for (const Input& input : op.inputs)
@@ -123,6 +125,7 @@ std::string encode_definition(const Graph& graph, const Input& result,
     const Vertex& vertex = graph.at(digest);
     definition.add_def(vertex.bytes());
     llb::OpMetadata& metadata = (*definition.mutable_metadata())[digest.str()];
+    metadata.ParseFromString(vertex.info.metadata);  // with the fields that are not in our .proto
     metadata.set_ignore_cache(vertex.info.ignore_cache);
     (*metadata.mutable_description())[kCustomName] = vertex.info.name;
     put_location(vertex, sources, definition.mutable_source());

@@ -20,6 +20,7 @@ struct VertexInfo {
   std::string name;                        ///< "[linux/arm64 build 2/3] RUN make"
   std::optional<SourceLocation> location;  ///< the instruction it comes from
   bool ignore_cache = false;               ///< --no-cache
+  std::string metadata = {};  ///< as a pb.OpMetadata, what came beside a received op and is nothing to us
 };
 
 struct Vertex {

@@ -86,6 +86,20 @@ TEST(DefinitionCodec, NamesPlacesAndTheWishToRunSurviveTheWayThereBesideTheOpera
   EXPECT_EQ(encode_definition(back.graph, {back.result, back.result_index}, back.sources), bytes);
 }
 
+// OpMetadata: 1 ignore_cache, 2 description, 5 caps, 6 progress group.
+TEST(DefinitionCodec, DescriptionsCapabilitiesAndGroupsAreHandedOn) {
+  const std::string from = source("docker-image://docker.io/library/busybox:latest");
+  const std::string group = field(6, field(1, "group-1"));
+  const std::string beside = field(2, field(1, "note") + field(2, "mine")) +
+                             field(5, field(1, "source.image") + number_field(2, 1)) + group;
+  const Definition read = decode_definition(
+      definition_of({from}) + field(2, field(1, Digest::of(from).str()) + field(2, beside)));
+  const std::string again = encode_definition(read.graph, {read.result}, read.sources);
+  EXPECT_THAT(again, AllOf(HasSubstr("mine"), HasSubstr("source.image"), HasSubstr(group)));
+  const Definition twice = decode_definition(again);
+  EXPECT_EQ(encode_definition(twice.graph, {twice.result}, twice.sources), again);
+}
+
 TEST(DefinitionCodec, WhatNobodyNamedIsNamedForWhatItDoes) {
   const std::string from = source("local://context");
   EXPECT_EQ(decode_definition(definition_of({from})).graph.at(Digest::of(from)).info.name, "local://context");
