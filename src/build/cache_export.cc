@@ -37,6 +37,10 @@ CacheExports::CacheExports(const std::vector<CacheTarget>& targets, Parts parts)
         parts_.progress.emit(
             Warned{.message = std::move(message), .rule = {}, .description = {}, .where = {}});
       }) {
+  // A base image's layer that the store has lost comes from where the image came from.
+  parts_.layers.fetch_again = [&images = parts_.images](const Descriptor& layer, const std::stop_token& stop) {
+    images.fetch_again(layer, stop);
+  };
   for (const CacheTarget& target : targets) {
     if (target.type == CacheTarget::Type::Inline) continue;
     LayerOptions layers = parts_.layers;
@@ -81,7 +85,8 @@ void CacheExports::run(const std::vector<FinishedStep>& steps, After after, std:
       if (after == After::Success && !target.target.ignore_error) {
         if (!failure) {
           failure.emplace(message);
-          failure->set_hint("The build itself succeeded; with ignore-error=true this is a warning.");
+          failure->set_hint(concat(e.hint(), e.hint().empty() ? "" : "; ",
+                                   "the build itself succeeded: with ignore-error=true this is a warning"));
         }
       } else {
         parts_.progress.emit(Warned{.message = message, .rule = {}, .description = {}, .where = {}});
