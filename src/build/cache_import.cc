@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <future>
 #include <optional>
 
 #include "base/strings.h"
 #include "cache/cache_mount_records.h"
 #include "content/cache_mount_layer.h"
 #include "content/layers.h"
+#include "scheduler/io_pool.h"
 
 namespace slipway {
 
@@ -15,6 +18,7 @@ struct CacheImports::Import {
   std::size_t index = 0;
   std::unique_ptr<CachePlace> place;
   bool required = false;
+  bool asks_to_wait = false;
   MountSelection wanted_mounts;
   std::vector<CacheConfigMount> mounts;
   std::optional<CacheContent> content;  ///< fixed once loaded
@@ -29,6 +33,38 @@ struct CacheImports::Import {
 namespace {
 
 constexpr const char* kGoingOn = "going on without it";
+constexpr std::size_t kAtOnce = 8;
+
+/// A cache's documents on their way. run() is for one thread, the rest for another.
+class DocumentsRead {
+ public:
+  void run(CachePlace& place) noexcept {
+    try {
+      result_.set_value(place.read(stop_.get_token()));
+    } catch (...) {
+      result_.set_exception(std::current_exception());
+    }
+  }
+  void stop() { stop_.request_stop(); }
+  bool wait_until(std::chrono::steady_clock::time_point deadline) const {
+    return found_.wait_until(deadline) == std::future_status::ready;
+  }
+  /// Waits for it. Throws what run() met.
+  FoundCache take() { return found_.get(); }
+
+ private:
+  std::stop_source stop_;
+  std::promise<FoundCache> result_;
+  std::future<FoundCache> found_ = result_.get_future();
+};
+
+/// At the end of its scope: whoever still reads needs not.
+struct StopAll {
+  ~StopAll() {
+    for (DocumentsRead& read : reads) read.stop();
+  }
+  std::vector<DocumentsRead>& reads;
+};
 
 std::unique_ptr<CachePlace> place_of(const CacheSource& source, const std::vector<Platform>& platforms,
                                      RegistryClient& registry, Logger& logger) {
@@ -85,6 +121,7 @@ CacheImports::CacheImports(const std::vector<CacheSource>& sources, const std::v
     import->index = imports_.size();
     import->place = place_of(source, platforms, registry, store.logger());
     import->required = source.required;
+    import->asks_to_wait = source.type == CacheSource::Type::Gha;
     import->wanted_mounts = source.mounts;
     imports_.push_back(std::move(import));
   }
@@ -102,18 +139,31 @@ void CacheImports::give_up(Import& import, std::atomic<bool>& lost, const std::s
                         .where = {}});
 }
 
-void CacheImports::load(std::stop_token stop) {
-  for (const std::unique_ptr<Import>& import : imports_) {
+void CacheImports::load(std::stop_token stop, std::chrono::seconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  std::vector<DocumentsRead> reads(imports_.size());
+  const std::stop_callback on_stop(stop, [&reads] { const StopAll now{reads}; });
+  IoPool pool({.threads = std::min(imports_.size(), kAtOnce)});
+  const StopAll before_the_pool_ends{reads};
+  for (std::size_t i = 0; i < imports_.size(); ++i)
+    pool.submit([&read = reads[i], &place = *imports_[i]->place] { read.run(place); });
+  for (std::size_t i = 0; i < imports_.size(); ++i) {
+    Import& import = *imports_[i];
     std::string problem;
     try {
-      FoundCache found = import->place->read(stop);
-      problem = problem_of(found);
-      if (problem.empty()) import->mounts = std::move(found.config.mounts);
-      if (problem.empty()) import->content.emplace(std::move(found.config));
+      if (!import.required && !import.asks_to_wait && !reads[i].wait_until(deadline)) {
+        reads[i].stop();
+        problem = concat("did not answer within ", patience.count(), " s");
+      } else {
+        FoundCache found = reads[i].take();
+        problem = problem_of(found);
+        if (problem.empty()) import.mounts = std::move(found.config.mounts);
+        if (problem.empty()) import.content.emplace(std::move(found.config));
+      }
     } catch (const Error& e) {
       problem = concat("cannot be read: ", e.what());
     }
-    if (!problem.empty()) give_up(*import, import->lost, problem, kGoingOn);
+    if (!problem.empty()) give_up(import, import.lost, problem, kGoingOn);
   }
 }
 

@@ -2,6 +2,7 @@
 // Caches outside the store as a build reads them. Finding a step's result there costs nothing but the cache's
 // own documents: layers are fetched only when something needs them, and what then cannot be had is made anew.
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -43,9 +44,11 @@ class CacheImports {
                RegistryClient& registry, ProgressSink& progress);
   ~CacheImports();
 
-  /// Reads every cache's documents. What is wrong with one is said in a line, and the build goes on without
-  /// it; of one that is required it is thrown as HostError.
-  void load(std::stop_token stop);
+  static constexpr std::chrono::seconds kPatience{30};
+  /// Reads every cache's documents, side by side. What is wrong with one is said in a line, and the build goes
+  /// on without it; of one that is required it is thrown as HostError. One that is not required has `patience`
+  /// for its documents, unless its service asks clients to wait (GitHub's, which has a timeout of its own).
+  void load(std::stop_token stop, std::chrono::seconds patience = kPatience);
 
   /// The first cache's that has it; null if none does. Caches that were lost have nothing any more.
   std::shared_ptr<const RemoteResult> find(const Digest& key) const;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/strings.h"
 #include "build/build_run.h"
 #include "build/cache_export.h"
 #include "build/image_fixture.h"
@@ -157,8 +158,10 @@ class RunTest : public StoreTest {
     if (sandbox_missing_) throw HostError("there is no sandbox on this machine");
     return sandbox_;
   }
-  RegistryClient registry_{{}, std::make_shared<NoCredentials>(), logger_};
   int machines_ = 0;
+
+ protected:
+  RegistryClient registry_{{}, std::make_shared<NoCredentials>(), logger_};
 };
 
 }  // namespace slipway::testing_support
