@@ -89,8 +89,8 @@ PlannedBuild plan_build(const BuildRequest& request, BuildRecord start, Store& s
                   .remote = &inputs.remote()},
                  progress);
   BuildRun run(lowered, std::move(keys), store, node, progress, {}, {}, &imports);
-  const std::set<Digest> to_run = run.steps_to_run();
-  const std::map<Digest, std::string> in_caches = run.found_in_caches();
+  const std::set<Digest> to_run = run.steps_to_run(stop);
+  const std::map<Digest, std::string> how_found = run.how_found();
   PlannedBuild planned{.record = std::move(start), .manifests = listener.take_manifests()};
   planned.record.steps = std::move(listener.steps);
   planned.record.outcome = "planned";
@@ -102,7 +102,7 @@ PlannedBuild plan_build(const BuildRequest& request, BuildRecord start, Store& s
       continue;
     }
     step.end = "cached";
-    if (const auto found = in_caches.find(vertex); found != in_caches.end()) step.hit = found->second;
+    if (const auto found = how_found.find(vertex); found != how_found.end()) step.hit = found->second;
   }
   return planned;
 }

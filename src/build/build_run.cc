@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/strings.h"
+#include "history/record.h"
 
 namespace slipway {
 
@@ -82,11 +83,41 @@ std::optional<VertexResult> BuildRun::find_result(const Vertex& vertex) {
   return may_be_cached ? solver_.find_in_caches(vertex, keys_.at(vertex.digest)) : std::nullopt;
 }
 
-std::set<Digest> BuildRun::steps_to_run() {
+std::vector<Digest> BuildRun::wanted() const {
   std::vector<Digest> roots;
   for (const dockerfile::LoweredLane& lane : lowered_.lanes)
     if (lane.result) roots.push_back(*lane.result);
-  return find_cached(lowered_.graph.reachable_from(roots));
+  return lowered_.graph.reachable_from(roots);
+}
+
+std::set<Digest> BuildRun::steps_to_run(const std::stop_token& stop) {
+  const std::vector<Digest> all = wanted();
+  std::set<Digest> to_run = find_cached(all);
+  for (const Digest& digest : all)  // inputs first: what is found lets others be found
+    if (to_run.contains(digest) && find_by_content(lowered_.graph.at(digest), stop)) to_run.erase(digest);
+  return to_run;
+}
+
+bool BuildRun::find_by_content(const Vertex& vertex, const std::stop_token& stop) {
+  std::vector<VertexResult> inputs;
+  for (const Input& input : vertex.op.inputs) {
+    const std::string context = local_source_name(lowered_.graph.at(input.vertex).op);
+    auto state = state_.lock();
+    const auto known = state->results.find(input.vertex);
+    if (!context.empty()) {
+      inputs.push_back({.context = context});
+    } else if (known != state->results.end() && !known->second.remote) {
+      inputs.push_back(known->second);
+    } else {
+      return false;
+    }
+  }
+  auto result = solver_.find_by_content(vertex, inputs, stop);
+  if (!result) return false;
+  auto state = state_.lock();
+  state->results.insert_or_assign(vertex.digest, *std::move(result));
+  state->found.insert_or_assign(vertex.digest, kHitByContent);
+  return true;
 }
 
 double BuildRun::slowdown_of(const Platform& platform) {
@@ -117,25 +148,22 @@ StepId BuildRun::plan_vertex(Plan& plan, const Vertex& vertex, const std::map<Di
 }
 
 Plan BuildRun::make_plan() {
-  std::vector<Digest> roots;
-  for (const dockerfile::LoweredLane& lane : lowered_.lanes)
-    if (lane.result) roots.push_back(*lane.result);
-  const std::vector<Digest> wanted = lowered_.graph.reachable_from(roots);
-  const std::set<Digest> to_run = find_cached(wanted);
+  const std::vector<Digest> all = wanted();
+  const std::set<Digest> to_run = find_cached(all);
 
   std::vector<const Vertex*> vertices;
   for (const Digest& digest : to_run) vertices.push_back(&lowered_.graph.at(digest));
   estimates_.look_up(vertices);
   Plan plan;
   std::map<Digest, StepId> planned;
-  for (const Digest& digest : wanted) {
+  for (const Digest& digest : all) {
     const Vertex& vertex = lowered_.graph.at(digest);
     announce(digest.str(), vertex.info.name, vertex.lanes, vertex.op.inputs);
     if (to_run.contains(digest)) planned.emplace(digest, plan_vertex(plan, vertex, planned));
   }
   if (hooks_.has_image) plan_images(plan, planned);
   for (const dockerfile::LoweredLane& lane : lowered_.lanes) in_images_.merge(steps_of_image(lane));
-  for (const Digest& digest : wanted)
+  for (const Digest& digest : all)
     if (!to_run.contains(digest)) progress_.emit(StepFinished{.id = digest.str(), .end = StepEnd::Cached});
   const std::map<Digest, VertexResult> known = state_.lock()->results;
   for (const auto& [digest, result] : known) tell_result(lowered_.graph.at(digest), result);

@@ -60,10 +60,12 @@ class BuildRun final : public StepRunner {
   /// Looks up which steps have results, announces every step, and returns the plan of what must run. Throws
   /// HostError if a step that must run needs an emulator that is not there, unless the others go on.
   Plan make_plan();
-  /// Only the looking up: the vertices that have no result and that something needs.
-  std::set<Digest> steps_to_run();
-  /// By vertex, after either: the caches that alone have their results.
-  std::map<Digest, std::string> found_in_caches();
+  /// Only the looking up, by definition and, as far as what they read is in the store, by content: the
+  /// vertices that have no result and that something needs.
+  std::set<Digest> steps_to_run(const std::stop_token& stop);
+  /// By vertex, after it: how those have results that have none here by their definition: the cache's name, or
+  /// kHitByContent.
+  std::map<Digest, std::string> how_found();
   /// Why a result that the vertex has was not taken; empty: it has none. After either.
   std::string passed_over(const Digest& vertex) { return solver_.passed_over(lowered_.graph.at(vertex)); }
 
@@ -108,8 +110,11 @@ class BuildRun final : public StepRunner {
     std::map<Digest, std::string> found;  ///< how others came to their results that the plan has
   };
 
+  /// The vertices that the results need, inputs first.
+  std::vector<Digest> wanted() const;
   std::optional<VertexResult> find_result(const Vertex& vertex);
   std::set<Digest> find_cached(const std::vector<Digest>& wanted);
+  bool find_by_content(const Vertex& vertex, const std::stop_token& stop);
   void announce(const std::string& id, const std::string& name, const std::vector<Platform>& lanes,
                 const std::vector<Input>& inputs);
   void plan_images(Plan& plan, const std::map<Digest, StepId>& planned);

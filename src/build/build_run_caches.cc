@@ -35,12 +35,12 @@ bool is_below(const std::vector<CachedLayer>& lower, const std::vector<CachedLay
 
 }  // namespace
 
-std::map<Digest, std::string> BuildRun::found_in_caches() {
-  std::map<Digest, std::string> caches;
+std::map<Digest, std::string> BuildRun::how_found() {
   auto state = state_.lock();
+  std::map<Digest, std::string> how = state->found;
   for (const auto& [vertex, result] : state->results)
-    if (result.remote) caches.emplace(vertex, imports_->name_of(*result.remote));
-  return caches;
+    if (result.remote) how.emplace(vertex, imports_->name_of(*result.remote));
+  return how;
 }
 
 // One thread at a time for each vertex: others that need it wait for what the first one fetches. The ways of

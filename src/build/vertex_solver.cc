@@ -40,6 +40,16 @@ std::optional<VertexResult> VertexSolver::find_in_caches(const Vertex& vertex, c
   return taken(vertex, {.remote = std::move(cached), .emulation = std::move(marks)});
 }
 
+std::optional<VertexResult> VertexSolver::find_by_content(const Vertex& vertex,
+                                                          const std::vector<VertexResult>& inputs,
+                                                          std::stop_token stop) {
+  if (vertex.info.ignore_cache) return std::nullopt;
+  const std::optional<Digest> content = node_.content_key(vertex, inputs, std::move(stop));
+  if (!content) return std::nullopt;
+  if (auto known = find_by(vertex, *content)) return known;
+  return find_in_caches(vertex, *content);
+}
+
 std::optional<VertexResult> VertexSolver::taken(const Vertex& vertex, VertexResult known) {
   std::string why = terms_.refusal(vertex.digest, known.emulation);
   if (why.empty()) return known;

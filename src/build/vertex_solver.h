@@ -40,6 +40,9 @@ class VertexSolver {
   std::optional<VertexResult> find_result(const Vertex& vertex);
   /// What caches outside the store have under one of its keys.
   std::optional<VertexResult> find_in_caches(const Vertex& vertex, const Digest& key);
+  /// What the store or a cache has by its content key; nothing is run or fetched. The inputs are of this machine.
+  std::optional<VertexResult> find_by_content(const Vertex& vertex, const std::vector<VertexResult>& inputs,
+                                              std::stop_token stop);
   /// Why a result that it has was not taken, a sentence (result_terms.h); empty: none was passed over.
   std::string passed_over(const Vertex& vertex);
 

@@ -89,6 +89,12 @@ class Solver(SlipwayCase):
         explained = self.explained()
         for name in steps:
             self.assertEqual(("hit", "hit by content"), (explained[name]["status"], explained[name]["how"]))
+        with self.subTest("a plan, once the changed base is unpacked"):
+            self.build(base, "--build-arg", "OTHER=4", "-t", "tools:5", platforms=AMD64)
+            self.build(self.context("FROM tools:5\nRUN true\n", name="user"), platforms=AMD64)
+            planned = json.loads(self.slipway("explain", "--plan", "--format", "json", "--platform", AMD64, self.context(file % "tools:5")).out)
+            told = {step["step"]: (step["status"], step.get("how")) for step in planned["steps"]}
+            self.assertEqual({("hit", "hit by content")}, {told[name] for name in steps if "] FROM" not in name}, told)
         self.build(base, "--build-arg", "OTHER=3", "-t", "tools:3", platforms=AMD64)
         changed = self.context("FROM tools:3\nRUN echo another > /etc/tool\n", name="changed")
         self.build(changed, "-t", "tools:4", platforms=AMD64)
