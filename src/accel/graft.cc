@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kDistanceAt = 8, kSegmentsAt = 16;  // in slipway-exec (exec/kernel.h)
+constexpr std::size_t kDistanceAt = 8, kSegmentsAt = 16, kToldAt = 24;  // in slipway-exec (exec/kernel.h)
 constexpr std::string_view kDistancePlaceholder = "slipexec";
 constexpr std::size_t kMostSegments = 64;
 constexpr std::uint64_t kMostAddress = std::uint64_t{1} << 47;
@@ -148,8 +148,8 @@ void write_at(std::string& bytes, std::size_t offset, const void* from, std::siz
 
 }  // namespace
 
-std::string graft(std::string_view emulator, std::string_view stub) {
-  need(stub.size() > kSegmentsAt + sizeof(std::uint64_t) &&
+std::string graft(std::string_view emulator, std::string_view stub, GraftOptions options) {
+  need(stub.size() > kToldAt + sizeof(std::uint64_t) &&
            stub.substr(kDistanceAt, kDistancePlaceholder.size()) == kDistancePlaceholder,
        "there is no program to put on it");
   need(emulator.size() <= kMostEmulator, "it is too large");
@@ -173,6 +173,8 @@ std::string graft(std::string_view emulator, std::string_view stub) {
   out.resize(added.p_offset + table_at, '\0');
   out.append(reinterpret_cast<const char*>(elf.segments.data()), table_size);
   write_at(out, added.p_offset + kDistanceAt, &distance, sizeof distance);
+  const std::uint64_t told = options.cheap_pointer_codes ? 1 : 0;
+  write_at(out, added.p_offset + kToldAt, &told, sizeof told);
   if (elf.header.e_machine == EM_X86_64 && elf.header.e_type == ET_DYN && prelink(out, elf.segments)) {
     // The kernel is to load it there. Its own code goes by the other table, as if it had been loaded there by
     // chance.
@@ -194,13 +196,13 @@ namespace {
 /// longer than a step that does nothing.
 class Memory {
  public:
-  Memory(const fs::path& emulator, std::string_view stub, const fs::path& directory)
+  Memory(const fs::path& emulator, std::string_view inputs, const fs::path& directory)
       : file_(directory / "made" / Digest::of(emulator.native()).hex()) {
     struct stat status {};
     if (::stat(emulator.c_str(), &status) != 0) throw SystemError(errno, "stat", emulator.native());
     const FileIdentity id = FileIdentity::of(status);
     line_ = concat(status.st_dev, ' ', id.inode, ' ', id.size, ' ', id.mtime_ns, ' ', id.ctime_ns, ' ',
-                   Digest::of(stub).hex(), ' ');
+                   inputs, ' ');
     // A change within one tick of the kernel's clock would not show.
     struct timespec now {};
     ::clock_gettime(CLOCK_REALTIME, &now);
@@ -228,26 +230,28 @@ class Memory {
 
 }  // namespace
 
-fs::path grafted_emulator(const fs::path& emulator, const fs::path& cache_directory) {
+fs::path grafted_emulator(const fs::path& emulator, const fs::path& cache_directory, GraftOptions options) {
   const std::string_view stub = slipway_exec_program();
   if (stub.empty())
     throw HostError("emulation cannot be accelerated on this machine: only on amd64 and arm64");
-  const Memory memory(emulator, stub, cache_directory);
+  const std::string others(
+      Digest::of(concat(stub, options.cheap_pointer_codes ? "1" : "0")).hex());
+  const Memory memory(emulator, others, cache_directory);
   if (const auto name = memory.recall())
     if (fs::path known = cache_directory / *name / emulator.filename(); fs::exists(known)) return known;
   const std::string bytes = read_file(emulator, kMostEmulator);
   Sha256 digest;
   digest.update(Digest::of(bytes).str());
-  digest.update(Digest::of(stub).str());
+  digest.update(others);
   const std::string name(digest.finish().hex());
   const fs::path file = cache_directory / name / emulator.filename();
   try {
     if (!fs::exists(file)) {
-      const std::string grafted = graft(bytes, stub);
+      const std::string grafted = graft(bytes, stub, options);
       fs::create_directories(file.parent_path());
       write_file_atomic(file, grafted, Durability::Fsync, 0755);
     }
-    memory.remember(Memory(emulator, stub, cache_directory), name);
+    memory.remember(Memory(emulator, others, cache_directory), name);
   } catch (Error& error) {
     error.add_context(emulator.native());
     throw;

@@ -248,7 +248,7 @@ std::shared_ptr<const ReadyTwins> NativeTwins::look_up(const Digest& vertex, con
                  stop);
     why_not = found.root.declined;
     if (!found.root.twins.empty()) {
-      const fs::path emulator = grafted_emulator(execution.emulator->program, options_.directory);
+      const fs::path emulator = grafted(*execution.emulator);
       TempDir directory(store_.temp_directory(), "twins");
       TwinMounts mounts = prepare_twin_directory(found.root, directory.path(), {"sh", "awk"});
       std::ranges::copy(mounts.left_out, std::back_inserter(why_not));
@@ -265,6 +265,23 @@ std::shared_ptr<const ReadyTwins> NativeTwins::look_up(const Digest& vertex, con
   }
   family.found.emplace(root_state, Family::Found{.twins = ready, .why_not = why_not});
   return ready;
+}
+
+fs::path NativeTwins::grafted(const Emulator& emulator) const {
+  return grafted_emulator(emulator.program, options_.directory,
+                          {.cheap_pointer_codes = has_cheap_pointer_codes(emulator)});
+}
+
+Execution NativeTwins::told(const Execution& execution, const Platform& target) {
+  if (execution.kind != Execution::Kind::PrivateBinfmt || !has_cheap_pointer_codes(*execution.emulator))
+    return execution;
+  try {
+    store_.lease(LeaseKind::Emulators, options_.directory.filename().native());
+    return with_interpreter(execution, target, grafted(*execution.emulator));
+  } catch (const HostError& e) {
+    store_.logger().log(LogLevel::Debug, e.what());
+    return execution;
+  }
 }
 
 bool hides_twins(const std::string& mounted_at) {

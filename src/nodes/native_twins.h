@@ -58,6 +58,9 @@ class NativeTwins {
                                          const Platform& target, const Execution& execution,
                                          const ItemProgress& progress, std::vector<std::string>& why_not,
                                          std::stop_token stop);
+  /// Where there are no twins: the emulator of `execution`, told what GraftOptions has for it, or as it is if
+  /// there is nothing, or no way, to tell it.
+  Execution told(const Execution& execution, const Platform& target);
   /// Of what find() gave: why packs that were asked for have no twin in it, a clause each, though the root
   /// has programs that they are for.
   std::vector<std::string> idle_packs(const ReadyTwins* twins, const std::vector<std::string>& why_not) const;
@@ -108,6 +111,7 @@ class NativeTwins {
     const ItemProgress& progress;
   };
 
+  std::filesystem::path grafted(const Emulator& emulator) const;
   MountedTree tree_of(const SourceOp& image, const ItemProgress& progress, std::stop_token stop);
   void find_sibling(Family& family, const SourceOp* image, std::stop_token stop);
   std::optional<MountedTree> sibling_tree(const Wanted& wanted, std::stop_token stop);

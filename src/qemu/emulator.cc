@@ -217,11 +217,21 @@ bool is_same_machine(const Platform& host, const Platform& target) {
   return host.architecture() == target.architecture() && host.os() == target.os();
 }
 
+/// Nothing if it does not say.
+std::optional<std::uint64_t> major_version(const Emulator& emulator) {
+  return parse_unsigned(emulator.version.substr(0, emulator.version.find('.')));
+}
+
 }  // namespace
 
 std::string_view flags_for(const Emulator& emulator) {
-  const auto major = parse_unsigned(emulator.version.substr(0, emulator.version.find('.')));
+  const auto major = major_version(emulator);
   return major && *major < 6 ? "F" : "PF";
+}
+
+bool has_cheap_pointer_codes(const Emulator& emulator) {
+  const auto major = major_version(emulator);
+  return emulator.name == "qemu-aarch64" && major && *major >= 6;
 }
 
 std::string Execution::describe() const {

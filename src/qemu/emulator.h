@@ -23,6 +23,9 @@ struct Emulator {
 /// know that the kernel keeps argv[0] for them and would take it for the program.
 std::string_view flags_for(const Emulator& emulator);
 
+/// Whether it knows the property pauth-impdef of its processor `max`: QEMU for AArch64, from 6 on.
+bool has_cheap_pointer_codes(const Emulator& emulator);
+
 /// How programs of a target platform run on this host.
 struct Execution {
   enum class Kind { Native, HostBinfmt, PrivateBinfmt };

@@ -52,7 +52,8 @@ class AcceleratedExec : public testing::Test {
         run_process({.argv = {"unshare", "-Urm", "mount", "-t", "binfmt_misc", "none", dir("binfmt")}})
             .exit_code)
       return "no binfmt_misc in user namespaces";
-    emulator_ = grafted_emulator(plain, work_.path() / "cache");
+    emulator_ =
+        grafted_emulator(plain, work_.path() / "cache", {.cheap_pointer_codes = machine == "aarch64"});
     root_.machine = machine;
     put(busybox, "bin/busybox");
     for (const char* name : {"sh", "cat", "uname", "ls", "true", "seq", "md5sum", "chroot", "wc"}) {
@@ -164,6 +165,12 @@ TEST_F(AcceleratedExec, WithoutATableItIsTheEmulator) {
   EXPECT_EQ(run({"/bin/busybox", "sh", "-c", "echo $0"}).out, "sh\n");
   EXPECT_EQ(shell("exec -a 'other name' /bin/busybox 2>&1 | wc -l").out,
             shell("busybox nosuch 2>&1 | wc -l").out);
+}
+
+TEST_F(AcceleratedExec, WhatTheEmulatorIsToldShowsNowhereAndGivesWayToTheEnvironment) {
+  EXPECT_EQ(run({"/bin/cat", "/proc/self/cmdline"}).out, std::string("/bin/cat\0/proc/self/cmdline\0", 28));
+  EXPECT_EQ(run({"/bin/true"}).exit_code, 0);
+  EXPECT_NE(run({"/bin/true"}, {"QEMU_CPU=no such model"}).exit_code, 0);
 }
 
 TEST_F(AcceleratedExec, TwinRunsInsteadOfTheProgram) {

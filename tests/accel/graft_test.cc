@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const std::string kStub = "jump....slipexec........and the program";
+const std::string kStub = "jump....slipexec................and the program";
 constexpr unsigned kLoads = 2;  // code, data with zeroes behind it; then a note
 
 /// A program as small as it can be that may be grafted.
@@ -83,9 +83,16 @@ TEST(Graft, PutsTheProgramBehindEverythingAndStartsIt) {
   std::int64_t distance;
   std::memcpy(&distance, after.data() + 0x3000 + 8, sizeof distance);
   EXPECT_EQ(distance, 0x400 - 0x8000);
-  EXPECT_EQ(after.substr(0x3000 + 16, kStub.size() - 16), kStub.substr(16));
+  EXPECT_EQ(after.substr(0x3000 + 16, 8), kStub.substr(16, 8));
+  EXPECT_EQ(after.substr(0x3000 + 32, kStub.size() - 32), kStub.substr(32));
   const std::size_t tables = sizeof(Elf64_Ehdr) + 3 * sizeof(Elf64_Phdr);
   EXPECT_EQ(after.substr(tables, before.size() - tables), before.substr(tables));
+}
+
+TEST(Graft, TellsTheEmulatorHowToSignPointersIfItIsToldSo) {
+  const std::string bytes = Program().bytes();
+  EXPECT_EQ(graft(bytes, kStub).substr(0x3000 + 24, 8), std::string(8, '\0'));
+  EXPECT_EQ(graft(bytes, kStub, {.cheap_pointer_codes = true}).substr(0x3000 + 24, 8), "\1" + std::string(7, '\0'));
 }
 
 TEST(Graft, LeavesTheNoteOfPropertiesToTheKernel) {
@@ -215,6 +222,12 @@ INSTANTIATE_TEST_SUITE_P(All, GraftedEmulators,
                            std::ranges::replace(name, '/', '_');
                            return name;
                          });
+
+TEST_F(GraftedEmulator, RunsProgramsWithCheapPointerCodes) {
+  const fs::path file = grafted_emulator(kEmulator, work_.path(), {.cheap_pointer_codes = true});
+  EXPECT_NE(file, grafted_emulator(kEmulator, work_.path()));
+  EXPECT_EQ(SelfTest(Platform::parse("linux/arm64"), work_.path()).run_by(file), "");
+}
 
 TEST_F(GraftedEmulator, IsMadeOnceForTheSameBytes) {
   const fs::path file = grafted_emulator(kEmulator, work_.path());

@@ -45,6 +45,14 @@ TEST_F(ChooseExecution, OwnPlatformIsNative) {
   EXPECT_EQ(choose(kAmd64, EmulationPolicy::Never).describe(), "");
 }
 
+TEST(CheapPointerCodes, AreKnownToQemuForAarch64FromSixOn) {
+  EXPECT_TRUE(has_cheap_pointer_codes({.program = {}, .name = "qemu-aarch64", .version = "6.0.0"}));
+  EXPECT_TRUE(has_cheap_pointer_codes({.program = {}, .name = "qemu-aarch64", .version = "10.1"}));
+  EXPECT_FALSE(has_cheap_pointer_codes({.program = {}, .name = "qemu-aarch64", .version = "5.2.0"}));
+  EXPECT_FALSE(has_cheap_pointer_codes({.program = {}, .name = "qemu-aarch64", .version = ""}));
+  EXPECT_FALSE(has_cheap_pointer_codes({.program = {}, .name = "qemu-arm", .version = "7.2.22"}));
+}
+
 TEST_F(ChooseExecution, ThirtyTwoBitOfTheSameMachineIsNative) {
   EXPECT_EQ(choose(Platform::parse("linux/386")).kind, Execution::Kind::Native);
 }

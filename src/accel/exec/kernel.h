@@ -3,9 +3,10 @@
 // architecture.
 //
 // The program begins with a jump, and what graft.cc writes: at 8 how far behind the program's start the
-// emulator's own entry point is, at 16 how far its table of segments, if that is not where the kernel says.
-// slipway_exec_decide is called with the stack as the kernel made it; if it comes back, the emulator is
-// entered with every register as it was.
+// emulator's own entry point is, at 16 how far its table of segments, if that is not where the kernel says,
+// at 24 what it is to be told (Told). slipway_exec_decide is called with the stack as the kernel made it; if
+// it comes back, the emulator is entered on the stack that it returns, which may be two words longer, and
+// with every other register as it was.
 #include <cstdint>
 
 #if defined(__x86_64__)
@@ -16,25 +17,27 @@ asm(".section .entry,\"ax\"\n"
     " .balign 8\n"
     "slipway_exec_distance: .ascii \"slipexec\"\n"
     "slipway_exec_segments: .quad 0\n"
-    "1: sub $8,%rsp\n"  // where to go on
+    "slipway_exec_told: .quad 0\n"
+    "1: sub $32,%rsp\n"  // two words that the stack may grow by, where to go on, the stack then
     " push %rax\n push %rcx\n push %rdx\n push %rbx\n push %rbp\n push %rsi\n push %rdi\n push %r8\n"
     " push %r9\n push %r10\n push %r11\n push %r12\n push %r13\n push %r14\n push %r15\n"
     " mov %rsp,%rbx\n"
-    " lea 128(%rsp),%rdi\n"
+    " lea 152(%rsp),%rdi\n"
     " and $-16,%rsp\n"
     " call slipway_exec_decide\n"
     " mov %rbx,%rsp\n"
-    " lea slipway_exec_start(%rip),%rax\n"
-    " add slipway_exec_distance(%rip),%rax\n"
     " mov %rax,120(%rsp)\n"
+    " lea slipway_exec_start(%rip),%rcx\n"
+    " add slipway_exec_distance(%rip),%rcx\n"
+    " mov %rcx,-8(%rax)\n"
     " pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %r11\n pop %r10\n pop %r9\n pop %r8\n"
     " pop %rdi\n pop %rsi\n pop %rbp\n pop %rbx\n pop %rdx\n pop %rcx\n pop %rax\n"
-    " lea 8(%rsp),%rsp\n"
+    " mov (%rsp),%rsp\n"
     " jmp *-8(%rsp)\n"
     ".text\n");
 #elif defined(__aarch64__)
 // x16 is what linkers use between functions, so that nothing is handed over in it; by way of it a landing pad
-// for calls may be branched to.
+// for calls may be branched to. There is nothing to tell an emulator on this machine: the stack stays as it is.
 asm(".section .entry,\"ax\"\n"
     ".globl slipway_exec_start\n"
     "slipway_exec_start:\n"
@@ -42,6 +45,7 @@ asm(".section .entry,\"ax\"\n"
     " .balign 8\n"
     "slipway_exec_distance: .ascii \"slipexec\"\n"
     "slipway_exec_segments: .quad 0\n"
+    "slipway_exec_told: .quad 0\n"
     "1: sub sp,sp,#160\n"
     " stp x0,x1,[sp]\n stp x2,x3,[sp,#16]\n stp x4,x5,[sp,#32]\n stp x6,x7,[sp,#48]\n stp x8,x9,[sp,#64]\n"
     " stp x10,x11,[sp,#80]\n stp x12,x13,[sp,#96]\n stp x14,x15,[sp,#112]\n stp x17,x18,[sp,#128]\n"
@@ -62,7 +66,7 @@ asm(".section .entry,\"ax\"\n"
 extern "C" {
 #pragma GCC visibility push(hidden)
 extern const char slipway_exec_start[];
-extern const std::uint64_t slipway_exec_distance, slipway_exec_segments;
+extern const std::uint64_t slipway_exec_distance, slipway_exec_segments, slipway_exec_told;
 #pragma GCC visibility pop
 }
 
@@ -143,6 +147,14 @@ struct Status {
   std::int32_t unused[2];
 };
 static_assert(sizeof(Status) == 128);
+#endif
+
+/// slipway_exec_told
+enum Told : std::uint64_t { kNothing = 0, kCheapPointerCodes = 1 };
+#if defined(__x86_64__)
+constexpr bool kMayTell = true;
+#else
+constexpr bool kMayTell = false;
 #endif
 
 inline Word call(Word number, Word a = 0, Word b = 0, Word c = 0, Word d = 0, Word e = 0, Word f = 0) {

@@ -4,7 +4,7 @@
 // If the program is one with a native twin, that is executed. Else, and whenever anything at all is not as
 // expected, this comes back having changed nothing, and the emulator starts as if it had been alone: no table
 // (a chroot), a program that was changed, an environment that reaches into dynamic loaders, more arguments
-// than execve(2) takes.
+// than execve(2) takes. It may be told how to sign pointers (graft.h), which programs do not see.
 //
 // A program without a library that is no file of its own: no writable data, no relocations,
 // position-independent (program.ld checks). The binfmt_misc registration has the flags P, which gives
@@ -196,12 +196,30 @@ void hand_over(std::uint64_t* vector) {
   }
 }
 
+bool begins(const char* text, const char* with) {
+  while (*with != 0 && *text == *with) ++text, ++with;
+  return *with == 0;
+}
+
+/// QEMU's own arguments go before the program's path; of the model of processor the environment may have told
+/// it. Returns the stack with them: [interpreter, -cpu, model, path, argv[0], ...].
+std::uint64_t* tell(std::uint64_t* stack, const char* const* environment) {
+  if (!kMayTell || slipway_exec_told != kCheapPointerCodes || stack[0] == 0) return stack;
+  for (; *environment != nullptr; ++environment)
+    if (begins(*environment, "QEMU_CPU=")) return stack;
+  stack[-2] = stack[0] + 2;
+  stack[-1] = stack[1];
+  stack[0] = reinterpret_cast<std::uint64_t>("-cpu");
+  stack[1] = reinterpret_cast<std::uint64_t>("max,pauth-impdef=on");
+  return stack - 2;
+}
+
 }  // namespace
 }  // namespace slipway
 
 /// `stack`: the number of arguments, [interpreter, path, argv[0], arguments..., null], the environment, the
-/// auxiliary vector.
-extern "C" __attribute__((used)) void slipway_exec_decide(std::uint64_t* stack) {
+/// auxiliary vector. Returns the one that the emulator begins with, of which two words more may be written.
+extern "C" __attribute__((used)) std::uint64_t* slipway_exec_decide(std::uint64_t* stack) {
   using namespace slipway;
   const std::uint64_t count = stack[0];
   const auto* arguments = reinterpret_cast<const char* const*>(stack + 1);
@@ -221,4 +239,5 @@ extern "C" __attribute__((used)) void slipway_exec_decide(std::uint64_t* stack) 
             .name = name},
            read_auxiliaries(vector));
   hand_over(vector);
+  return tell(stack, environment);
 }
