@@ -196,17 +196,12 @@ void hand_over(std::uint64_t* vector) {
   }
 }
 
-bool begins(const char* text, const char* with) {
-  while (*with != 0 && *text == *with) ++text, ++with;
-  return *with == 0;
-}
-
 /// QEMU's own arguments go before the program's path; of the model of processor the environment may have told
 /// it. Returns the stack with them: [interpreter, -cpu, model, path, argv[0], ...].
 std::uint64_t* tell(std::uint64_t* stack, const char* const* environment) {
   if (!kMayTell || slipway_exec_told != kCheapPointerCodes || stack[0] == 0) return stack;
   for (; *environment != nullptr; ++environment)
-    if (begins(*environment, "QEMU_CPU=")) return stack;
+    if (twin_file::begins_with(*environment, "QEMU_CPU=")) return stack;
   stack[-2] = stack[0] + 2;
   stack[-1] = stack[1];
   stack[0] = reinterpret_cast<std::uint64_t>("-cpu");
