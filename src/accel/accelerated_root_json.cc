@@ -15,11 +15,12 @@ using nlohmann::json;
 using Kind = ArgumentRule::Kind;
 
 constexpr int kSchemaVersion = 2;
-constexpr std::array<std::pair<Kind, const char*>, 5> kKinds = {{{Kind::Prepend, "prepend"},
+constexpr std::array<std::pair<Kind, const char*>, 6> kKinds = {{{Kind::Prepend, "prepend"},
                                                                  {Kind::Append, "append"},
                                                                  {Kind::Replace, "replace"},
                                                                  {Kind::Drop, "drop"},
-                                                                 {Kind::Decline, "decline"}}};
+                                                                 {Kind::Decline, "decline"},
+                                                                 {Kind::Require, "require"}}};
 
 [[noreturn]] void refuse(std::string_view what) { throw InvalidInput(concat("kept native twins: ", what)); }
 

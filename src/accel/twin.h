@@ -35,6 +35,7 @@ struct ArgumentRule {
     Replace,  ///< each argument that matches becomes `with`
     Drop,     ///< each argument that matches goes
     Decline,  ///< if any argument matches, the emulator runs the program
+    Require,  ///< if none does
   };
   Kind kind = Kind::Append;
   std::string pattern;

@@ -29,10 +29,11 @@ constexpr std::size_t kMostTable = std::size_t{1} << 28;
 
 // What reaches into dynamic loaders and C libraries, or is for the emulator. Libraries that such variables
 // name are the target's, and messages may differ. Sizes in blocks of other than 2^n bytes are counted in long
-// double.
+// double. GCC_EXEC_PREFIX names directories of the target's compiler, which a pack's has elsewhere.
 constexpr std::string_view kDeclinedVariables[] = {
     "BLOCKSIZE=",     "BLOCK_SIZE=", "DU_BLOCK_SIZE=", "LS_BLOCK_SIZE=", "LD_",      "QEMU_",
     "GLIBC_TUNABLES", "MALLOC_",     "GCONV_PATH=",    "LOCPATH=",       "NLSPATH=", "MUSL_LOCPATH=",
+    "GCC_EXEC_PREFIX=",
 };
 
 std::string in_step(std::string_view path) { return concat(kTwinDirectory, "/", path); }
@@ -149,6 +150,8 @@ twin_file::RuleKind kind_of(ArgumentRule::Kind kind) {
       return twin_file::kReplace;
     case ArgumentRule::Kind::Drop:
       return twin_file::kDrop;
+    case ArgumentRule::Kind::Require:
+      return twin_file::kRequire;
     case ArgumentRule::Kind::Decline:
       break;
   }

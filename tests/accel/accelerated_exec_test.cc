@@ -365,6 +365,18 @@ TEST_F(AcceleratedExec, ArgumentsGoByTheTwinsRules) {
   EXPECT_EQ(run({"/bin/busybox", "echo", "never", "r1"}).out, "never r1\n");
 }
 
+TEST_F(AcceleratedExec, ArgumentsThatAreRequiredHaveToBeThere) {
+  using Kind = ArgumentRule::Kind;
+  add_busybox_twin();
+  root_.twins[0].rules = {{.kind = Kind::Require, .pattern = "-[cS]"},
+                          {.kind = Kind::Append, .with = {"appended"}},
+                          {.kind = Kind::Require, .pattern = "x*"}};
+  prepare();
+  EXPECT_EQ(run({"/bin/busybox", "echo", "x", "-S"}).out, "x -S appended\n");
+  EXPECT_EQ(run({"/bin/busybox", "echo", "x", "-cS"}).out, "x -cS\n");
+  EXPECT_EQ(run({"/bin/busybox", "echo", "-c"}).out, "-c\n");
+}
+
 // Where execve(2) refuses the twin's arguments, which are longer, or does not: the output is the same.
 TEST_F(AcceleratedExec, ArgumentsAndEnvironmentOfAnySizeAreHandedOn) {
   add_busybox_twin();

@@ -23,6 +23,7 @@ AcceleratedRoot example() {
             .declined_names = {"uname"},
             .multi_call = "busybox",
             .rules = {{.kind = ArgumentRule::Kind::Replace, .pattern = "-x*", .with = {"-y", "z"}},
+                      {.kind = ArgumentRule::Kind::Require, .pattern = "-c", .with = {}},
                       {.kind = ArgumentRule::Kind::Decline, .pattern = "*", .with = {}}},
             .guards = {1, 0}};
   const Guard library{.path = "/lib/libc.so.6",

@@ -37,7 +37,8 @@ TEST(PackManifest, IsReadWithConditionsAndRules) {
       "when": [{"directory": "/usr/lib/plugins", "names": ["b.so", "a.so"]}],
       "rules": [{"kind": "prepend", "with": ["-x"]}, {"kind": "append", "with": ["-I", "{pack}/i"]},
                 {"kind": "replace", "pattern": "*/p.so", "with": ["{pack}/p.so"]},
-                {"kind": "drop", "pattern": "-q"}, {"kind": "decline", "pattern": "@*"}])")),
+                {"kind": "drop", "pattern": "-q"}, {"kind": "decline", "pattern": "@*"},
+                {"kind": "require", "pattern": "-c"}])")),
                                "accel/test");
   EXPECT_EQ(pack.reference, "accel/test");
   EXPECT_EQ(pack.platform, Platform::parse("linux/arm64"));
@@ -53,7 +54,8 @@ TEST(PackManifest, IsReadWithConditionsAndRules) {
                                        {.kind = Append, .pattern = {}, .with = {"-I", "{pack}/i"}},
                                        {.kind = Replace, .pattern = "*/p.so", .with = {"{pack}/p.so"}},
                                        {.kind = Drop, .pattern = "-q", .with = {}},
-                                       {.kind = Decline, .pattern = "@*", .with = {}}}};
+                                       {.kind = Decline, .pattern = "@*", .with = {}},
+                                       {.kind = Require, .pattern = "-c", .with = {}}}};
   EXPECT_THAT(pack.programs, ElementsAre(expected));
 }
 
