@@ -66,6 +66,27 @@ plugin_alone() {
   cp "$work/plugin/usr/lib/gcc-cross/$triplet/$gcc/liblto_plugin.so" /usr/lib/slipway/
 }
 
+# The driver works out the same commands for the compiler and the assembler, once it is told where the target's
+# compiler is (-B). It is for compiling only: linking needs the target's files and its linker's way to them. Declined
+# is what shows where the driver has its own files, or asks it to look at the machine; OpenMP, OpenACC and LTO, as
+# only the target's driver has an offload compiler to name to the compiler; and Rust, which only that knows.
+driver_rules() {
+  for pattern in '-B*' '--prefix*' -v --verbose '-###' '-print-*' '--print-*' '-dump*' '--dump*' '--help*' --version \
+    --target-help '@*' '-specs*' '--specs*' '-wrapper*' '-no-canonical-prefixes' '--no-canonical-prefixes' '--sysroot*' \
+    '-isysroot*' '-iprefix*' '-fplugin*' '-save-temps*' '--save-temps*' '-time*' '-fcompare-debug*' '*=native' '-fopenmp*' \
+    '-fopenacc*' '-foffload*' '-flto*' '-gsplit-dwarf' '*.rs' rust -xrust; do
+    printf '%s,\n       ' "$(rule decline "$pattern")"
+  done
+  printf '%s, %s' "$(rule require '-[cS]')" "$(printf '{"kind": "append", "with": ["-B/usr/libexec/gcc/%s/%s/"]}' "$triplet" "$gcc")"
+}
+drivers() {
+  [ -d "/usr/libexec/gcc-cross/$triplet/$gcc" ] || return 0  # before gcc 13 the compilers are elsewhere
+  # Either would find an assembler that the other does not look for.
+  alone=$(printf ',\n     "when": [{"directory": "/usr/%s/bin", "names": []}],\n     "rules": [%s]' "$triplet" "$(driver_rules)")
+  entry "/usr/bin/$triplet-gcc-$gcc" "gcc-$gcc-$triplet" "$target" "/usr/bin/$triplet-gcc-$gcc" "$alone"
+  entry "/usr/bin/$triplet-g++-$gcc" "g++-$gcc-$triplet" "$target" "/usr/bin/$triplet-g++-$gcc" "$alone"
+}
+
 compilers() {
   gcc=$(apt-cache depends "gcc:$arch" | sed -n 's/^  Depends: gcc-\([0-9]*\).*/\1/p' | head -n 1)
   target=$(version_of "gcc-$gcc:$arch")
@@ -99,6 +120,7 @@ compilers() {
       entry "$at/lto1" "$name" "$target" "$from/lto1"
     done
   done
+  drivers
 }
 
 binutils() {
