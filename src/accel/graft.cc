@@ -142,6 +142,15 @@ Elf64_Phdr segment_for(const Elf& elf, std::size_t file_size, std::size_t stub_s
   return out;
 }
 
+/// Whether the program itself knows the property: what only calls an emulator, and may carry one along behind
+/// its segments, takes no arguments but the program's.
+bool knows_cheap_pointer_codes(const Elf& elf, std::string_view emulator) {
+  return std::ranges::any_of(elf.segments, [&](const Elf64_Phdr& segment) {
+    return segment.p_type == PT_LOAD &&
+           emulator.substr(segment.p_offset, segment.p_filesz).find("pauth-impdef") != std::string_view::npos;
+  });
+}
+
 void write_at(std::string& bytes, std::size_t offset, const void* from, std::size_t size) {
   std::memcpy(bytes.data() + offset, from, size);
 }
@@ -155,6 +164,8 @@ std::string graft(std::string_view emulator, std::string_view stub, GraftOptions
   need(emulator.size() <= kMostEmulator, "it is too large");
   Elf elf = read_elf(emulator);
   check_segments(elf, emulator.size());
+  const std::uint64_t told =
+      options.cheap_pointer_codes && knows_cheap_pointer_codes(elf, emulator) ? 1 : 0;
   const std::size_t table_size = elf.segments.size() * sizeof(Elf64_Phdr);
   const std::size_t table_at = aligned(stub.size(), alignof(Elf64_Phdr));
   const Elf64_Phdr added = segment_for(elf, emulator.size(), table_at + table_size);
@@ -173,7 +184,6 @@ std::string graft(std::string_view emulator, std::string_view stub, GraftOptions
   out.resize(added.p_offset + table_at, '\0');
   out.append(reinterpret_cast<const char*>(elf.segments.data()), table_size);
   write_at(out, added.p_offset + kDistanceAt, &distance, sizeof distance);
-  const std::uint64_t told = options.cheap_pointer_codes ? 1 : 0;
   write_at(out, added.p_offset + kToldAt, &told, sizeof told);
   if (elf.header.e_machine == EM_X86_64 && elf.header.e_type == ET_DYN && prelink(out, elf.segments)) {
     // The kernel is to load it there. Its own code goes by the other table, as if it had been loaded there by

@@ -13,7 +13,8 @@ struct GraftOptions {
   /// Programs for PAuth (FEAT_PAuth; distributions of 2024 and later are made for it) sign every return
   /// address. Which code they sign with the processor may choose, and no program can tell; the architecture's
   /// own, QARMA5, is what QEMU 6 to 9 compute unless they are told otherwise, and computing it takes them
-  /// longer than all else. True: they are told. For an emulator of AArch64 that has_cheap_pointer_codes() only.
+  /// longer than all else. True: they are told. For an emulator of AArch64 that has_cheap_pointer_codes() only;
+  /// one that does not have the property's name in it is told nothing all the same.
   bool cheap_pointer_codes = false;
 };
 

@@ -90,9 +90,16 @@ TEST(Graft, PutsTheProgramBehindEverythingAndStartsIt) {
 }
 
 TEST(Graft, TellsTheEmulatorHowToSignPointersIfItIsToldSo) {
-  const std::string bytes = Program().bytes();
-  EXPECT_EQ(graft(bytes, kStub).substr(0x3000 + 24, 8), std::string(8, '\0'));
-  EXPECT_EQ(graft(bytes, kStub, {.cheap_pointer_codes = true}).substr(0x3000 + 24, 8), "\1" + std::string(7, '\0'));
+  const auto told = [](std::string_view bytes, GraftOptions options) {
+    return graft(bytes, kStub, options).substr(0x3000 + 24, 8);
+  };
+  const std::string nothing(8, '\0');
+  std::string bytes = Program().bytes();
+  EXPECT_EQ(told(bytes, {.cheap_pointer_codes = true}), nothing);  // it does not know what that is
+  EXPECT_EQ(told(bytes + "pauth-impdef", {.cheap_pointer_codes = true}), nothing);  // it carries one that does
+  bytes.replace(0x300, 12, "pauth-impdef");
+  EXPECT_EQ(told(bytes, {}), nothing);
+  EXPECT_EQ(told(bytes, {.cheap_pointer_codes = true}), "\1" + std::string(7, '\0'));
 }
 
 TEST(Graft, LeavesTheNoteOfPropertiesToTheKernel) {
