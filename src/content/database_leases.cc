@@ -61,7 +61,7 @@ bool Database::lease(LeaseKind kind, const std::string& target) {
   if (session_.empty()) return false;
   auto connection = connection_->lock();
   if (leased_.contains({kind, target})) return false;
-  SqliteTransaction transaction(*connection, "recording a lease");
+  SqliteTransaction transaction(*connection, "recording a lease", SqliteTransaction::Commit::Passing);
   put_lease(*connection, session_, kind, target);
   transaction.commit();
   leased_.emplace(kind, target);
@@ -87,7 +87,7 @@ std::optional<SnapshotId> Database::find_and_lease(std::string_view doing, std::
   std::optional<SnapshotId> id = find_id(*connection, doing, sql, key);
   if (!id || session_.empty() || leased_.contains({LeaseKind::Snapshot, std::to_string(id->value)}))
     return id;
-  SqliteTransaction transaction(*connection, doing);
+  SqliteTransaction transaction(*connection, doing, SqliteTransaction::Commit::Passing);
   id = find_id(*connection, doing, sql, key);  // it may have gone since
   if (!id) return id;
   lease_snapshot(*connection, *id);
@@ -100,7 +100,7 @@ std::optional<SnapshotId> Database::find_and_lease(std::string_view doing, std::
 void Database::release_leases() {
   auto connection = connection_->lock();
   if (leased_.empty()) return;
-  SqliteTransaction transaction(*connection, "ending leases");
+  SqliteTransaction transaction(*connection, "ending leases", SqliteTransaction::Commit::Passing);
   connection->prepare("ending leases", "DELETE FROM leases WHERE session = ?").bind(session_).run();
   if (unmeasured_) distrust_sizes(*connection);
   transaction.commit();

@@ -1,6 +1,7 @@
 #include "content/sqlite.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <utility>
@@ -13,6 +14,8 @@ namespace slipway {
 namespace {
 
 constexpr int kBusyMilliseconds = 30'000;
+// Reading one of this size takes the next process a fraction of a millisecond.
+constexpr off_t kLogWorthKeeping = 512 << 10;
 
 [[noreturn]] void throw_full(const std::string& where, const std::filesystem::path& file) {
   HostError error(concat(where, ": database or disk is full (", space_left(file.parent_path()), ")"));
@@ -98,7 +101,21 @@ SqliteConnection::SqliteConnection(const std::filesystem::path& file) : file_(fi
 
 SqliteConnection::~SqliteConnection() {
   for (const auto& [sql, statement] : prepared_) sqlite3_finalize(statement);
+  settle_log();
   sqlite3_close(handle_);
+}
+
+// The last connection to close moves the log into the database and removes it, and the next starts a new one:
+// four fsyncs, which a process that changed nothing to last does not need. It leaves a short log to the next
+// process, as after a kill. All others move what they wrote, also when they are not the last.
+void SqliteConnection::settle_log() noexcept {
+  if (synced_ || total_changes() != passing_changes_) {
+    sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    return;
+  }
+  struct stat log {};
+  if (::stat((file_.native() + "-wal").c_str(), &log) == 0 && log.st_size <= kLogWorthKeeping)
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }
 
 SqliteStatement SqliteConnection::prepare(std::string_view doing, std::string_view sql) {
@@ -120,6 +137,7 @@ void SqliteConnection::execute(std::string_view doing, const char* sql) {
 }
 
 std::int64_t SqliteConnection::changes() const { return sqlite3_changes64(handle_); }
+std::int64_t SqliteConnection::total_changes() const { return sqlite3_total_changes64(handle_); }
 std::int64_t SqliteConnection::last_insert_id() const { return sqlite3_last_insert_rowid(handle_); }
 
 void SqliteConnection::fail(std::string_view doing, int result) const {
@@ -161,7 +179,7 @@ void SqliteConnection::fail(std::string_view doing, int result) const {
 }
 
 SqliteTransaction::SqliteTransaction(SqliteConnection& connection, std::string_view doing, Commit how)
-    : connection_(connection), doing_(doing), how_(how) {
+    : connection_(connection), doing_(doing), how_(how), changes_before_(connection.total_changes()) {
   // In WAL mode NORMAL syncs at checkpoints only, FULL at each commit; it cannot be changed inside a
   // transaction.
   if (how_ == Commit::Synced) connection_.execute(doing_, "PRAGMA synchronous=FULL");
@@ -185,6 +203,8 @@ SqliteTransaction::~SqliteTransaction() {
 void SqliteTransaction::commit() {
   connection_.execute(doing_, "COMMIT");
   open_ = false;
+  if (how_ == Commit::Synced) connection_.synced_ = true;
+  if (how_ == Commit::Passing) connection_.passing_changes_ += connection_.total_changes() - changes_before_;
   back_to_lazy();
 }
 

@@ -69,17 +69,23 @@ class SqliteConnection {
   [[noreturn]] void fail(std::string_view doing, int result) const;
 
  private:
+  friend class SqliteTransaction;
+  std::int64_t total_changes() const;
+  void settle_log() noexcept;
   std::filesystem::path file_;
   sqlite3* handle_ = nullptr;
   std::map<std::string, sqlite3_stmt*, std::less<>> prepared_;
+  std::int64_t passing_changes_ = 0;  ///< of rows, by passing transactions
+  bool synced_ = false;               ///< there was a synced transaction: it may have made tables
 };
 
 /// BEGIN IMMEDIATE: the write lock is held from the start, so that nothing read in the transaction is stale when it is
 /// written back. Rolled back unless commit() was called.
 class SqliteTransaction {
  public:
-  /// Synced: the commit outlives a power cut. Lazy: it may be lost in one (never torn), which costs no fsync.
-  enum class Commit { Lazy, Synced };
+  /// Synced: the commit outlives a power cut. Lazy: until the connection closes it may be lost in one (never torn), which
+  /// costs no fsync. Passing: also later, as it says who uses what just now.
+  enum class Commit { Passing, Lazy, Synced };
   SqliteTransaction(SqliteConnection& connection, std::string_view doing, Commit how = Commit::Lazy);
   SqliteTransaction(const SqliteTransaction&) = delete;
   SqliteTransaction& operator=(const SqliteTransaction&) = delete;
@@ -91,6 +97,7 @@ class SqliteTransaction {
   SqliteConnection& connection_;
   std::string_view doing_;
   Commit how_;
+  std::int64_t changes_before_;
   bool open_ = true;
 };
 
