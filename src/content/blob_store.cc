@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -21,6 +22,24 @@ namespace {
 
 [[noreturn]] void throw_not_found(const Digest& digest) {
   throw NotFound(concat("blob ", digest.str(), " is not in the store"));
+}
+
+std::int64_t change_of(const struct stat& status) {
+  return status.st_ctim.tv_sec * std::int64_t{1'000'000'000} + status.st_ctim.tv_nsec;
+}
+
+std::optional<struct stat> status_of(const fs::path& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return std::nullopt;
+  return status;
+}
+
+/// The file system's own clock, as coarse as its times are: what was changed at an earlier one was changed
+/// before.
+std::optional<std::int64_t> now_of_file_system(const fs::path& directory) {
+  if (::utimensat(AT_FDCWD, directory.c_str(), nullptr, 0) != 0) return std::nullopt;
+  const std::optional<struct stat> status = status_of(directory);
+  return status ? std::optional(change_of(*status)) : std::nullopt;
 }
 
 /// Runs what may fill the disk.
@@ -138,13 +157,24 @@ BlobInfo BlobStore::put(std::string_view bytes) {
   const Digest digest = Digest::of(bytes);
   // Manifests and configs of a cached build are there already: reading them is far cheaper than two fsyncs.
   // What is there was fsynced before it was renamed, so only the name may still have to become durable.
-  if (size(digest) == bytes.size() && read_file_if_exists(path_of(digest)) == bytes) {
-    fsync_directory(blobs_);
+  const fs::path path = path_of(digest);
+  const std::optional<struct stat> before = status_of(path);  // this use is a change as well
+  if (size(digest) == bytes.size() && read_file_if_exists(path) == bytes) {
+    const std::optional<struct stat> after = status_of(path);
+    const bool is_the_same = before && after && before->st_ino == after->st_ino;
+    make_name_durable(is_the_same ? change_of(*before) : std::numeric_limits<std::int64_t>::max());
     return {.digest = digest, .size = bytes.size()};
   }
   BlobWriter writer = create();
   writer.write(bytes);
   return writer.commit(digest);
+}
+
+void BlobStore::make_name_durable(std::int64_t changed) {
+  if (changed < names_synced_) return;
+  const std::optional<std::int64_t> now = now_of_file_system(temp_);
+  fsync_directory(blobs_);
+  if (now) names_synced_ = *now;  // another thread's may be later, and is only forgotten
 }
 
 BlobWriter BlobStore::create() { return {blobs_, temp_, &use_}; }

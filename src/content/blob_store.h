@@ -1,6 +1,7 @@
 #pragma once
 // Blobs by digest, in the OCI image-layout form (blobs/sha256/HEX). A blob is there whole or not at all:
 // written to a temp file, fsynced, renamed.
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -59,6 +60,7 @@ class BlobStore {
   /// All of it. Throws NotFound, InvalidInput above `limit`, IntegrityError if the bytes have another digest
   /// by now.
   std::string read(const Digest& digest, std::size_t limit = std::size_t{64} << 20) const;
+  /// Durable when it returns.
   BlobInfo put(std::string_view bytes);
   BlobWriter create();
   std::vector<Digest> list() const;  ///< sorted
@@ -70,8 +72,12 @@ class BlobStore {
 
  private:
   void note_use(const Digest& digest) const;
+  /// Of a blob that was last changed then: renaming is a change.
+  void make_name_durable(std::int64_t changed);
   std::filesystem::path blobs_, temp_;
   BlobUse use_;
+  /// Names given before then are durable; nanoseconds since 1970, by the file system's clock.
+  std::atomic<std::int64_t> names_synced_{0};
 };
 
 }  // namespace slipway
