@@ -12,6 +12,11 @@
 #include "base/strings.h"
 
 namespace slipway {
+namespace {
+
+constexpr int kBlock = 256 << 10;
+
+}  // namespace
 
 struct TarFileWriter::Impl {
   archive* out = archive_write_new();
@@ -41,6 +46,10 @@ struct TarFileWriter::Impl {
 TarFileWriter::TarFileWriter(int fd) : impl_(std::make_unique<Impl>()) {
   archive_write_set_format_pax_restricted(impl_->out);
   archive_write_add_filter_none(impl_->out);
+  // One write() for each read() of a blob, not one for each 10 KiB record of tapes; and nothing after the end
+  // of the archive, whether it goes into a file or down a pipe.
+  archive_write_set_bytes_per_block(impl_->out, kBlock);
+  archive_write_set_bytes_in_last_block(impl_->out, 1);
   impl_->check(archive_write_open_fd(impl_->out, fd), "");
 }
 
@@ -56,7 +65,7 @@ void TarFileWriter::add_bytes(const std::string& name, std::string_view bytes) {
 void TarFileWriter::add_file(const std::string& name, int fd, const Digest& digest, std::uint64_t size) {
   impl_->header(name, S_IFREG, 0644, size);
   Sha256 hash;
-  std::array<char, 262144> buffer;
+  std::array<char, kBlock> buffer;
   while (size > 0) {
     const ssize_t n = ::read(fd, buffer.data(), std::min<std::uint64_t>(buffer.size(), size));
     if (n < 0 && errno == EINTR) continue;
