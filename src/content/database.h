@@ -209,7 +209,7 @@ class Database {
     std::int64_t mtime_ns = 0, ctime_ns = 0;
     Digest digest;
   };
-  /// Of a device, those whose inode numbers are between the two, both included.
+  /// Of a device, those whose inode numbers are between the two, both included; in their order.
   std::vector<FileDigestRow> file_digests(std::uint64_t device, std::uint64_t first_inode,
                                           std::uint64_t last_inode);
   /// One transaction; afterwards the oldest rows beyond `capacity` are gone.

@@ -182,7 +182,7 @@ std::vector<Database::FileDigestRow> Database::file_digests(std::uint64_t device
   SqliteStatement statement =
       connection->prepare("looking up files' digests",
                           "SELECT inode, size, mtime_ns, ctime_ns, digest FROM file_digests "
-                          "WHERE device = ? AND inode BETWEEN ? AND ?");
+                          "WHERE device = ? AND inode BETWEEN ? AND ? ORDER BY inode");
   statement.bind(device).bind(first_inode).bind(last_inode);
   std::vector<FileDigestRow> rows;
   while (statement.step())

@@ -2,9 +2,10 @@
 // with what is known of its neighbours: a query for each of 50,000 files takes longer than all else about
 // them.
 #include <algorithm>
-#include <set>
+#include <map>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/synchronized.h"
 #include "content/database.h"
@@ -27,6 +28,9 @@ struct IdentityHash {
 };
 using DigestMap = std::unordered_map<FileDigests::Identity, Digest, IdentityHash>;
 
+/// What the database says of one, by inode.
+using Rows = std::vector<Database::FileDigestRow>;
+
 FileDigests::Identity identity_of(const Database::FileDigestRow& row) {
   return {.device = row.device,
           .inode = row.inode,
@@ -35,13 +39,18 @@ FileDigests::Identity identity_of(const Database::FileDigestRow& row) {
           .ctime_ns = row.ctime_ns};
 }
 
+std::optional<Digest> find_in(const Rows& rows, const FileDigests::Identity& identity) {
+  const auto row = std::ranges::lower_bound(rows, identity.inode, {}, &Database::FileDigestRow::inode);
+  if (row == rows.end() || identity_of(*row) != identity) return std::nullopt;
+  return row->digest;
+}
+
 }  // namespace
 
 struct FileDigests::Pending {
   struct Known {
-    DigestMap fresh;               ///< remembered, and not yet in the database
-    DigestMap stored;              ///< what the database said, or was told
-    std::set<Neighbourhood> read;  ///< what `stored` has all of
+    DigestMap fresh;  ///< remembered, and not yet in the database
+    std::map<Neighbourhood, Rows> stored;
   };
   Synchronized<Known> known;
 };
@@ -51,20 +60,17 @@ FileDigests::~FileDigests() = default;
 
 std::optional<Digest> FileDigests::find(const Identity& identity) {
   const Neighbourhood neighbourhood{identity.device, identity.inode / kNeighbours};
-  for (bool asked = false;; asked = true) {
-    {
-      auto known = pending_->known.lock();
-      for (const DigestMap* digests : {&known->fresh, &known->stored})
-        if (const auto found = digests->find(identity); found != digests->end()) return found->second;
-      if (asked || known->read.contains(neighbourhood)) return std::nullopt;
-    }
-    const std::uint64_t first = neighbourhood.second * kNeighbours;
-    const auto rows = database_.file_digests(identity.device, first, first + kNeighbours - 1);
+  {
     auto known = pending_->known.lock();
-    known->read.insert(neighbourhood);
-    for (const Database::FileDigestRow& row : rows)
-      known->stored.insert_or_assign(identity_of(row), row.digest);
+    if (const auto found = known->fresh.find(identity); found != known->fresh.end()) return found->second;
+    if (const auto read = known->stored.find(neighbourhood); read != known->stored.end())
+      return find_in(read->second, identity);
   }
+  const std::uint64_t first = neighbourhood.second * kNeighbours;
+  Rows rows = database_.file_digests(identity.device, first, first + kNeighbours - 1);
+  std::optional<Digest> found = find_in(rows, identity);
+  pending_->known.lock()->stored.try_emplace(neighbourhood, std::move(rows));
+  return found;
 }
 
 void FileDigests::remember(const Identity& identity, const Digest& digest) {
@@ -86,8 +92,7 @@ void FileDigests::flush() {
                     .digest = digest});
   std::ranges::sort(rows, {}, [](const auto& row) { return std::pair(row.device, row.inode); });
   database_.put_file_digests(rows, kCapacity);
-  auto known = pending_->known.lock();
-  for (auto& [identity, digest] : digests) known->stored.insert_or_assign(identity, std::move(digest));
+  pending_->known.lock()->stored.clear();  // of which some is old now; it can be read again
 }
 
 }  // namespace slipway
