@@ -128,6 +128,18 @@ class StoreFaults(SlipwayCase):
         self.assertGreaterEqual(blobs_seen, 3)  # layer, config, manifest
         self.assertTrue(synced, "new snapshots were not synced at the end")
 
+    def test_a_build_that_changes_nothing_syncs_one_directory(self):
+        need(os.path.exists(FAULT_IO), FAULT_IO + " is missing")
+        self.import_busybox(platforms=AMD64)
+        self.context("FROM busybox\nCOPY file /file\n", {"file": "text"})
+        build = ("build", "--platform", AMD64, "-o", "type=oci,dest=" + self.path("out.tar"), self.path("context"))
+        self.slipway(*build)
+        self.slipway(*build)
+        log = self.path("calls")
+        self.slipway(*build, env={"LD_PRELOAD": FAULT_IO, "FAULT_IO_ROOT": self.root, "FAULT_IO_LOG": log})
+        calls = [line.split(" ") for line in self.read(log).splitlines()]
+        self.assertEqual([os.path.join(self.root, "blobs/sha256")], [path for _, call, path, *_ in calls if call.endswith("sync")])
+
 
 if __name__ == "__main__":
     main()
