@@ -1,6 +1,6 @@
-// The list and the digest of a selection: a walk lists what there is, the files' bytes are digested in parallel to it, and
-// then the list is hashed in order. Every field has its length in front, so that no two different lists have
-// the same bytes.
+// The list and the digest of a selection: a walk lists what there is, the files' bytes are digested in
+// parallel to it, and then the list is hashed in order. Every field has its length in front, so that no two
+// different lists have the same bytes.
 #include <sys/sysmacros.h>
 #include <tbb/task_group.h>
 
@@ -25,6 +25,9 @@ namespace slipway {
 namespace {
 
 using Inode = std::pair<dev_t, ino_t>;
+
+/// Looking at files is most of a walk; this many are worth the threads.
+constexpr std::size_t kLookAhead = 256;
 
 Digest digest_of_file(const Selection& selection, const SelectedFile& file, FileDigests* cache,
                       const std::stop_token& stop) {
@@ -109,7 +112,7 @@ std::deque<SelectedFile> list_files(const Selection& selection, const std::vecto
       if (!file.same_as) digester.add(file);
       return true;
     };
-    walk_source(selection, sources[i], {.enter = add, .leave = {}}, stop);
+    walk_source(selection, sources[i], {.enter = add, .leave = {}, .look_ahead = kLookAhead}, stop);
   }
   digester.finish();
   return list;
@@ -205,8 +208,8 @@ std::shared_ptr<const SelectionList> list_selection(const Selection& selection, 
   return in_cpu_slot([&] {
     std::deque<SelectedFile> files = list_files(selection, sources, of_context, cache, stop);
     Digest digest = digest_list(sources, files, of_context);
-    return std::make_shared<const SelectionList>(SelectionList{
-        .sources = std::move(sources), .files = std::move(files), .digest = std::move(digest)});
+    return std::make_shared<const SelectionList>(
+        SelectionList{.sources = std::move(sources), .files = std::move(files), .digest = std::move(digest)});
   });
 }
 

@@ -1,8 +1,13 @@
 #include "content/tree_walk.h"
 
 #include <fcntl.h>
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <span>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -22,6 +27,33 @@ namespace {
 
 std::string below(const std::string& directory, const std::string& name) {
   return directory.empty() ? name : concat(directory, "/", name);
+}
+
+/// What stat() said.
+struct Look {
+  struct stat status {};
+  int error = 0;
+};
+
+std::vector<Look> look_at(int directory, std::span<const std::string> names) {
+  constexpr std::size_t kGrain = 16;
+  std::vector<Look> looks(names.size());
+  const auto look = [&](std::size_t i) {
+    if (::fstatat(directory, names[i].c_str(), &looks[i].status, AT_SYMLINK_NOFOLLOW) != 0)
+      looks[i].error = errno;
+  };
+  if (names.size() <= kGrain) {
+    for (std::size_t i = 0; i < names.size(); ++i) look(i);
+    return looks;
+  }
+  // Isolated: a thread that waits for the others here must not begin to digest a large file.
+  tbb::this_task_arena::isolate([&] {
+    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, names.size(), kGrain),
+                      [&](const tbb::blocked_range<std::size_t>& range) {
+                        for (std::size_t i = range.begin(); i != range.end(); ++i) look(i);
+                      });
+  });
+  return looks;
 }
 
 class Walk {
@@ -91,18 +123,26 @@ class Walk {
 
   void descend(Frame& frame) {
     const UniqueFd directory = frame.entry.open();
-    for (const std::string& name : sorted_names(directory.get(), frame.entry.shown)) {
-      TreeEntry child{.relative = below(frame.entry.relative, name),
-                      .shown = concat(frame.entry.shown == "/" ? "" : frame.entry.shown, "/", name),
-                      .directory = directory.get(),
-                      .name = name,
+    const std::vector<std::string> names = sorted_names(directory.get(), frame.entry.shown);
+    const std::size_t ahead = std::max<std::size_t>(visitor_.look_ahead, 1);
+    for (std::size_t next = 0; next < names.size() && !ended_; next += ahead) {
+      const std::span<const std::string> some(names.data() + next, std::min(ahead, names.size() - next));
+      visit_all(frame, directory.get(), some, look_at(directory.get(), some));
+    }
+  }
+
+  void visit_all(Frame& frame, int directory, std::span<const std::string> names,
+                 const std::vector<Look>& looks) {
+    for (std::size_t i = 0; i < names.size() && !ended_; ++i) {
+      TreeEntry child{.relative = below(frame.entry.relative, names[i]),
+                      .shown = concat(frame.entry.shown == "/" ? "" : frame.entry.shown, "/", names[i]),
+                      .status = looks[i].status,
+                      .directory = directory,
+                      .name = names[i],
                       .of_store = selection_.of_store};
-      if (::fstatat(child.directory, name.c_str(), &child.status, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno == ENOENT) continue;  // gone since it was listed; as if we had come a moment later
-        throw SystemError(errno, "stat", child.shown);
-      }
+      if (looks[i].error == ENOENT) continue;  // gone since it was listed; as if we had come a moment later
+      if (looks[i].error != 0) throw SystemError(looks[i].error, "stat", child.shown);
       visit(child, &frame);
-      if (ended_) return;
     }
   }
 

@@ -3,6 +3,7 @@
 // differ. Internal to the tree functions (tree.h).
 #include <sys/stat.h>
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <stop_token>
@@ -45,6 +46,9 @@ struct TreeEntry {
 struct TreeVisitor {
   std::function<bool(const TreeEntry&)> enter;
   std::function<void(const TreeEntry&)> leave;
+  /// So many entries of a directory are looked at together, by all threads of TBB's arena, before the first of them
+  /// comes. What is changed meanwhile comes as it was.
+  std::size_t look_ahead = 1;
 };
 
 /// A directory that is excluded, but holds something that is included again, comes just before that. Sockets

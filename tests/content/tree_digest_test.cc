@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "content/selection_list.h"
 #include "content/store_fixture.h"
 #include "content/tree.h"
 #include "content/tree_support.h"
@@ -42,6 +43,32 @@ TEST_F(TreeDigest, TimesDoNotCount) {
   const Digest before = digest();
   tree_.all_mtimes(12345);
   EXPECT_EQ(digest(), before);
+}
+
+// More than are looked at together: files and directories, in the order of their names.
+TEST_F(TreeDigest, LargeDirectoriesAreListedInOrder) {
+  std::vector<std::string> wanted{""};
+  for (int i = 1000; i < 1600; ++i) {
+    const std::string name = std::to_string(i);
+    wanted.push_back(name);
+    if (i % 7 == 0) {
+      tree_.file(concat("large/", name, "/in"), name);
+      wanted.push_back(name + "/in");
+    } else {
+      tree_.file(concat("large/", name), name);
+    }
+  }
+  const RootedDir root(tree_.at(""));
+  const auto list = list_selection({.tree = &root, .src = "large"}, true, nullptr, {});
+
+  std::vector<std::string> listed;
+  for (const SelectedFile& file : list->files) {
+    listed.push_back(file.entry.relative);
+    if (file.entry.is_file()) {
+      EXPECT_EQ(file.bytes, Digest::of(file.entry.relative.substr(0, 4)));
+    }
+  }
+  EXPECT_EQ(listed, wanted);
 }
 
 struct Change {
