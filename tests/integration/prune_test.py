@@ -28,8 +28,9 @@ class Prune(SlipwayCase):
         return "#2 CACHED" in self.numbered(number, "--progress", "plain").err
 
     def used(self):
-        """What the store takes, as du(1) sees it."""
-        return int(subprocess.run(["du", "-s", "-B1", self.root], capture_output=True, text=True, check=True).stdout.split()[0])
+        """What the store takes beside its database, whose log grows with each lease, as du(1) sees it."""
+        du = ["du", "-s", "-B1", "--exclude=slipway.db*", self.root]
+        return int(subprocess.run(du, capture_output=True, text=True, check=True).stdout.split()[0])
 
     def exports(self, number, name):
         """Whether the image can be made into a layout with everything in it."""
