@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -88,11 +89,10 @@ class CrunRun {
     auto error = output.finish();
     if (!error) error = crun_errors(read_file_if_exists(log_file()).value_or(""));
     if (result.ok() || !error)
-      return SandboxResult{
-          .exit_code = result.exit_code,
-          .out_of_memory = cgroup && cgroup->ran_out_of_memory(),
-          .too_many_processes = cgroup && cgroup->wanted_more_processes(),
-          .peak_memory = result.peak_memory};
+      return SandboxResult{.exit_code = result.exit_code,
+                           .out_of_memory = cgroup && cgroup->ran_out_of_memory(),
+                           .too_many_processes = cgroup && cgroup->wanted_more_processes(),
+                           .peak_memory = result.peak_memory};
     if (says_program_busy(*error)) return NotStarted::ProgramBusy;
     if (fresh_proc_ && says_proc_refused(*error)) return NotStarted::ProcRefused;
     return explain(*error, on_output);
@@ -159,6 +159,7 @@ class CrunSandbox final : public Sandbox {
                     std::stop_token stop) override {
     check_id(spec.id);
     if (spec.args.empty() || spec.args.front().empty()) throw InvalidInput("a step has no program to run");
+    std::call_once(swept_, [this] { remove_abandoned_groups(cgroups_); });
     for (int tries = 0; tries < kMaxTries; ++tries) {
       if (stop.stop_requested()) throw Cancelled{};
       const auto outcome =
@@ -185,6 +186,7 @@ class CrunSandbox final : public Sandbox {
  private:
   const OciRuntime runtime_;
   const CgroupPlaces cgroups_ = CgroupPlaces::find();
+  std::once_flag swept_;
   const fs::path state_directory_;
   Logger& logger_;
   bool rootless_ = false;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -63,6 +65,19 @@ Place place_in_v1(const fs::path& own) {
   else
     place.reason = concat(own.native(), " is not ours to write to");
   return place;
+}
+
+/// Whoever removes abandoned groups may take one in the moment between its making and its lock.
+UniqueFd make_locked_group(const fs::path& group) {
+  while (true) {
+    if (::mkdir(group.c_str(), 0755) != 0) throw SystemError(errno, "mkdir", group.native());
+    UniqueFd lock{::open(group.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!lock && errno == ENOENT) continue;
+    if (!lock) throw SystemError(errno, "open", group.native());
+    while (::flock(lock.get(), LOCK_EX) != 0)
+      if (errno != EINTR) throw SystemError(errno, "flock", group.native());
+    if (fs::exists(group)) return lock;
+  }
 }
 
 void write_setting(const fs::path& file, std::string_view text) {
@@ -133,7 +148,7 @@ std::string CgroupPlaces::refusal(const StepLimits& limits) const {
 fs::path StepCgroup::make(const Place& place, const std::string& name) {
   const fs::path group = place.directory / name;
   if (std::ranges::find(groups_, group) != groups_.end()) return group;
-  if (::mkdir(group.c_str(), 0755) != 0) throw SystemError(errno, "mkdir", group.native());
+  locks_.push_back(make_locked_group(group));
   groups_.push_back(group);
   return group;
 }
@@ -181,6 +196,20 @@ StepCgroup::StepCgroup(const CgroupPlaces& places, const StepLimits& limits, con
 
 StepCgroup::~StepCgroup() {
   for (const fs::path& group : groups_) remove_group(group);
+}
+
+void remove_abandoned_groups(const CgroupPlaces& places) {
+  std::set<fs::path> directories;
+  for (const Controller controller : {Controller::Memory, Controller::Cpu, Controller::Pids})
+    directories.insert(places.place(controller).directory);
+  for (const fs::path& directory : directories) {
+    std::error_code unreadable;
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory, unreadable)) {
+      if (!entry.path().filename().native().starts_with("slipway-")) continue;
+      const UniqueFd group{::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+      if (group && ::flock(group.get(), LOCK_EX | LOCK_NB) == 0) ::rmdir(entry.path().c_str());
+    }
+  }
 }
 
 bool StepCgroup::wanted_more_processes() const { return pids_ && cgroup_counter(*pids_ / "pids.events", "max") > 0; }

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/unique_fd.h"
+
 namespace slipway {
 
 struct StepLimits {
@@ -51,10 +53,12 @@ class CgroupPlaces {
   std::array<Place, kControllers> places_;
 };
 
-/// Groups of one step, removed by the destructor with whatever still runs in them.
+/// Groups of one step, removed by the destructor with whatever still runs in them. Their directories are locked
+/// (flock(2)) for as long as the object lives.
 class StepCgroup {
  public:
-  /// Makes the groups for those limits that can be kept; `name` is unique. Throws SystemError.
+  /// Makes the groups for those limits that can be kept; `name` is unique and begins with "slipway-". Throws
+  /// SystemError.
   StepCgroup(const CgroupPlaces& places, const StepLimits& limits, const std::string& name);
   ~StepCgroup();
   StepCgroup(const StepCgroup&) = delete;
@@ -71,8 +75,12 @@ class StepCgroup {
  private:
   std::filesystem::path make(const CgroupPlaces::Place& place, const std::string& name);
   std::vector<std::filesystem::path> groups_;  ///< each once: with v2 one serves all controllers
+  std::vector<UniqueFd> locks_;
   std::optional<CgroupPlaces::Place> memory_;  ///< its directory is the step's own
   std::optional<std::filesystem::path> pids_;
 };
+
+/// Removes empty groups whose StepCgroup ended without its destructor: its process was killed.
+void remove_abandoned_groups(const CgroupPlaces& places);
 
 }  // namespace slipway

@@ -175,5 +175,22 @@ TEST_F(RealCgroup, GroupsAreGoneAfterwardsWithWhatRunsInThem) {
   EXPECT_FALSE(is_there(places_.place(Controller::Pids), name_));
 }
 
+TEST_F(RealCgroup, GroupsOfAKilledProcessAreRemovedAndThoseOfLivingOnesStay) {
+  const StepLimits limits{.memory = 0, .cpus = 0, .pids = 10};
+  const std::string orphan = name_ + "-orphan";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const StepCgroup group(places_, limits, orphan);
+    ::_exit(0);  // no destructor runs
+  }
+  ::waitpid(child, nullptr, 0);
+  const StepCgroup living(places_, limits, name_);
+  const CgroupPlaces::Place& pids = places_.place(Controller::Pids);
+  ASSERT_TRUE(is_there(pids, orphan));
+  remove_abandoned_groups(places_);
+  EXPECT_FALSE(is_there(pids, orphan));
+  EXPECT_TRUE(is_there(pids, name_));
+}
+
 }  // namespace
 }  // namespace slipway
