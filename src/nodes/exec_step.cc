@@ -231,6 +231,8 @@ class ExecStep {
     Attempt by_emulator =
         run_once(Start(*this, stop), mounts, ExecMounts::Caches::Kept, /*twins=*/nullptr, stop);
     check_same(by_twins, by_emulator, stop);
+    if (by_twins.twins.empty())
+      tell("--emulation=verify: no native twin ran in this step, so both runs were the emulator's");
     by_emulator.twins = std::move(by_twins.twins);
     by_emulator.mark = {.by = EmulationMark::By::Both, .packs = environment_.packs};
     return by_emulator;
@@ -354,14 +356,16 @@ class ExecStep {
   void tell_nothing_compared(const std::vector<std::string>& why_not) const {
     const std::string why =
         why_not.empty() ? std::string("its root has no program with one") : why_not.front();
-    environment_.progress.emit(StepLog{
-        .id = vertex_.digest.str(),
-        .stream = 2,
-        .bytes = concat("--emulation=verify: nothing was compared, there is no native twin: ", why, "\n")});
+    tell(concat("--emulation=verify: nothing was compared, there is no native twin: ", why));
     if (environment_.not_compared.lock()->insert(*vertex_.op.platform).second)
       environment_.progress.emit(
           Warned{.message = concat(vertex_.op.platform->str(), ": --emulation=verify compared nothing of \"",
                                    vertex_.info.name, "\": there is no native twin: ", why)});
+  }
+
+  /// A line of the step's log.
+  void tell(std::string_view line) const {
+    environment_.progress.emit(StepLog{.id = vertex_.digest.str(), .stream = 2, .bytes = concat(line, "\n")});
   }
 
   const ExecEnvironment& environment_;

@@ -103,6 +103,12 @@ class AcceleratedEmulation(PairedImages):
         self.assertEqual(2, result.err.count("nothing was compared, there is no native twin: " + NO_COUNTERPART))
         self.assertNotIn("compared", self.build_by("auto").err)
 
+    def test_verify_says_where_no_twin_ran(self):
+        self.import_pair()
+        both = "no native twin ran in this step"
+        self.assertIn(both, self.build_by("verify", dockerfile="FROM pair\nRUN true\n").err)
+        self.assertNotIn(both, self.build_by("verify").err)
+
     def test_result_of_twins_is_not_taken_where_none_are_wanted(self):
         self.import_pair(twin="/usr/bin/tac")
         self.assertEqual(WRONG, self.built("auto"))
