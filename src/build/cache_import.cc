@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/strings.h"
+#include "build/silence_watch.h"
 #include "cache/cache_mount_records.h"
 #include "content/cache_mount_layer.h"
 #include "content/layers.h"
@@ -24,6 +25,7 @@ struct CacheImports::Import {
   std::optional<CacheContent> content;  ///< fixed once loaded
   std::atomic<bool> lost = false, mounts_lost = false;
 
+  bool may_take_its_time() const { return required || asks_to_wait; }
   bool is_usable() const { return content && !lost; }
   bool gives_mount(const std::string& id) const {
     return is_usable() && !mounts_lost && wanted_mounts.has(id);
@@ -34,6 +36,10 @@ namespace {
 
 constexpr const char* kGoingOn = "going on without it";
 constexpr std::size_t kAtOnce = 8;
+
+std::string in_seconds(std::chrono::milliseconds duration) {
+  return human_seconds(std::chrono::duration<double>(duration).count());
+}
 
 /// A cache's documents on their way. run() is for one thread, the rest for another.
 class DocumentsRead {
@@ -114,8 +120,8 @@ std::unique_ptr<CachePlace> place_of(const CacheTarget& target, RegistryClient& 
 }
 
 CacheImports::CacheImports(const std::vector<CacheSource>& sources, const std::vector<Platform>& platforms,
-                           Store& store, RegistryClient& registry, ProgressSink& progress)
-    : store_(store), progress_(progress) {
+                           Store& store, RegistryClient& registry, ProgressSink& progress, Patience patience)
+    : store_(store), progress_(progress), patience_(patience) {
   for (const CacheSource& source : sources) {
     auto import = std::make_unique<Import>();
     import->index = imports_.size();
@@ -139,8 +145,8 @@ void CacheImports::give_up(Import& import, std::atomic<bool>& lost, const std::s
                         .where = {}});
 }
 
-void CacheImports::load(std::stop_token stop, std::chrono::seconds patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+void CacheImports::load(std::stop_token stop) {
+  const auto deadline = std::chrono::steady_clock::now() + patience_.documents;
   std::vector<DocumentsRead> reads(imports_.size());
   const std::stop_callback on_stop(stop, [&reads] { const StopAll now{reads}; });
   IoPool pool({.threads = std::min(imports_.size(), kAtOnce)});
@@ -151,9 +157,9 @@ void CacheImports::load(std::stop_token stop, std::chrono::seconds patience) {
     Import& import = *imports_[i];
     std::string problem;
     try {
-      if (!import.required && !import.asks_to_wait && !reads[i].wait_until(deadline)) {
+      if (!import.may_take_its_time() && !reads[i].wait_until(deadline)) {
         reads[i].stop();
-        problem = concat("did not answer within ", patience.count(), " s");
+        problem = concat("did not answer within ", in_seconds(patience_.documents));
       } else {
         FoundCache found = reads[i].take();
         problem = problem_of(found);
@@ -187,11 +193,17 @@ void CacheImports::fetch_layer(Import& import, const Descriptor& layer, const It
   // One that died would be asked again and again, each time for long.
   if (import.lost) throw CacheLost(import.index, "was given up before");
   const std::string item = concat("sha256:", layer.digest.short_hex(), " from the cache");
+  std::optional<SilenceWatch> watch;
+  if (!import.may_take_its_time()) watch.emplace(patience_.layer, stop);
   const auto tell = [&](std::uint64_t current, std::uint64_t total) {
+    if (watch) watch->heard();
     if (progress) progress(item, current, total);
   };
   try {
-    import.place->fetch(layer, store_.blobs(), tell, stop);
+    import.place->fetch(layer, store_.blobs(), tell, watch ? watch->token() : stop);
+  } catch (const Cancelled&) {
+    if (stop.stop_requested() || !watch || !watch->gave_up()) throw;
+    throw CacheLost(import.index, concat("sent nothing of a layer for ", in_seconds(patience_.layer)));
   } catch (const SystemError&) {  // the store cannot take it: no cache's fault
     throw;
   } catch (const Error& e) {

@@ -40,15 +40,23 @@ class CacheLost final : public Error {
 /// load() comes first, from one thread; the rest is thread-safe. All that is given must outlive it.
 class CacheImports {
  public:
+  /// How long a cache is waited for that is not required, and whose service does not ask clients to wait
+  /// (GitHub's does, and has a timeout of its own).
+  struct Patience {
+    std::chrono::milliseconds documents = std::chrono::seconds(30);  ///< for all of them
+    /// Without a byte of a layer. More than a server may ask to wait (60 s).
+    std::chrono::milliseconds layer = std::chrono::seconds(90);
+  };
   CacheImports(const std::vector<CacheSource>& sources, const std::vector<Platform>& platforms, Store& store,
-               RegistryClient& registry, ProgressSink& progress);
+               RegistryClient& registry, ProgressSink& progress)
+      : CacheImports(sources, platforms, store, registry, progress, Patience()) {}
+  CacheImports(const std::vector<CacheSource>& sources, const std::vector<Platform>& platforms, Store& store,
+               RegistryClient& registry, ProgressSink& progress, Patience patience);
   ~CacheImports();
 
-  static constexpr std::chrono::seconds kPatience{30};
   /// Reads every cache's documents, side by side. What is wrong with one is said in a line, and the build goes
-  /// on without it; of one that is required it is thrown as HostError. One that is not required has `patience`
-  /// for its documents, unless its service asks clients to wait (GitHub's, which has a timeout of its own).
-  void load(std::stop_token stop, std::chrono::seconds patience = kPatience);
+  /// on without it; of one that is required it is thrown as HostError.
+  void load(std::stop_token stop);
 
   /// The first cache's that has it; null if none does. Caches that were lost have nothing any more.
   std::shared_ptr<const RemoteResult> find(const Digest& key) const;
@@ -84,6 +92,7 @@ class CacheImports {
 
   Store& store_;
   ProgressSink& progress_;
+  const Patience patience_;
   std::vector<std::unique_ptr<Import>> imports_;
 };
 

@@ -35,8 +35,8 @@ class CachePlace {
   virtual std::string name() const = 0;
 
   virtual FoundCache read(std::stop_token stop) = 0;
-  /// Puts a layer into the store. Throws NotFound, IntegrityError; SystemError for what the store cannot take
-  /// only.
+  /// Puts a layer into the store. `progress` is called once when its turn has come, and for what arrives. Throws
+  /// NotFound, IntegrityError; SystemError for what the store cannot take only.
   virtual void fetch(const Descriptor& layer, BlobStore& into, const TransferProgress& progress,
                      std::stop_token stop) = 0;
   /// Repositories of that registry which hold what read() lists.

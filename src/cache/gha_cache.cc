@@ -135,6 +135,7 @@ void GhaCache::fetch(const Descriptor& layer, BlobStore& into, const TransferPro
   if (into.has(layer.digest)) return;
   const std::string what = concat("layer ", layer.digest.str());
   BlobWriter writer = into.create();
+  if (progress) progress(0, layer.size);
   for (bool again = false;; again = true) {
     const auto entry = service_->find(blob_key(layer.digest), stop);
     if (!entry) throw NotFound(concat(what, " is not there"));

@@ -64,6 +64,7 @@ void S3Cache::fetch(const Descriptor& layer, BlobStore& into, const TransferProg
                     std::stop_token stop) {
   if (into.has(layer.digest)) return;
   BlobWriter writer = into.create();
+  if (progress) progress(0, layer.size);
   const HttpResponse response =
       bucket_.send({.key = blob_key(layer.digest),
                     .complete =

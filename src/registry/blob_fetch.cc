@@ -132,6 +132,7 @@ class BlobFetch {
 void fetch_blob(RegistrySession& session, const ImageRef& ref, const Descriptor& blob, const BlobSink& sink,
                 const TransferProgress& progress, const std::stop_token& stop) {
   const HostLimits::Permit permit = session.limits().begin_transfer(ref.domain(), stop);
+  if (progress) progress(0, blob.size);
   BlobFetch(session, ref, blob, sink, progress).run(stop);
 }
 

@@ -38,7 +38,7 @@ struct BlobSink {
   std::function<void(std::string_view)> write;
   std::function<void()> restart;
 };
-/// Called with (bytes so far, bytes in all) during transfers; may be empty.
+/// Called with (bytes so far, bytes in all) when a transfer's turn has come, and during it; may be empty.
 using TransferProgress = std::function<void(std::uint64_t current, std::uint64_t total)>;
 
 enum class PushEnd { AlreadyThere, Mounted, Uploaded };
