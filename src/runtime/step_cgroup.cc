@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <ctime>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -198,7 +199,8 @@ StepCgroup::~StepCgroup() {
   for (const fs::path& group : groups_) remove_group(group);
 }
 
-void remove_abandoned_groups(const CgroupPlaces& places) {
+void remove_abandoned_groups(const CgroupPlaces& places, std::chrono::seconds age) {
+  const std::time_t latest = std::time(nullptr) - age.count();
   std::set<fs::path> directories;
   for (const Controller controller : {Controller::Memory, Controller::Cpu, Controller::Pids})
     directories.insert(places.place(controller).directory);
@@ -207,7 +209,9 @@ void remove_abandoned_groups(const CgroupPlaces& places) {
     for (const fs::directory_entry& entry : fs::directory_iterator(directory, unreadable)) {
       if (!entry.path().filename().native().starts_with("slipway-")) continue;
       const UniqueFd group{::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-      if (group && ::flock(group.get(), LOCK_EX | LOCK_NB) == 0) ::rmdir(entry.path().c_str());
+      struct stat status {};  // the kernel may give a later time than the true one, never an earlier
+      if (!group || ::fstat(group.get(), &status) != 0 || status.st_ctime > latest) continue;
+      if (::flock(group.get(), LOCK_EX | LOCK_NB) == 0) ::rmdir(entry.path().c_str());
     }
   }
 }

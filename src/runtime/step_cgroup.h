@@ -4,6 +4,7 @@
 // admin-guide/cgroup-v1/memory.rst). Both versions of the interface, also mixed, as far as we may write to
 // it.
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -80,7 +81,8 @@ class StepCgroup {
   std::optional<std::filesystem::path> pids_;
 };
 
-/// Removes empty groups whose StepCgroup ended without its destructor: its process was killed.
-void remove_abandoned_groups(const CgroupPlaces& places);
+/// Removes empty groups whose StepCgroup ended without its destructor: its process was killed. Those made less
+/// than `age` ago stay: a slipway from before the locks may be about to use them.
+void remove_abandoned_groups(const CgroupPlaces& places, std::chrono::seconds age = std::chrono::minutes(1));
 
 }  // namespace slipway

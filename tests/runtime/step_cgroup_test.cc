@@ -188,6 +188,8 @@ TEST_F(RealCgroup, GroupsOfAKilledProcessAreRemovedAndThoseOfLivingOnesStay) {
   const CgroupPlaces::Place& pids = places_.place(Controller::Pids);
   ASSERT_TRUE(is_there(pids, orphan));
   remove_abandoned_groups(places_);
+  EXPECT_TRUE(is_there(pids, orphan)) << "it is young";
+  remove_abandoned_groups(places_, std::chrono::seconds(0));
   EXPECT_FALSE(is_there(pids, orphan));
   EXPECT_TRUE(is_there(pids, name_));
 }
