@@ -77,10 +77,7 @@ std::set<Digest> BuildRun::find_cached(const std::vector<Digest>& wanted) {
 
 std::optional<VertexResult> BuildRun::find_result(const Vertex& vertex) {
   if (auto known = solver_.find_result(vertex)) return known;
-  const bool remote = is_remote_source(vertex.op);
-  const bool may_be_cached =
-      remote || !(vertex.info.ignore_cache || std::holds_alternative<SourceOp>(vertex.op.what));
-  return may_be_cached ? solver_.find_in_caches(vertex, keys_.at(vertex.digest)) : std::nullopt;
+  return solver_.find_by_definition_in_caches(vertex);
 }
 
 std::vector<Digest> BuildRun::wanted() const {

@@ -17,10 +17,20 @@ bool is_source(const Vertex& vertex) { return std::holds_alternative<SourceOp>(v
 
 std::optional<VertexResult> VertexSolver::find_result(const Vertex& vertex) {
   if (is_source(vertex) && !is_remote_source(vertex.op)) return node_.find_result(vertex);
-  if (vertex.info.ignore_cache && !is_source(vertex)) return std::nullopt;
+  if (doubts_.contains(vertex.digest)) return std::nullopt;
   auto known = find_by(vertex, keys_.at(vertex.digest));
   if (known) node_.forget(vertex);
   return known;
+}
+
+std::optional<VertexResult> VertexSolver::find_by_definition_in_caches(const Vertex& vertex) {
+  if (doubts_.contains(vertex.digest) || (is_source(vertex) && !is_remote_source(vertex.op))) return std::nullopt;
+  return find_in_caches(vertex, keys_.at(vertex.digest));
+}
+
+bool VertexSolver::is_made_anew(const Vertex& vertex) const {
+  const auto doubt = doubts_.find(vertex.digest);
+  return doubt != doubts_.end() && doubt->second == CacheDoubt::All;
 }
 
 std::optional<VertexResult> VertexSolver::find_by(const Vertex& vertex, const Digest& key) {
@@ -43,7 +53,7 @@ std::optional<VertexResult> VertexSolver::find_in_caches(const Vertex& vertex, c
 std::optional<VertexResult> VertexSolver::find_by_content(const Vertex& vertex,
                                                           const std::vector<VertexResult>& inputs,
                                                           std::stop_token stop) {
-  if (vertex.info.ignore_cache) return std::nullopt;
+  if (is_made_anew(vertex)) return std::nullopt;
   const std::optional<Digest> content = node_.content_key(vertex, inputs, std::move(stop));
   if (!content) return std::nullopt;
   if (auto known = find_by(vertex, *content)) return known;
@@ -74,7 +84,7 @@ std::optional<VertexSolver::Solution> VertexSolver::solve(const Vertex& vertex,
   if (!local_source_name(vertex.op).empty()) return run_now({});
   const std::optional<Digest> content = node_.content_key(vertex, inputs, stop);
   if (content) state_.lock()->contents.insert_or_assign(vertex.digest, *content);
-  if (vertex.info.ignore_cache && !is_source(vertex)) return run_now(content);
+  if (is_made_anew(vertex)) return run_now(content);
 
   if (auto known = look(vertex, content)) return known;
   const Digest& key = content ? *content : keys_.at(vertex.digest);

@@ -11,6 +11,7 @@
 
 #include "base/progress.h"
 #include "base/synchronized.h"
+#include "build/cache_doubts.h"
 #include "build/cache_import.h"
 #include "build/result_terms.h"
 #include "content/store.h"
@@ -27,6 +28,7 @@ class VertexSolver {
   VertexSolver(const Graph& graph, std::map<Digest, Digest> keys, Store& store, LocalNode& node,
                const CacheImports* imports, Hider hider)
       : keys_(std::move(keys)),
+        doubts_(cache_doubts(graph)),
         store_(store),
         node_(node),
         imports_(imports),
@@ -38,8 +40,8 @@ class VertexSolver {
 
   /// What the store knows without its inputs; nothing is run or fetched.
   std::optional<VertexResult> find_result(const Vertex& vertex);
-  /// What caches outside the store have under one of its keys.
-  std::optional<VertexResult> find_in_caches(const Vertex& vertex, const Digest& key);
+  /// The same of caches outside the store.
+  std::optional<VertexResult> find_by_definition_in_caches(const Vertex& vertex);
   /// What the store or a cache has by its content key; nothing is run or fetched. The inputs are of this machine.
   std::optional<VertexResult> find_by_content(const Vertex& vertex, const std::vector<VertexResult>& inputs,
                                               std::stop_token stop);
@@ -62,6 +64,8 @@ class VertexSolver {
   std::string described(const Vertex& vertex) const { return hider_.apply(vertex.info.name); }
 
  private:
+  bool is_made_anew(const Vertex& vertex) const;
+  std::optional<VertexResult> find_in_caches(const Vertex& vertex, const Digest& key);
   std::optional<VertexResult> find_by(const Vertex& vertex, const Digest& key);
   std::optional<VertexResult> taken(const Vertex& vertex, VertexResult known);
   std::optional<Solution> look(const Vertex& vertex, const std::optional<Digest>& content);
@@ -75,6 +79,7 @@ class VertexSolver {
     std::map<Digest, std::string> passed_over;  ///< by vertex: why
   };
   const std::map<Digest, Digest> keys_;
+  const std::map<Digest, CacheDoubt> doubts_;
   Store& store_;
   LocalNode& node_;
   const CacheImports* const imports_;

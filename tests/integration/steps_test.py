@@ -233,6 +233,25 @@ class Steps(SlipwayCase):
         self.assertEqual(1, again.count("CACHED"), again)  # the base image, which is no step
         self.assertRegex(again, r"#\d+ [0-9.]+ ran\n")
 
+    def test_no_cache_filter_runs_a_stage_that_others_stand_on(self):
+        self.import_busybox()
+        out = self.path("out")
+        context = self.context("FROM busybox AS fetched\nRUN --mount=type=cache,target=/c echo x >> /c/runs; wc -l < /c/runs > /runs; echo same > /same\n"
+                               "FROM fetched AS on_it\nRUN cp /runs /copied\n"
+                               "FROM busybox AS unchanged\nCOPY --from=fetched /same /\nRUN od -An -tx1 -N8 /dev/urandom > /random\n"
+                               "FROM scratch\nCOPY --from=on_it /copied /\nCOPY --from=unchanged /random /\n")
+
+        def built(*args):
+            self.build(context, "-o", out, *args, platforms=AMD64)
+            return self.read(out, "copied").strip(), self.read(out, "random")
+
+        runs, random = built()
+        self.assertEqual("1", runs)
+        self.assertEqual(("1", random), built())
+        self.assertEqual(("2", random), built("--no-cache-filter=fetched"), "what reads the same of it is known by content")
+        self.assertEqual(("2", random), built())
+        self.assertEqual(("3", random), built("--no-cache-filter=fetched"))
+
     def test_keep_going_finishes_the_other_platform(self):
         context = self.context("FROM busybox\nARG TARGETARCH\nRUN test $TARGETARCH = arm64\nRUN echo went-on\n")
         result = self.build(context, "--keep-going", expect=1)
