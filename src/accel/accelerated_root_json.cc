@@ -15,12 +15,14 @@ using nlohmann::json;
 using Kind = ArgumentRule::Kind;
 
 constexpr int kSchemaVersion = 2;
-constexpr std::array<std::pair<Kind, const char*>, 6> kKinds = {{{Kind::Prepend, "prepend"},
-                                                                 {Kind::Append, "append"},
-                                                                 {Kind::Replace, "replace"},
-                                                                 {Kind::Drop, "drop"},
-                                                                 {Kind::Decline, "decline"},
-                                                                 {Kind::Require, "require"}}};
+constexpr std::array<std::pair<Kind, const char*>, 7> kKinds = {
+    {{Kind::Prepend, "prepend"},
+     {Kind::Append, "append"},
+     {Kind::Replace, "replace"},
+     {Kind::Drop, "drop"},
+     {Kind::Decline, "decline"},
+     {Kind::Require, "require"},
+     {Kind::DeclineVariable, "decline-variable"}}};
 
 [[noreturn]] void refuse(std::string_view what) { throw InvalidInput(concat("kept native twins: ", what)); }
 

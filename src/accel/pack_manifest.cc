@@ -26,6 +26,7 @@ const std::map<std::string, ArgumentRule::Kind, std::less<>> kKinds{
     {"prepend", ArgumentRule::Kind::Prepend}, {"append", ArgumentRule::Kind::Append},
     {"replace", ArgumentRule::Kind::Replace}, {"drop", ArgumentRule::Kind::Drop},
     {"decline", ArgumentRule::Kind::Decline}, {"require", ArgumentRule::Kind::Require},
+    {"decline-variable", ArgumentRule::Kind::DeclineVariable},
 };
 
 /// A JSON value and where it is: "$.programs[3].rules".
@@ -89,11 +90,11 @@ ArgumentRule read_rule(const Node& node) {
   const std::string name = node.at("kind").text();
   const auto kind = kKinds.find(name);
   if (kind == kKinds.end())
-    node.at("kind").refuse(concat("'", name, "' is not one of prepend, append, replace, drop, decline, require"));
+    node.at("kind").refuse(concat("'", name, "' is not one of prepend, append, replace, drop, decline, require, decline-variable"));
   rule.kind = kind->second;
   using enum ArgumentRule::Kind;
-  const bool wants_pattern = rule.kind == Replace || rule.kind == Drop || rule.kind == Decline || rule.kind == Require;
-  const bool wants_arguments = rule.kind == Prepend || rule.kind == Append || rule.kind == Replace;
+  const bool wants_pattern = rule.kind != Prepend && rule.kind != Append;
+  const bool wants_arguments = !wants_pattern || rule.kind == Replace;
   if (node.has("pattern") && !wants_pattern) node.refuse(concat("a '", name, "' rule has no pattern"));
   if (node.has("with") && !wants_arguments) node.refuse(concat("a '", name, "' rule has no 'with'"));
   if (wants_pattern) rule.pattern = node.at("pattern").text();

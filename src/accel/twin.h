@@ -36,6 +36,7 @@ struct ArgumentRule {
     Drop,     ///< each argument that matches goes
     Decline,  ///< if any argument matches, the emulator runs the program
     Require,  ///< if none does
+    DeclineVariable,  ///< if any NAME=VALUE of the environment does
   };
   Kind kind = Kind::Append;
   std::string pattern;

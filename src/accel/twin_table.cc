@@ -152,6 +152,8 @@ twin_file::RuleKind kind_of(ArgumentRule::Kind kind) {
       return twin_file::kDrop;
     case ArgumentRule::Kind::Require:
       return twin_file::kRequire;
+    case ArgumentRule::Kind::DeclineVariable:
+      return twin_file::kDeclineVariable;
     case ArgumentRule::Kind::Decline:
       break;
   }

@@ -116,7 +116,7 @@ void run_mmdebstrap(const BootstrapRequest& request, const Platform& platform, c
   if (execution.kind == Execution::Kind::PrivateBinfmt && !request.extract_only) {
     // mmdebstrap and dpkg look for the table where every host has it; in the private mount namespace it is
     // ours.
-    binfmt.emplace("/proc/sys/fs/binfmt_misc", execution.registration);
+    binfmt.emplace("/proc/sys/fs/binfmt_misc", execution);
     command.child_setup = [&] { return binfmt->enter(); };
   }
   std::vector<std::string> environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -89,7 +89,7 @@ std::string Emulators::run_test(const Platform& platform, const Execution& execu
   if (std::string verdict = test.run_by(execution.emulator->program); !verdict.empty() || !private_table_)
     return verdict;
   fs::create_directory(test.directory() / "binfmt");
-  const PrivateBinfmt binfmt(test.directory() / "binfmt", execution.registration);
+  const PrivateBinfmt binfmt(test.directory() / "binfmt", execution);
   std::string verdict = test.run_by_kernel([&binfmt] { return binfmt.enter(); });
   binfmt.throw_if_failed();
   return verdict;

@@ -220,7 +220,7 @@ class ExecStep {
     Start start(*this, stop);
     const auto twins = find_twins(start, stop);
     if (!twins && environment_.emulation == EmulationPolicy::Auto && vertex_.op.platform)
-      start.spec.execution = environment_.twins.told(execution_, *vertex_.op.platform);
+      start.spec.execution = environment_.twins.told(execution_);
     // Not before all else is known to be there: these may wait for others, and copy much.
     ExecMounts mounts(environment_.store, environment_.contexts, environment_.progress, vertex_, inputs_,
                       environment_.sandbox().mount_means(), environment_.fill_cache_mount);

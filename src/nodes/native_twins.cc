@@ -258,7 +258,8 @@ std::shared_ptr<const ReadyTwins> NativeTwins::look_up(const Digest& vertex, con
                      .hold = std::move(found.hold),
                      .directory = std::move(directory),
                      .mounts = std::move(mounts),
-                     .execution = with_interpreter(execution, target, emulator)});
+                     .execution = execution});
+      ready->execution.stand_in = emulator;
     }
   } catch (const HostError& e) {  // no graft for this emulator, or for this machine
     why_not.emplace_back(e.what());
@@ -272,16 +273,16 @@ fs::path NativeTwins::grafted(const Emulator& emulator) const {
                           {.cheap_pointer_codes = has_cheap_pointer_codes(emulator)});
 }
 
-Execution NativeTwins::told(const Execution& execution, const Platform& target) {
+Execution NativeTwins::told(Execution execution) {
   if (execution.kind != Execution::Kind::PrivateBinfmt || !has_cheap_pointer_codes(*execution.emulator))
     return execution;
   try {
     store_.lease(LeaseKind::Emulators, options_.directory.filename().native());
-    return with_interpreter(execution, target, grafted(*execution.emulator));
+    execution.stand_in = grafted(*execution.emulator);
   } catch (const HostError& e) {
     store_.logger().log(LogLevel::Debug, e.what());
-    return execution;
   }
+  return execution;
 }
 
 bool hides_twins(const std::string& mounted_at) {

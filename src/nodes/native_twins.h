@@ -60,7 +60,7 @@ class NativeTwins {
                                          std::stop_token stop);
   /// Where there are no twins: the emulator of `execution`, told what GraftOptions has for it, or as it is if
   /// there is nothing, or no way, to tell it.
-  Execution told(const Execution& execution, const Platform& target);
+  Execution told(Execution execution);
   /// Of what find() gave: why packs that were asked for have no twin in it, a clause each, though the root
   /// has programs that they are for.
   std::vector<std::string> idle_packs(const ReadyTwins* twins, const std::vector<std::string>& why_not) const;

@@ -149,9 +149,11 @@ class Finder {
     if (::access(program.c_str(), X_OK) != 0) return skip(program, "is not executable");
     if (const std::string why = unfitness(program, host_); !why.empty()) return skip(program, why);
     const Emulator emulator{.program = program, .name = name(), .version = version_of(program).value_or("")};
-    return take(with_interpreter(
-        {.kind = Execution::Kind::PrivateBinfmt, .emulator = emulator, .registration = {}, .origin = origin},
-        target_, program));
+    return take({.kind = Execution::Kind::PrivateBinfmt,
+                 .emulator = emulator,
+                 .registration = registration_line("slipway-" + architecture_, elf_, program,
+                                                   concat(flags_for(emulator), "C")),
+                 .origin = origin});
   }
 
   bool take_host_entry() {
@@ -253,15 +255,6 @@ EmulatorSearch EmulatorSearch::from_environment() {
   const char* own_table = std::getenv("SLIPWAY_PRIVATE_BINFMT");
   search.ignore_host_binfmt = own_table && std::string_view(own_table) == "1";
   return search;
-}
-
-Execution with_interpreter(Execution execution, const Platform& target, const fs::path& interpreter) {
-  const auto elf = elf_target(target);
-  const auto architecture = qemu_architecture(target);
-  SLIPWAY_CHECK(elf && architecture && execution.emulator, "an emulated platform is known");
-  execution.registration = registration_line("slipway-" + *architecture, *elf, interpreter,
-                                             concat(flags_for(*execution.emulator), "C"));
-  return execution;
 }
 
 bool needs_emulation(const Platform& host, const Platform& target, EmulationPolicy policy,

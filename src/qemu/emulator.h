@@ -35,16 +35,13 @@ struct Execution {
   /// admin-guide/binfmt-misc.rst. With C a set-user-ID program gets its owner's rights, as natively; that is
   /// no more than the step's own container gives.
   std::string registration;
+  /// Stands in the emulator's place when that is registered; empty: the emulator itself.
+  std::filesystem::path stand_in;
   std::string origin;                ///< where the emulator was found: "--qemu-dir", "the host's packages"…
   std::vector<std::string> skipped;  ///< what was there before it and would not do, a clause each
   /// "emulated by qemu-aarch64 7.2.22"; empty if native.
   std::string describe() const;
 };
-
-/// The same with another program registered in its emulator's place (PrivateBinfmt only): one made of it,
-/// that takes the same arguments.
-Execution with_interpreter(Execution execution, const Platform& target,
-                           const std::filesystem::path& interpreter);
 
 struct EmulatorSearch {
   /// --qemu-dir, then SLIPWAY_QEMU_DIR: they go before what is registered with the host.

@@ -99,8 +99,14 @@ BinfmtEntryFailure enter_private_binfmt(const BinfmtEntryPlan& plan) noexcept {
   if (::getppid() != parent) return {Stage::Process, ECHILD};
   if (::mount("none", plan.mount_point, "binfmt_misc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
     return {Stage::Mount, errno};
-  if (const int error = write_whole(plan.register_file, plan.registration)) return {Stage::Register, error};
-  return {};
+  // The kernel opens the interpreter now (flag F), and shows its path to programs and counts it among their
+  // arguments: as if nothing stood in for it.
+  const bool has_stand_in = plan.interpreter[0] == '/';
+  if (has_stand_in && ::mount(plan.stand_in, plan.interpreter, nullptr, MS_BIND, nullptr) != 0)
+    return {Stage::Register, errno};
+  const int error = write_whole(plan.register_file, plan.registration);
+  if (has_stand_in) ::umount2(plan.interpreter, MNT_DETACH);
+  return error ? BinfmtEntryFailure{Stage::Register, error} : BinfmtEntryFailure{};
 }
 
 }  // namespace slipway

@@ -69,7 +69,7 @@ class CrunRun {
     Command command = crun_command();
     if (spec_.execution.kind == Execution::Kind::PrivateBinfmt) {
       fs::create_directory(bundle_.path() / "binfmt");
-      binfmt.emplace(bundle_.path() / "binfmt", spec_.execution.registration);
+      binfmt.emplace(bundle_.path() / "binfmt", spec_.execution);
     }
     std::optional<StepCgroup> cgroup;
     if (spec_.limits.any()) cgroup.emplace(cgroups_, spec_.limits, spec_.id);

@@ -14,10 +14,12 @@ namespace slipway {
 
 using Stage = BinfmtEntryFailure::Stage;
 
-PrivateBinfmt::PrivateBinfmt(const std::filesystem::path& mount_point, std::string registration)
+PrivateBinfmt::PrivateBinfmt(const std::filesystem::path& mount_point, const Execution& execution)
     : mount_point_(mount_point.native()),
       register_file_(mount_point_ + "/register"),
-      registration_(std::move(registration)),
+      registration_(execution.registration),
+      interpreter_(execution.stand_in.empty() ? "-" : execution.emulator->program.native()),
+      stand_in_(execution.stand_in.empty() ? "-" : execution.stand_in.native()),
       uid_lines_(identity_lines(read_own_uid_map())),
       gid_lines_(identity_lines(read_own_gid_map())) {
   void* memory =
@@ -32,6 +34,8 @@ BinfmtEntryPlan PrivateBinfmt::plan() const {
   return {.mount_point = mount_point_.c_str(),
           .register_file = register_file_.c_str(),
           .registration = registration_.c_str(),
+          .interpreter = interpreter_.c_str(),
+          .stand_in = stand_in_.c_str(),
           .uid_lines = uid_lines_.c_str(),
           .gid_lines = gid_lines_.c_str()};
 }

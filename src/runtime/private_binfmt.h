@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "qemu/emulator.h"
 #include "runtime/binfmt_entry.h"
 
 namespace slipway {
@@ -13,8 +14,8 @@ namespace slipway {
 /// Everything is prepared before the fork; enter() then makes system calls only. One object serves one child.
 class PrivateBinfmt {
  public:
-  /// `mount_point`: an empty directory. `registration`: the line for the register file.
-  PrivateBinfmt(const std::filesystem::path& mount_point, std::string registration);
+  /// `mount_point`: an empty directory. `execution`: of kind PrivateBinfmt.
+  PrivateBinfmt(const std::filesystem::path& mount_point, const Execution& execution);
   ~PrivateBinfmt();
   PrivateBinfmt(const PrivateBinfmt&) = delete;
   PrivateBinfmt& operator=(const PrivateBinfmt&) = delete;
@@ -29,7 +30,7 @@ class PrivateBinfmt {
   BinfmtEntryPlan plan() const;
 
  private:
-  std::string mount_point_, register_file_, registration_, uid_lines_, gid_lines_;
+  std::string mount_point_, register_file_, registration_, interpreter_, stand_in_, uid_lines_, gid_lines_;
   BinfmtEntryFailure* shared_;  ///< in memory that parent and child share
 };
 

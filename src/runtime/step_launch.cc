@@ -54,7 +54,7 @@ void StepLaunch::raise(const ResourceLimits& limits) {
 void StepLaunch::enter(const PrivateBinfmt& binfmt) {
   const BinfmtEntryPlan plan = binfmt.plan();
   orders_.insert(orders_.end(), {"binfmt", report_, plan.mount_point, plan.register_file, plan.registration,
-                                 plan.uid_lines, plan.gid_lines});
+                                 plan.interpreter, plan.stand_in, plan.uid_lines, plan.gid_lines});
 }
 
 void StepLaunch::prepend_to(Command& command, int inherited) const {

@@ -377,6 +377,28 @@ TEST_F(AcceleratedExec, ArgumentsThatAreRequiredHaveToBeThere) {
   EXPECT_EQ(run({"/bin/busybox", "echo", "-c"}).out, "-c\n");
 }
 
+TEST_F(AcceleratedExec, TheFirstRuleThatAnArgumentMatchesIsItsOwn) {
+  using Kind = ArgumentRule::Kind;
+  add_busybox_twin();
+  root_.twins[0].rules = {{.kind = Kind::Replace, .pattern = "/own/plugin", .with = {"replaced"}},
+                          {.kind = Kind::Drop, .pattern = "dropped"},
+                          {.kind = Kind::Decline, .pattern = "*[dp]*"},
+                          {.kind = Kind::Append, .with = {"appended"}}};
+  prepare();
+  EXPECT_EQ(run({"/bin/busybox", "echo", "/own/plugin", "dropped"}).out, "replaced appended\n");
+  EXPECT_EQ(run({"/bin/busybox", "echo", "/other/plugin"}).out, "/other/plugin\n");
+}
+
+TEST_F(AcceleratedExec, VariablesThatATwinDeclinesAreTheEmulators) {
+  using Kind = ArgumentRule::Kind;
+  add_busybox_twin();
+  root_.twins[0].rules = {{.kind = Kind::DeclineVariable, .pattern = "MY_PATH=?*"},
+                          {.kind = Kind::Append, .with = {"appended"}}};
+  prepare();
+  EXPECT_EQ(run({"/bin/busybox", "echo", "MY_PATH=x"}, {"MY_PATH=", "MY_PATHS=x"}).out, "MY_PATH=x appended\n");
+  EXPECT_EQ(run({"/bin/busybox", "echo"}, {"A=b", "MY_PATH=x"}).out, "\n");
+}
+
 // Where execve(2) refuses the twin's arguments, which are longer, or does not: the output is the same.
 TEST_F(AcceleratedExec, ArgumentsAndEnvironmentOfAnySizeAreHandedOn) {
   add_busybox_twin();

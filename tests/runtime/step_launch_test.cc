@@ -55,7 +55,9 @@ TEST_F(StepLaunchTest, AHardLimitIsRaisedButNeverLowered) {
 }
 
 TEST_F(StepLaunchTest, WhatKeepsEmulationFromBeingSetUpIsTold) {
-  const PrivateBinfmt binfmt(scratch_.path() / "missing", ":x:M::x::/x:F");
+  Execution execution;
+  execution.registration = ":x:M::x::/x:F";
+  const PrivateBinfmt binfmt(scratch_.path() / "missing", execution);
   StepLaunch launch(scratch_.path());
   launch.enter(binfmt);
   EXPECT_FALSE(launch.failure());

@@ -35,7 +35,7 @@ strings() {  # "a", "b"
   for item; do list="$list${list:+, }\"$item\""; done
   printf '%s' "$list"
 }
-rule() {  # KIND PATTERN: decline
+rule() {  # KIND PATTERN
   printf '{"kind": "%s", "pattern": "%s"}' "$1" "$2"
 }
 
@@ -46,7 +46,7 @@ rule() {  # KIND PATTERN: decline
 # (which carry a checksum of the compiler), and plugins of the target.
 compiler_rules() {  # INCLUDE-DIRECTORY...
   rules=
-  for pattern in '-nostdinc*' '-idirafter*' '-iprefix*' '-isysroot*' '-imultilib*' '=*' '-I=*' '-I$SYSROOT*' '$SYSROOT*' \
+  for pattern in '-nostdinc*' '-idirafter*' '-iprefix*' '-iwithprefix*' '-isysroot*' '-imultilib*' '=*' '-I=*' '-I$SYSROOT*' '$SYSROOT*' \
     -E '-fplugin*' '-fdirectives-only' '-fpreprocessed' -version -v -H -Q --help* --version '-print-*' '-ftime-report*' '-fmem-report*' \
     '-Winvalid-pch' '--output-pch*' '*.gch' '-fmodules*' '-Wmissing-include-dirs' '-fdump-*' '-fopt-info*' '*=native' '@*'; do
     rules="$rules$(rule decline "$pattern"),
@@ -73,11 +73,12 @@ plugin_alone() {
 driver_rules() {
   for pattern in '-B*' '--prefix*' -v --verbose '-###' '-print-*' '--print-*' '-dump*' '--dump*' '--help*' --version \
     --target-help '@*' '-specs*' '--specs*' '-wrapper*' '-no-canonical-prefixes' '--no-canonical-prefixes' '--sysroot*' \
-    '-isysroot*' '-iprefix*' '-fplugin*' '-save-temps*' '--save-temps*' '-time*' '-fcompare-debug*' '*=native' '-fopenmp*' \
+    '-isysroot*' '-iprefix*' '-iwithprefix*' '-fplugin*' '-save-temps*' '--save-temps*' '-time*' '-fcompare-debug*' '*=native' '-fopenmp*' \
     '-fopenacc*' '-foffload*' '-flto*' '-gsplit-dwarf' '*.rs' rust -xrust; do
     printf '%s,\n       ' "$(rule decline "$pattern")"
   done
-  printf '%s, %s' "$(rule require '-[cS]')" "$(printf '{"kind": "append", "with": ["-B/usr/libexec/gcc/%s/%s/"]}' "$triplet" "$gcc")"
+  # A cc1 of one's own there comes before -B.
+  printf '%s,\n       %s, %s' "$(rule decline-variable 'COMPILER_PATH=*')" "$(rule require '-[cS]')" "$(printf '{"kind": "append", "with": ["-B/usr/libexec/gcc/%s/%s/"]}' "$triplet" "$gcc")"
 }
 drivers() {
   [ -d "/usr/libexec/gcc-cross/$triplet/$gcc" ] || return 0  # before gcc 13 the compilers are elsewhere
@@ -144,12 +145,17 @@ binutils() {
   refused=$(printf '%s, %s, %s, %s, %s' "$(rule decline '--sysroot*')" "$(rule decline '--print-sysroot')" "$(rule decline '--verbose')" "$(rule decline '--help')" "$(rule decline '@*')")
   plugin=$(ls /usr/libexec/gcc-cross/"$triplet"/*/liblto_plugin.so /usr/lib/slipway/liblto_plugin.so 2>/dev/null | head -n 1 || true)
   if [ -n "$plugin" ]; then
-    replace=$(printf '{"kind": "replace", "pattern": "*/liblto_plugin.so", "with": ["{pack}%s"]}' "$plugin")
+    # The driver names the target's own to the linker. Any other is one that the twin cannot load, or a file to read.
+    replace=
+    for own in "/usr/libexec/gcc/$triplet/$gcc" "/usr/lib/gcc/$triplet/$gcc"; do
+      replace="$replace$(printf '{"kind": "replace", "pattern": "%s/liblto_plugin.so", "with": ["{pack}%s"]}' "$own" "$plugin"), "
+    done
+    replace="$replace$(rule decline '*liblto_plugin*'), $(rule decline '-plugin=*'), $(rule decline '--plugin=*'), $(rule decline '*gold*.so')"
     lto=$(printf ',\n     "when": [{"directory": "%s", "names": ["liblto_plugin.so"]}]' $plugins)
     for tool in ar ranlib nm; do
       entry "$bin-$tool" "$package" "$target" "$bin-$tool" \
-        "$(printf '%s,\n     "rules": [%s, {"kind": "decline", "pattern": "-M"}, {"kind": "append", "with": ["--plugin", "{pack}%s"]}]' \
-        "$lto" "$replace" "$plugin")"
+        "$(printf '%s,\n     "rules": [%s, %s, %s, {"kind": "prepend", "with": ["--plugin", "{pack}%s"]}]' \
+        "$lto" "$(rule decline '*plugin*')" "$(rule decline '-M')" "$(rule require '*')" "$plugin")"
     done
     entry "$bin-ld.bfd" "$package" "$target" "$bin-ld.bfd" \
       "$(printf ',\n     "when": [%s],\n     "rules": [%s, %s]' "$usual" "$refused" "$replace")"

@@ -95,33 +95,36 @@ inline bool add_rules_of_kind(const Table& table, const Entry& entry, RuleKind k
 inline bool add_argument(const Table& table, const Entry& entry, const char* argument, Pointers& out) {
   const Rule* rules;
   if (!table.find(entry.rules, rules)) return false;
-  bool keep = true;
   for (std::uint32_t i = 0; i < entry.rules.count; ++i) {
     const std::uint32_t kind = rules[i].kind;
-    if (kind == kPrepend || kind == kAppend || kind == kRequire) continue;
+    if (kind == kPrepend || kind == kAppend || kind == kRequire || kind == kDeclineVariable) continue;
     const char* pattern = table.text(rules[i].pattern);
     if (pattern == nullptr) return false;
     if (!matches_pattern(pattern, argument)) continue;
-    if (kind == kDecline) return false;
-    if (!keep) continue;
-    keep = false;
-    if (kind == kReplace ? !add_texts(table, rules[i].with, out) : kind != kDrop) return false;
+    return kind == kReplace ? add_texts(table, rules[i].with, out) : kind == kDrop;
   }
-  if (keep) out.add(argument);
+  out.add(argument);
   return true;
 }
 
-inline bool has_what_is_required(const Table& table, const Entry& entry, const Invocation& wanted) {
+/// Whether the arguments have what is required, and the environment nothing that is declined.
+inline bool circumstances_allow(const Table& table, const Entry& entry, const Invocation& wanted) {
   const Rule* rules;
   if (!table.find(entry.rules, rules)) return false;
   for (std::uint32_t i = 0; i < entry.rules.count; ++i) {
-    if (rules[i].kind != kRequire) continue;
+    const std::uint32_t kind = rules[i].kind;
+    if (kind != kRequire && kind != kDeclineVariable) continue;
     const char* pattern = table.text(rules[i].pattern);
     if (pattern == nullptr) return false;
     bool found = false;
-    for (std::uint64_t n = 0; n < wanted.count && !found; ++n)
-      found = matches_pattern(pattern, wanted.arguments[n]);
-    if (!found) return false;
+    if (kind == kRequire) {
+      for (std::uint64_t n = 0; n < wanted.count && !found; ++n)
+        found = matches_pattern(pattern, wanted.arguments[n]);
+    } else {
+      for (const char* const* variable = wanted.environment; *variable != nullptr && !found; ++variable)
+        found = matches_pattern(pattern, *variable);
+    }
+    if (found != (kind == kRequire)) return false;
   }
   return true;
 }
@@ -141,7 +144,7 @@ inline bool add_arguments(const Table& table, const Entry& entry, const Invocati
   } else {
     out.add(wanted.argv0);
   }
-  if (!has_what_is_required(table, entry, wanted)) return false;
+  if (!circumstances_allow(table, entry, wanted)) return false;
   if (!add_rules_of_kind(table, entry, kPrepend, out)) return false;
   for (std::uint64_t i = 0; i < wanted.count; ++i)
     if (!add_argument(table, entry, wanted.arguments[i], out)) return false;

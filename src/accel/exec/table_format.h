@@ -18,7 +18,7 @@ struct List {
   std::uint32_t count = 0;
 };
 
-enum RuleKind : std::uint32_t { kPrepend, kAppend, kReplace, kDrop, kDecline, kRequire };
+enum RuleKind : std::uint32_t { kPrepend, kAppend, kReplace, kDrop, kDecline, kRequire, kDeclineVariable };
 struct Rule {
   std::uint32_t kind = kAppend;
   Text pattern;

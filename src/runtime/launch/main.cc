@@ -3,7 +3,7 @@
 //   keep                              leave a keeper between here and the parent (step_keeper.h)
 //   join FILE                         enter the control group whose tasks or cgroup.procs this is
 //   raise RESOURCE HARD               lift a hard limit to this, if it is lower and we may
-//   binfmt REPORT MOUNT_POINT REGISTER_FILE REGISTRATION UID_LINES GID_LINES
+//   binfmt REPORT MOUNT_POINT REGISTER_FILE REGISTRATION INTERPRETER STAND_IN UID_LINES GID_LINES
 //                                     enter_private_binfmt; what fails is left in REPORT as "STAGE ERRNO"
 //
 // The orders are obeyed one after the other. It is a program, not code between slipway's fork and exec, since
@@ -88,9 +88,10 @@ int main(int count, char** arguments) {
     } else if (is(at, "raise", 2)) {
       raise(operand[0], operand[1]);
       at += 2;
-    } else if (is(at, "binfmt", 6)) {
-      enter_binfmt(operand[0], {operand[1], operand[2], operand[3], operand[4], operand[5]});
-      at += 6;
+    } else if (is(at, "binfmt", 8)) {
+      enter_binfmt(operand[0],
+                   {operand[1], operand[2], operand[3], operand[4], operand[5], operand[6], operand[7]});
+      at += 8;
     } else {
       break;
     }
