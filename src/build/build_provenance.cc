@@ -224,7 +224,8 @@ ProvenanceFacts BuildProvenance::facts(std::size_t index, const LaneEnd& end, Pr
                         .platform = lane.platform,
                         .mode = end.mode,
                         .isolation = end.isolation,
-                        .twins = end.twins};
+                        .twins = end.twins,
+                        .emulation = end.emulation};
   add_request(facts);
   if (lane.result)
     for (const Digest& digest : lowered_.graph.reachable_from({*lane.result}))

@@ -119,6 +119,7 @@ BuildResult summarise(const BuildRequest& request, const PreparedRequest& prepar
         .mode = ends[i].mode,
         .isolation = ends[i].isolation,
         .twins = ends[i].twins,
+        .emulation = ends[i].emulation,
         .provenance = provenance.for_metadata(i, ends[i]),
         .seconds = ends[i].seconds,
     });

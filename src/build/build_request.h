@@ -92,6 +92,7 @@ struct PlatformSummary {
   std::string mode;                    ///< "native", "emulated by qemu-aarch64 7.2", "cached"
   std::string isolation;        ///< of the steps that ran so: "oci", "chroot", "proot"; empty: none ran
   std::vector<TwinUse> twins;   ///< native programs that ran in its emulated steps
+  EmulationMarks emulation = {};  ///< how emulated steps in the result were run, in this build or before
   std::string provenance = {};  ///< for the metadata, as JSON; empty: it has none
   double seconds = 0;  ///< from the build's start to its last byte packed, and uploaded if it is pushed
 };

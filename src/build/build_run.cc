@@ -287,6 +287,8 @@ void BuildRun::tell_execution(std::size_t index, LaneEnd& end) {
   std::set<Digest> executed, planned;
   {
     auto state = state_.lock();
+    if (const auto result = state->results.find(*lane.result); result != state->results.end())
+      end.emulation = result->second.emulation;
     executed = planned = state->executed;
     for (const auto& [vertex, how] : state->found) planned.insert(vertex);  // after its inputs were there
   }

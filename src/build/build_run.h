@@ -32,6 +32,7 @@ struct LaneEnd {
   std::optional<AssembledImage> image;  ///< absent without RunHooks::has_image
   std::string mode, isolation;
   std::vector<TwinUse> twins;  ///< of all its steps that ran, by program
+  EmulationMarks emulation = {};  ///< of its result, whenever its steps ran
   double seconds = 0;
 };
 

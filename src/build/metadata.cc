@@ -47,6 +47,7 @@ std::string metadata_json(const BuildResult& result) {
     shown["seconds"] = platform.seconds;
     if (!platform.isolation.empty()) shown["isolation"] = platform.isolation;
     if (!platform.twins.empty()) shown["twins"] = Json::parse(twins_json(platform.twins));
+    if (!platform.emulation.empty()) shown["emulation"] = Json::parse(emulation_json(platform.emulation));
   }
   json["slipway"] = {{"platforms", platforms}};
   if (!result.isolation.empty()) json["slipway"]["isolation"] = result.isolation;

@@ -137,6 +137,7 @@ Json extension_json(const ProvenanceFacts& facts) {
   Json json{{"platform", facts.platform.str()}, {"mode", facts.mode}};
   if (!facts.isolation.empty()) json["isolation"] = facts.isolation;
   json["twins"] = Json::parse(twins_json(facts.twins));
+  if (!facts.emulation.empty()) json["emulation"] = Json::parse(emulation_json(facts.emulation));
   return json;
 }
 
@@ -212,6 +213,12 @@ std::string purl_of(std::string_view type, const std::string& path, const ImageR
 }
 
 }  // namespace
+
+std::string emulation_json(const EmulationMarks& marks) {
+  Json json = Json::object();
+  for (const auto& [platform, mark] : marks) json[platform.str()] = word_of(mark.by);
+  return json.dump();
+}
 
 std::string twins_json(const std::vector<TwinUse>& twins) {
   Json list = Json::array();

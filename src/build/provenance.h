@@ -59,6 +59,7 @@ struct ProvenanceFacts {
   Platform platform;
   std::string mode, isolation;
   std::vector<TwinUse> twins;
+  EmulationMarks emulation = {};
 
   // For ProvenanceMode::Max. Vertices are borrowed, inputs first.
   std::vector<const Vertex*> steps;
@@ -92,5 +93,7 @@ std::string image_purl(const ImageRef& name, const Platform& platform);
 std::string layout_purl(const ImageRef& name, const Platform& platform);
 /// [{"program", "package", "version", "source", "count"}].
 std::string twins_json(const std::vector<TwinUse>& twins);
+/// {"linux/arm64": "twins"}: word_of() each mark.
+std::string emulation_json(const EmulationMarks& marks);
 
 }  // namespace slipway

@@ -17,10 +17,6 @@ using By = EmulationMark::By;
 constexpr std::array<std::pair<By, std::string_view>, 4> kWords{
     {{By::Unknown, "unknown"}, {By::Twins, "twins"}, {By::Emulator, "emulator"}, {By::Both, "both"}}};
 
-std::string_view word_of(By by) {
-  return std::ranges::find(kWords, by, &decltype(kWords)::value_type::first)->second;
-}
-
 EmulationMark lesser(const EmulationMark& one, const EmulationMark& other) {
   if (one.by != other.by) return one.by < other.by ? one : other;
   // Compared with other twins each: no set of twins was compared in both.
@@ -29,6 +25,10 @@ EmulationMark lesser(const EmulationMark& one, const EmulationMark& other) {
 }
 
 }  // namespace
+
+std::string_view word_of(By by) {
+  return std::ranges::find(kWords, by, &decltype(kWords)::value_type::first)->second;
+}
 
 void add_marks(EmulationMarks& marks, const EmulationMarks& others) {
   for (const auto& [platform, mark] : others)

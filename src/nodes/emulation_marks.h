@@ -29,6 +29,8 @@ using EmulationMarks = std::map<Platform, EmulationMark>;
 /// that vouches for less stays.
 void add_marks(EmulationMarks& marks, const EmulationMarks& others);
 
+/// "twins"; of Both "both".
+std::string_view word_of(EmulationMark::By by);
 /// "linux/arm64=emulator,linux/riscv64=both:0123456789ab"; empty if there are none.
 std::string to_text(const EmulationMarks& marks);
 /// Nothing for what to_text() does not give.

@@ -29,9 +29,11 @@ class AcceleratedEmulation(PairedImages):
         return {step["step"].split("] ", 1)[1].split(" ")[0]: [(cause["kind"], cause.get("subject")) for cause in step["causes"]]
                 for step in told["steps"] if step["status"] == "miss"}
 
+    def platform_record(self):
+        return self.read_json(self.path("meta.json"))["slipway"]["platforms"][0]
+
     def twins(self):
-        platforms = self.read_json(self.path("meta.json"))["slipway"]["platforms"]
-        return [(twin["program"], twin["version"], twin["count"]) for twin in platforms[0].get("twins", [])]
+        return [(twin["program"], twin["version"], twin["count"]) for twin in self.platform_record().get("twins", [])]
 
     def test_right_twin_runs_and_is_verified(self):
         self.import_pair()
@@ -41,6 +43,17 @@ class AcceleratedEmulation(PairedImages):
         self.assertEqual([("/usr/bin/cat", VERSION, 1)], self.twins())
         self.build_by("qemu")
         self.assertEqual([], self.twins())
+
+    def test_record_of_a_cached_build_says_whether_twins_had_a_part(self):
+        self.import_pair()
+        context = self.context(TWO_LINES)
+        for policy, word in ("qemu", "emulator"), ("verify", "both"), ("auto", "both"):
+            self.build(context, "--emulation", policy, "--metadata-file", self.path("meta.json"), platforms=ARM64)
+            self.assertEqual({ARM64: word}, self.platform_record()["emulation"])
+        for cached in False, True:
+            self.build(context, "--emulation", "auto", *([] if cached else ["--no-cache"]), "--metadata-file", self.path("meta.json"), platforms=ARM64)
+            self.assertEqual({ARM64: "twins"}, self.platform_record()["emulation"])
+            self.assertEqual(cached, "twins" not in self.platform_record())
 
     def test_step_meets_no_other_root_in_its_own(self):
         """What the base has on both sides is there once: a step can find it and remove it."""
