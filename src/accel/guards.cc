@@ -132,6 +132,11 @@ class Guarding {
 
 }  // namespace
 
+std::string name_services_state(const RootedDir& root) {
+  const auto identity = identity_of(root, kNameServices);
+  return identity ? identity->str() : "none";
+}
+
 void add_guards(AcceleratedRoot& found, const RootedDir& target, PackageDatabase& packages,
                 std::uint16_t machine) {
   Guarding(found, target, packages, machine).run();

@@ -69,6 +69,7 @@ std::string state_of(const RootedDir& root, const std::vector<std::string>& seen
   for (const DatabaseState::File& file : DatabaseState::of(root).files)
     text += concat(file.path, '\n', file.identity ? file.identity->str() : "none", '\n');
   for (const std::string& seen : seen_by_packs) text += concat(seen, '\n');
+  text += concat(name_services_state(root), '\n');
   return text;
 }
 
