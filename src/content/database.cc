@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -155,13 +156,25 @@ std::int64_t schema_of(SqliteConnection& connection) {
   return statement.step() ? statement.integer(0) : 0;
 }
 
-void set_up(SqliteConnection& connection, const std::filesystem::path& file) {
+/// SQLite makes a missing file, and calls an empty one a database.
+const std::filesystem::path& look_first(const std::filesystem::path& file,
+                                        const std::function<void()>& before_new) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(file, error);
+  const bool is_empty = error ? error == std::errc::no_such_file_or_directory : size == 0;
+  if (before_new && is_empty) before_new();
+  return file;
+}
+
+void set_up(SqliteConnection& connection, const std::filesystem::path& file,
+            const std::function<void()>& before_new) {
   connection.execute("setting it up",
                      "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON");
   std::int64_t schema = schema_of(connection);
   if (schema < kSchema) {
     SqliteTransaction transaction(connection, "creating its tables", SqliteTransaction::Commit::Synced);
     schema = schema_of(connection);  // another process may have been first
+    if (schema == 0 && before_new) before_new();
     if (schema == 0) connection.execute("creating its tables", kCreate);
     if (schema < 2) connection.execute("creating its tables", kUpgradeTo2);
     if (schema < 3) connection.execute("creating its tables", kUpgradeTo3);
@@ -194,9 +207,11 @@ std::vector<std::string> problems_of(SqliteConnection& connection) {
 
 }  // namespace
 
-Database::Database(const std::filesystem::path& file, std::string session)
-    : connection_(std::make_unique<Synchronized<SqliteConnection>>(file)), session_(std::move(session)) {
-  set_up(*connection_->lock(), file);
+Database::Database(const std::filesystem::path& file, std::string session,
+                   const std::function<void()>& before_new)
+    : connection_(std::make_unique<Synchronized<SqliteConnection>>(look_first(file, before_new))),
+      session_(std::move(session)) {
+  set_up(*connection_->lock(), file, before_new);
 }
 
 Database::~Database() = default;

@@ -32,8 +32,9 @@ class Database {
  public:
   /// Opens or creates. Creating must not race with another process (Store::open holds a lock).
   /// `session` is what this process is called in ROOT/tmp; its leases are under that name. Without one,
-  /// nothing is leased.
-  explicit Database(const std::filesystem::path& file, std::string session = {});
+  /// nothing is leased. `before_new` is called before tables are made where there are none, and may throw.
+  explicit Database(const std::filesystem::path& file, std::string session = {},
+                    const std::function<void()>& before_new = {});
   ~Database();
 
   // --- Layers

@@ -17,6 +17,7 @@
 #include "content/snapshot_files.h"
 #include "content/spare_space.h"
 #include "content/store_names.h"
+#include "content/store_remains.h"
 #include "content/store_session.h"
 
 namespace slipway {
@@ -53,19 +54,7 @@ fs::path ensure_root(const fs::path& root) {
 /// Somebody else's layout is not taken over: our index.json would replace theirs. Slipway removes what it
 /// finds in places of its own, so it takes only an empty directory for a new store.
 void refuse_foreign_directory(const fs::path& root) {
-  if (::access((root / "slipway.db").c_str(), F_OK) == 0) return;
-  // A store that was being made when its process died has the lock, made first, and nothing but our own
-  // names; one whose database was set aside has that, and maybe what others put there.
-  bool empty = true, foreign = false, aside = false;
-  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
-    const std::string name = entry.path().filename().native();
-    empty = false;
-    foreign = foreign || !is_store_name(name);
-    aside = aside || name.starts_with("slipway.db.damaged-");
-  }
-  // Asked for by name: the list need not have it if another process makes this store just now.
-  const bool locked = ::access((root / "lock").c_str(), F_OK) == 0;
-  if (empty || (locked && (!foreign || aside))) return;
+  if (!is_foreign_directory(root)) return;
   HostError error(concat(root.native(), " is neither empty nor a store of slipway"));
   error.set_hint("Choose another directory with --root or SLIPWAY_ROOT.");
   throw error;
@@ -110,6 +99,22 @@ bool is_store_name(std::string_view name) {
   return name.starts_with("slipway.db") || kNames.contains(name.substr(0, name.find(".tmp-")));
 }
 
+bool is_foreign_directory(const fs::path& root) {
+  if (::access((root / "slipway.db").c_str(), F_OK) == 0) return false;
+  // A store that was being made when its process died has the lock, made first, and nothing but our own
+  // names; one whose database was set aside has that, and maybe what others put there.
+  bool empty = true, foreign = false, aside = false;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    const std::string name = entry.path().filename().native();
+    empty = false;
+    foreign = foreign || !is_store_name(name);
+    aside = aside || name.starts_with("slipway.db.damaged-");
+  }
+  // Asked for by name: the list need not have it if another process makes this store just now.
+  const bool locked = ::access((root / "lock").c_str(), F_OK) == 0;
+  return !empty && !(locked && (!foreign || aside));
+}
+
 Store::Store(fs::path root, Logger& logger, TreeMode trees, std::unique_ptr<StoreSession> session,
              std::unique_ptr<Database> database)
     : root_(std::move(root)),
@@ -137,7 +142,8 @@ std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger, TreeMod
       keep_spare_space(canonical);
       check_overlay_attributes(canonical);
       session = std::make_unique<StoreSession>(canonical, logger);
-      database = std::make_unique<Database>(canonical / "slipway.db", session->name());
+      database = std::make_unique<Database>(canonical / "slipway.db", session->name(),
+                                            [&] { refuse_lost_database(canonical); });
       if (session->found_dead()) database->drop_leases_except(living_sessions(canonical).names);
     }
     std::unique_ptr<Store> store(

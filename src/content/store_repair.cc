@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 #include <set>
 
 #include "base/error.h"
@@ -16,6 +17,8 @@
 #include "content/snapshot_check.h"
 #include "content/snapshot_files.h"
 #include "content/store.h"
+#include "content/store_names.h"
+#include "content/store_remains.h"
 #include "content/store_session.h"
 #include "manifest/media_types.h"
 
@@ -102,18 +105,52 @@ fs::path free_name(const fs::path& database) {
     if (fs::path name = concat(database.native(), ".damaged-", number); !fs::exists(name)) return name;
 }
 
-/// What index.json says, as far as it says anything; the rows need not be right.
-std::vector<Database::ImageRow> images_of_index(const fs::path& root) {
-  std::vector<Database::ImageRow> rows;
-  try {
-    for (Descriptor& descriptor :
-         parse_index(read_file_if_exists(root / "index.json").value_or(std::string())).value.manifests) {
-      const auto name = descriptor.annotations.extract(kImageRefName);
-      if (!name.empty()) rows.push_back({.name = name.mapped(), .descriptor = to_json(descriptor)});
+/// False if there is none to set aside.
+bool set_database_aside(const fs::path& root, std::vector<std::string>& done) {
+  const fs::path database = root / "slipway.db", aside = free_name(database);
+  bool any = false;
+  for (const char* part : {"", "-wal", "-shm"}) {
+    const fs::path from = database.native() + part, to = aside.native() + part;
+    if (std::rename(from.c_str(), to.c_str()) == 0) {
+      any = true;
+    } else if (errno != ENOENT) {
+      throw SystemError(errno, "rename", from.native());
     }
-  } catch (const Error&) {  // then there are none
   }
-  return rows;
+  if (any) done.push_back(concat("set the damaged database aside as ", aside.native()));
+  return any;
+}
+
+std::vector<Database::ImageRow> whole_images_of_index(const fs::path& root, std::vector<std::string>& done) {
+  const BlobStore blobs(root / "blobs" / "sha256", root / "tmp");
+  std::vector<Database::ImageRow> whole;
+  for (const Database::ImageRow& row : images_of_index(root)) {
+    try {
+      const std::string name = ImageRef::parse(row.name).str();
+      if (!is_whole_image(blobs, row)) {
+        done.push_back(concat("lost the image ", name, ": not all of its blobs are there"));
+        continue;
+      }
+      whole.push_back({.name = name, .descriptor = row.descriptor, .updated = std::time(nullptr)});
+      done.push_back(concat("named the image ", name, " again"));
+    } catch (const InvalidInput&) {  // no name that slipway gave
+    }
+  }
+  return whole;
+}
+
+/// It comes into place with its names: who kills us leaves no database, which the next start tells from a new
+/// store, or one that has them.
+void make_database(const fs::path& root, const std::vector<Database::ImageRow>& images) {
+  const fs::path database = root / "slipway.db", made = root / "slipway.db.new";
+  for (const char* part : {"", "-wal", "-shm"}) ::unlink((made.native() + part).c_str());
+  Database(made).set_images(images, [](const auto&) {});
+  for (const char* part : {"-wal", "-shm", ""}) {  // closed, it has but the last
+    const fs::path from = made.native() + part, to = database.native() + part;
+    if (std::rename(from.c_str(), to.c_str()) != 0 && (errno != ENOENT || !*part))
+      throw SystemError(errno, "rename", from.native());
+  }
+  fsync_directory(root);
 }
 
 }  // namespace
@@ -123,17 +160,18 @@ std::vector<std::string> repair_store(Store& store, StoreReading reading) {
 }
 
 bool has_sound_database(const fs::path& root) {
-  if (::access((root / "slipway.db").c_str(), F_OK) != 0) return true;
+  const fs::path database = root / "slipway.db";
+  const auto refuse = [&] { refuse_lost_database(root); };
   try {
-    return Database(root / "slipway.db").is_well_formed();
+    if (::access(database.c_str(), F_OK) == 0) return Database(database, {}, refuse).is_well_formed();
+    if (fs::is_directory(root) && !is_foreign_directory(root)) refuse();
+    return true;
   } catch (const IntegrityError&) {
     return false;
   }
 }
 
 std::vector<std::string> replace_database(const fs::path& root, const std::function<Store&()>& reopen) {
-  const fs::path database = root / "slipway.db";
-  const std::vector<Database::ImageRow> named = images_of_index(root);
   std::vector<std::string> done;
   {
     const StoreLock lock(root);
@@ -142,27 +180,10 @@ std::vector<std::string> replace_database(const fs::path& root, const std::funct
       error.set_hint("Repair the store when they have ended.");
       throw error;
     }
-    const fs::path aside = free_name(database);
-    for (const char* part : {"", "-wal", "-shm"}) {
-      const fs::path from = database.native() + part, to = aside.native() + part;
-      if (std::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT)
-        throw SystemError(errno, "rename", from.native());
-    }
-    done.push_back(concat("set the damaged database aside as ", aside.native()));
+    if (!set_database_aside(root, done)) done.push_back("made a new database");
+    make_database(root, whole_images_of_index(root, done));
   }
-  Store& store = reopen();
-  const BlobStore blobs(store.root() / "blobs" / "sha256", store.temp_directory());
-  for (const Database::ImageRow& row : named) {
-    try {
-      if (!is_whole_image(blobs, row)) {
-        done.push_back(concat("lost the image ", row.name, ": not all of its blobs are there"));
-        continue;
-      }
-      store.images().set({ImageRef::parse(row.name)}, parse_descriptor(row.descriptor));
-      done.push_back(concat("named the image ", row.name, " again"));
-    } catch (const InvalidInput&) {  // no name that slipway gave
-    }
-  }
+  reopen().images().rewrite_index();
   done.push_back("the results of steps are forgotten and will be built again; blobs are kept");
   return done;
 }

@@ -20,12 +20,13 @@ enum class StoreReading {
 /// line for each thing that was done. Throws IntegrityError if the database itself is damaged, SystemError.
 std::vector<std::string> repair_store(Store& store, StoreReading reading);
 
-/// Whether the database can be opened and is well-formed. Throws SystemError, HostError.
+/// Whether the database can be opened, is well-formed, and is not a missing or empty one in the place of
+/// another (store_remains.h). Throws SystemError, HostError.
 bool has_sound_database(const std::filesystem::path& root);
 
-/// Renames the database to slipway.db.damaged-N, so that Store::open makes an empty one, and calls `reopen`,
-/// which opens the store and gives it; names the images of index.json there whose blobs are all in place.
-/// Blobs stay. Returns a line for each thing that was done. Throws HostError if other processes use the
+/// Renames the database, if there is one, to slipway.db.damaged-N, makes one that names the images of
+/// index.json whose blobs are all in place, and calls `reopen`, which opens the store and gives it. Blobs
+/// stay. Returns a line for each thing that was done. Throws HostError if other processes use the
 /// store, SystemError.
 std::vector<std::string> replace_database(const std::filesystem::path& root,
                                           const std::function<Store&()>& reopen);

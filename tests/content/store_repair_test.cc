@@ -164,6 +164,58 @@ TEST_F(StoreRepair, ADamagedDatabaseIsSetAsideAndImagesKeepTheirNames) {
   EXPECT_EQ(open()->images().list().size(), 1u);
 }
 
+TEST_F(StoreRepair, ALostDatabaseIsNoNewOneBesideImages) {
+  {
+    const auto store = open();
+    make_image(*store, "app");
+  }
+  const std::string index = read_file(root() / "index.json");
+  for (const bool empty : {false, true}) {
+    fs::remove(root() / "slipway.db-wal");
+    fs::remove(root() / "slipway.db");
+    if (empty) write_text(root() / "slipway.db", "");
+    EXPECT_FALSE(has_sound_database(root()));
+    EXPECT_THROW(open(), IntegrityError);
+    EXPECT_EQ(read_file(root() / "index.json"), index);
+    EXPECT_THAT(replace(),
+                testing::Contains(HasSubstr("named the image docker.io/library/app:latest again")));
+    EXPECT_TRUE(has_sound_database(root()));
+    EXPECT_EQ(open()->images().list().size(), 1u);
+    EXPECT_EQ(read_file(root() / "index.json"), index);
+  }
+}
+
+TEST_F(StoreRepair, ADatabaseWithoutTablesIsLostBesideSnapshots) {
+  {
+    const auto store = open();
+    make_snapshot(*store, {}, "a");
+  }
+  fs::remove(root() / "slipway.db");
+  run_sql("PRAGMA journal_mode = WAL; CREATE TABLE t (x); DROP TABLE t");
+  EXPECT_FALSE(has_sound_database(root()));
+  EXPECT_THROW(open(), IntegrityError);
+}
+
+TEST_F(StoreRepair, ALostDatabaseOfAStoreThatHeldNothingIsMadeInSilence) {
+  open();
+  for (const bool empty : {false, true}) {
+    fs::remove(root() / "slipway.db");
+    if (empty) write_text(root() / "slipway.db", "");
+    EXPECT_TRUE(has_sound_database(root()));
+    EXPECT_TRUE(open()->images().list().empty());
+  }
+}
+
+TEST_F(StoreRepair, TheLayoutOfOthersIsNoStoreThatLostItsDatabase) {
+  {
+    const auto store = open();
+    make_image(*store, "app");
+  }
+  for (const char* name : {"slipway.db", "lock"}) fs::remove(root() / name);
+  EXPECT_TRUE(has_sound_database(root()));
+  EXPECT_THROW(open(), HostError);
+}
+
 TEST_F(StoreRepair, ADatabaseThatOthersUseIsNotSetAside) {
   OtherProcess user([this] { return open(); });
   ASSERT_TRUE(user.wait_ready());

@@ -97,7 +97,7 @@ class StoreRepair(SlipwayCase):
 
     def renewed(self):
         """A build goes on with a new database, and says so; a store that is not built with is only told of."""
-        self.assertIn("slipway.db is damaged", self.slipway("store", "check", expect=3).out)
+        self.assertIn("slipway.db is damaged or lost", self.slipway("store", "check", expect=3).out)
         said = self.image().err
         self.assertIn("set the damaged database aside as", said)
         self.assertIn("named the image docker.io/library/app:latest again", said)
@@ -139,6 +139,42 @@ class StoreRepair(SlipwayCase):
     def test_a_build_makes_a_database_with_damaged_pages_anew(self):
         self.damage_pages()
         self.renewed()
+
+    def lose_database(self, empty):
+        for path in glob.glob(os.path.join(self.root, "slipway.db*")):
+            os.unlink(path)
+        if empty:
+            open(os.path.join(self.root, "slipway.db"), "w").close()
+
+    def test_a_repair_restores_the_names_of_a_lost_database(self):
+        for empty in (False, True):
+            with self.subTest(empty=empty):
+                self.lose_database(empty)
+                refused = self.slipway("prune", "--force", expect=3).err
+                self.assertIn("is missing or empty, but index.json names 2 images", refused)
+                self.assertIn("store check --repair", refused)
+                out = self.repaired()
+                self.assertIn("named the image docker.io/library/app:latest again", out)
+                self.assertIn("busybox", self.slipway("images").out)
+                self.image()
+                self.check_store()
+
+    def test_a_build_restores_the_names_of_a_lost_database(self):
+        for empty in (False, True):
+            with self.subTest(empty=empty):
+                self.lose_database(empty)
+                said = self.image().err
+                self.assertIn("is missing or empty, but index.json names 2 images", said)
+                self.assertIn("named the image docker.io/library/busybox:latest again", said)
+                self.assertIn("will be built again", said)
+                self.assertNotIn("missing", self.image().err)
+                self.check_store()
+
+    def test_an_import_keeps_the_names_of_a_lost_database(self):
+        self.lose_database(empty=True)
+        self.import_busybox("other", platforms=AMD64)
+        for name in ("app", "busybox", "other"):
+            self.assertIn(name, self.slipway("images").out)
 
     def test_a_damaged_database_that_others_use_stays(self):
         opened = threading.Event()

@@ -39,8 +39,8 @@ int run_check(CommandContext& context, const CheckFlags& flags) {
   if (!has_sound_database(context.store_root)) {
     if (!flags.repair)
       return say(
-          "broken: the database slipway.db is damaged; `slipway store check --repair` sets it aside and "
-          "makes a new one: blobs and images are kept, results of steps are built again\n",
+          "broken: the database slipway.db is damaged or lost; `slipway store check --repair` sets it aside "
+          "and makes a new one: blobs and images are kept, results of steps are built again\n",
           true);
     text += lines_of("repaired", replace_database(context.store_root, [&]() -> Store& {
                        store = open_store(context);
