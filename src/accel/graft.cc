@@ -17,6 +17,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 
 namespace slipway {
@@ -219,7 +220,7 @@ class Memory {
     is_settled_ = status.st_ctim.tv_sec + 2 < now.tv_sec;
   }
   std::optional<std::string> recall() const {
-    const auto text = read_file_if_exists(file_);
+    const auto text = read_regular_file_if_exists(file_);
     if (!text || !text->starts_with(line_)) return std::nullopt;
     const std::string name = text->substr(line_.size());
     if (!Digest::is_valid(concat("sha256:", name))) return std::nullopt;

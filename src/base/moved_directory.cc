@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/rooted.h"
 #include "base/strings.h"
 
@@ -59,7 +60,7 @@ void note_move(const fs::path& directory, const fs::path& root, std::string_view
 void forget_move(const fs::path& directory) noexcept { ::unlink(note_of(directory).c_str()); }
 
 bool undo_move(const fs::path& directory) {
-  const auto note = read_file_if_exists(note_of(directory));
+  const auto note = read_regular_file_if_exists(note_of(directory));
   if (!note) return false;
   struct stat status {};
   const bool missing = ::lstat(directory.c_str(), &status) != 0 && errno == ENOENT;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 #include "qemu/self_test.h"
 
@@ -33,7 +34,7 @@ std::string key_of(const Platform& platform, const Execution& execution) {
 }
 
 Json read_known(const std::filesystem::path& directory) {
-  const auto text = read_file_if_exists(directory / kFile);
+  const auto text = read_regular_file_if_exists(directory / kFile);
   Json json = text ? Json::parse(*text, nullptr, /*allow_exceptions=*/false) : Json();
   return json.is_object() ? json : Json::object();
 }

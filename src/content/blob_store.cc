@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 #include "content/blob_digest.h"
 #include "content/space.h"
@@ -22,6 +23,13 @@ namespace {
 
 [[noreturn]] void throw_not_found(const Digest& digest) {
   throw NotFound(concat("blob ", digest.str(), " is not in the store"));
+}
+
+[[noreturn]] void throw_in_the_way(const Digest& digest, const fs::path& path) {
+  IntegrityError error(
+      concat("blob ", digest.str(), " cannot be in the store: ", path.native(), " is no regular file"));
+  error.set_hint("`slipway store check --repair` takes it away.");
+  throw error;
 }
 
 std::int64_t change_of(const struct stat& status) {
@@ -100,8 +108,10 @@ BlobInfo BlobWriter::commit(const std::optional<Digest>& expected) {
   // Also over a blob that is there: the bytes are the same, or they replace damaged ones.
   const fs::path target = taken.blobs_ / info.digest.hex();
   with_space_hint(taken.blobs_, [&] {
-    if (::rename(taken.temp_.c_str(), target.c_str()) != 0)
+    if (::rename(taken.temp_.c_str(), target.c_str()) != 0) {
+      if (errno == EISDIR) throw_in_the_way(info.digest, target);
       throw SystemError(errno, "rename", target.native());
+    }
     taken.temp_.clear();
     fsync_directory(taken.blobs_);
   });
@@ -134,10 +144,12 @@ fs::path BlobStore::path_of(const Digest& digest) const { return blobs_ / digest
 UniqueFd BlobStore::open(const Digest& digest) const {
   note_use(digest);
   try {
-    return open_file(path_of(digest), O_RDONLY | O_NOFOLLOW);
+    return open_regular_file(path_of(digest), O_RDONLY | O_NOFOLLOW);
   } catch (const SystemError& e) {
     if (e.error_number() == ENOENT) throw_not_found(digest);
     throw;
+  } catch (const InvalidInput&) {
+    throw_in_the_way(digest, path_of(digest));
   }
 }
 
@@ -159,7 +171,7 @@ BlobInfo BlobStore::put(std::string_view bytes) {
   // What is there was fsynced before it was renamed, so only the name may still have to become durable.
   const fs::path path = path_of(digest);
   const std::optional<struct stat> before = status_of(path);  // this use is a change as well
-  if (size(digest) == bytes.size() && read_file_if_exists(path) == bytes) {
+  if (size(digest) == bytes.size() && read_regular_file_if_exists(path) == bytes) {
     const std::optional<struct stat> after = status_of(path);
     const bool is_the_same = before && after && before->st_ino == after->st_ino;
     make_name_durable(is_the_same ? change_of(*before) : std::numeric_limits<std::int64_t>::max());

@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 #include "content/snapshot_files.h"
 #include "content/try_lock.h"
@@ -37,7 +38,7 @@ std::vector<CacheMountInfo> list_cache_mounts(const fs::path& directory) {
   for (const fs::directory_entry& entry : fs::directory_iterator(directory, none)) {
     if (::access((entry.path() / "lock").c_str(), F_OK) != 0) continue;  // never used yet
     CacheMountInfo cache{.key = entry.path().filename().native(), .name = {}};
-    cache.name = trim(read_file_if_exists(entry.path() / "id").value_or(std::string()));
+    cache.name = trim(read_regular_file_if_exists(entry.path() / "id").value_or(std::string()));
     bool any = false;
     const bool looked = for_each_copy(entry.path(), [&](const fs::path& copy, const fs::path& lock) {
       struct stat status {};

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "content/database.h"
 #include "content/image_index.h"
 #include "content/space.h"
@@ -28,7 +29,7 @@ void write_index(const fs::path& root, const std::vector<Database::ImageRow>& im
   const std::string bytes = index_json(images);
   const fs::path temp = root / "index.json.new", target = root / "index.json";
   try {
-    UniqueFd fd = open_file(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
+    UniqueFd fd = open_regular_file(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
     write_all(fd.get(), bytes, temp.native());
     fsync_fd(fd.get(), temp.native());
     if (std::rename(temp.c_str(), target.c_str()) != 0) throw SystemError(errno, "rename", target.native());

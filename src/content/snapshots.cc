@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 #include "content/copied_tree.h"
 #include "content/database.h"
@@ -287,7 +288,7 @@ fs::path SnapshotStore::diff_directory(SnapshotId id) const {
 }
 
 std::optional<std::string> SnapshotStore::note(SnapshotId id) const {
-  return read_file_if_exists(directory_ / std::to_string(id.value) / kNote);
+  return read_regular_file_if_exists(directory_ / std::to_string(id.value) / kNote);
 }
 
 void SnapshotStore::remove(SnapshotId id) {

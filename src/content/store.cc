@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 #include "content/database.h"
 #include "content/overlay_marks.h"
@@ -78,7 +79,7 @@ void ensure_layout(const fs::path& root) {
 void check_overlay_attributes(const fs::path& root) {
   const std::string ours = overlay_uses_user_xattr() ? "user" : "trusted";
   const fs::path path = root / "overlay-attributes";
-  const auto recorded = read_file_if_exists(path);
+  const auto recorded = read_regular_file_if_exists(path);
   if (!recorded) return write_file_atomic(path, ours + "\n", Durability::Fsync);
   if (trim(*recorded) == ours) return;
   HostError error(concat("it was made by a slipway ", ours == "user" ? "with" : "without",

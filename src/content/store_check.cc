@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 #include "content/blob_digest.h"
 #include "content/database.h"
@@ -59,7 +60,7 @@ class StoreCheck {
       guarded(concat("image ", row.name),
               [&] { check_document(parse_descriptor(row.descriptor), row.name, 0); });
     guarded("index.json", [&] {
-      if (read_file_if_exists(root_ / "index.json") != index_json(rows))
+      if (read_regular_file_if_exists(root_ / "index.json") != index_json(rows))
         leftover("index.json does not list the images of the database; naming an image writes it anew");
     });
   }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 #include "content/cache_mount_files.h"
 #include "content/database.h"
@@ -150,7 +151,7 @@ class Collection {
       StoreRecord& record =
           add(RecordType::GitRepository, concat("git-", name.substr(0, kShortKey)), name, home / name);
       const fs::path lock = home / (name + ".lock");
-      record.description = trim(read_file_if_exists(home / name / "slipway").value_or(std::string()));
+      record.description = trim(read_regular_file_if_exists(home / name / "slipway").value_or(std::string()));
       record.last_used = std::max(record.last_used, changed_at(lock));
       record.in_use = leased(LeaseKind::GitRepository, name) || !try_lock_file(lock);
     }

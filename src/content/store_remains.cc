@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 #include "content/image_index.h"
 #include "content/snapshot_files.h"
@@ -14,7 +15,8 @@ std::vector<Database::ImageRow> images_of_index(const fs::path& root) {
   std::vector<Database::ImageRow> rows;
   try {
     for (Descriptor& descriptor :
-         parse_index(read_file_if_exists(root / "index.json").value_or(std::string())).value.manifests) {
+         parse_index(read_regular_file_if_exists(root / "index.json").value_or(std::string()))
+             .value.manifests) {
       const auto name = descriptor.annotations.extract(kImageRefName);
       if (!name.empty()) rows.push_back({.name = name.mapped(), .descriptor = to_json(descriptor)});
     }

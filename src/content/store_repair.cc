@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 #include "content/database.h"
 #include "content/image_blobs.h"
@@ -88,7 +89,7 @@ class Repair {
     for (const std::string& name : lost)
       done_.push_back(concat("forgot the image ", name, ": not all of its blobs are there"));
     if (!lost.empty()) return store_.images().remove_rows(lost);
-    if (read_file_if_exists(store_.root() / "index.json") == index_json(database_.images())) return;
+    if (read_regular_file_if_exists(store_.root() / "index.json") == index_json(database_.images())) return;
     store_.images().rewrite_index();
     done_.push_back("wrote index.json anew");
   }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 
 namespace slipway {
@@ -39,6 +41,12 @@ std::optional<HistoryDirectory::Entry> entry_of(const fs::path& file) {
 
 bool is_plain_name(const std::string& name) {
   return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos;
+}
+
+NotFound missing_build(std::string what) {
+  NotFound missing(std::move(what));
+  missing.set_hint("slipway history ls shows those that are");
+  return missing;
 }
 
 }  // namespace
@@ -71,28 +79,34 @@ std::vector<HistoryDirectory::Entry> HistoryDirectory::entries() const {
 }
 
 bool HistoryDirectory::runs(const Entry& entry) const {
-  const UniqueFd lock(::open(path_of(entry.id, entry.started_ms, kLockEnding).c_str(), O_RDONLY | O_CLOEXEC));
+  // A FIFO would not let go of who opens it as a file.
+  const UniqueFd lock(
+      ::open(path_of(entry.id, entry.started_ms, kLockEnding).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   return lock && ::flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 BuildRecord HistoryDirectory::read(const Entry& entry) const {
   const fs::path path = path_of(entry.id, entry.started_ms, kRecordEnding);
-  BuildRecord record = parse_build_record(read_file(path));
+  BuildRecord record = parse_build_record(read_regular_file(path));
   // It may have ended between the two looks.
   if (record.outcome == kRunning && !runs(entry)) {
-    record = parse_build_record(read_file(path));
+    record = parse_build_record(read_regular_file(path));
     if (record.outcome == kRunning) record.outcome = kInterrupted;
   }
   return record;
 }
 
-std::vector<BuildRecord> HistoryDirectory::read_all(const Entry* before) const {
+std::vector<BuildRecord> HistoryDirectory::read_all(
+    const Entry* before, const std::function<void(const std::string&)>& unreadable) const {
   std::vector<BuildRecord> records;
   for (const Entry& entry : entries()) {
     if (before && (entry.started_ms > before->started_ms || entry.id == before->id)) continue;
     try {
       records.push_back(read(entry));
-    } catch (const Error&) {  // removed meanwhile, or of another version: the rest can still be shown
+    } catch (const Error& e) {  // removed meanwhile, or damaged: the rest can still be shown
+      const fs::path path = path_of(entry.id, entry.started_ms, kRecordEnding);
+      if (::access(path.c_str(), F_OK) == 0)
+        unreadable(concat(path.native(), " is left out: ", std::string_view(e.what())));
     }
   }
   return records;
@@ -104,8 +118,9 @@ HistoryDirectory::Entry HistoryDirectory::find(const std::string& which) const {
   if (which.empty() || which.starts_with("^")) {
     const auto back = which.size() <= 1 ? std::optional<std::uint64_t>(0) : parse_unsigned(which.substr(1));
     if (!back) throw UsageError(concat("\"", which, "\": expected ^N or the beginning of a build's id"));
-    if (*back >= all.size()) throw NotFound(concat("only ", all.size(), " builds are on record"));
-    return all[*back];
+    if (*back < all.size()) return all[*back];
+    throw missing_build(all.size() == 1 ? std::string("only one build is on record")
+                                        : concat("only ", all.size(), " builds are on record"));
   }
   const Entry* found = nullptr;
   for (const Entry& entry : all) {
@@ -114,9 +129,7 @@ HistoryDirectory::Entry HistoryDirectory::find(const std::string& which) const {
     found = &entry;
   }
   if (found) return *found;
-  NotFound missing(concat("no build \"", which, "\" is on record"));
-  missing.set_hint("slipway history ls shows those that are");
-  throw missing;
+  throw missing_build(concat("no build \"", which, "\" is on record"));
 }
 
 UniqueFd HistoryDirectory::claim(const BuildRecord& record) const {
@@ -190,7 +203,7 @@ void HistoryDirectory::keep_manifest(const std::string& name,
 
 std::optional<std::string> HistoryDirectory::manifest(const std::string& name) const {
   if (!is_plain_name(name)) return std::nullopt;
-  return read_file_if_exists(directory_ / "manifests" / name);
+  return read_regular_file_if_exists(directory_ / "manifests" / name);
 }
 
 fs::path HistoryDirectory::logs_of(const BuildRecord& record) const {

@@ -36,8 +36,10 @@ class HistoryDirectory {
   std::vector<Entry> entries() const;
   /// A build that no longer runs and did not end is "interrupted". Throws SystemError, InvalidInput.
   BuildRecord read(const Entry& entry) const;
-  /// Those that can be read, newest first; `before`: only what is older than that.
-  std::vector<BuildRecord> read_all(const Entry* before = nullptr) const;
+  /// Those that can be read, newest first; `before`: only what is older than that. `unreadable` is told, in a
+  /// line with the file's name, of each that is there and cannot.
+  std::vector<BuildRecord> read_all(const Entry* before,
+                                    const std::function<void(const std::string&)>& unreadable) const;
   /// "" is the last build, "^N" the Nth before it, else the beginning of an id. Throws NotFound, UsageError.
   Entry find(const std::string& which) const;
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 #include "content/file_bytes.h"
 #include "graph/git_url.h"
@@ -151,7 +152,7 @@ HttpSource::Place HttpSource::place_of(const SourceOp& source) const {
 }
 
 std::optional<HttpSource::Record> HttpSource::read_record(const Place& place) const {
-  const auto text = read_file_if_exists(place.record);
+  const auto text = read_regular_file_if_exists(place.record);
   if (!text) return std::nullopt;
   const auto document = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (!document.is_object()) return std::nullopt;  // as good as none

@@ -10,6 +10,7 @@
 #include "accel/accelerated_root_json.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 
 namespace slipway {
@@ -22,7 +23,7 @@ constexpr std::size_t kMostAnswer = std::size_t{16} << 20;
 
 /// Open and locked, if `path` is still that file then.
 UniqueFd hold(const fs::path& path, int operation) {
-  UniqueFd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  UniqueFd fd{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW)};
   if (!fd || ::flock(fd.get(), operation | LOCK_NB) != 0) return {};
   struct stat held {
   }, there{};
@@ -112,7 +113,7 @@ void KeptTwins::share_copies(const fs::path& copies) const {
     const fs::path other = latest.second / kCopies / file.lexically_relative(copies);
     fs::path link = file;
     link += ".link";
-    if (read_file_if_exists(other) != read_file(file)) continue;
+    if (read_regular_file_if_exists(other) != read_file(file)) continue;
     fs::create_hard_link(other, link, gone);
     if (!gone) fs::rename(link, file);
   }

@@ -90,10 +90,25 @@ TEST_F(HistoryDirectoryTest, OnlyTheOwnerMayRead) {
   EXPECT_EQ(status.st_mode & 0777, 0600u);
 }
 
-TEST_F(HistoryDirectoryTest, WhatIsNoRecordIsLeftOut) {
+TEST_F(HistoryDirectoryTest, WhatIsNoRecordIsLeftOutAndNamed) {
   add("aaaa", 1000);
   write_file_atomic(root_.path() / "history/2000-bbbb.json", "{");
-  EXPECT_EQ(history_.read_all().size(), 1u);
+  std::vector<std::string> said;
+  EXPECT_EQ(history_.read_all(nullptr, [&](const std::string& line) { said.push_back(line); }).size(), 1u);
+  EXPECT_THAT(said, ElementsAre(testing::HasSubstr("history/2000-bbbb.json is left out: no build record")));
+}
+
+TEST_F(HistoryDirectoryTest, AFifoInThePlaceOfARecordIsNotWaitedFor) {
+  add("aaaa", 1000, kRunning);
+  for (const char* name : {"2000-bbbb.json", "1000-aaaa.lock"})
+    ASSERT_EQ(::mkfifo((root_.path() / "history" / name).c_str(), 0600), 0);
+  std::vector<std::string> said;
+  const auto read = history_.read_all(nullptr, [&](const std::string& line) { said.push_back(line); });
+  ASSERT_EQ(read.size(), 1u);
+  EXPECT_EQ(read[0].outcome, kInterrupted);
+  EXPECT_THAT(said, ElementsAre(testing::HasSubstr("2000-bbbb.json is no regular file")));
+  history_.remove(history_.find("bbbb"));
+  EXPECT_THAT(ids(), ElementsAre("aaaa"));
 }
 
 }  // namespace

@@ -34,6 +34,8 @@ void print(const ExplainFlags& flags, const BuildRecord& build, const std::vecto
             flags.format == "json" ? explanation_json(build, told) : explanation_text(build, told), "stdout");
 }
 
+void warn(const std::string& text) { std::cerr << "WARNING: " << clean_line(text) << '\n'; }
+
 /// The build that the flags ask for, as it would be now.
 int run_plan(const ExplainFlags& flags, CommandContext& context) {
   BuildFlags build_flags = flags.build_flags;
@@ -61,8 +63,8 @@ int run_plan(const ExplainFlags& flags, CommandContext& context) {
     const auto text = history.manifest(name);
     return text ? std::optional(parse_file_list(*text)) : std::nullopt;
   };
-  for (const std::string& warning : planned.warnings) std::cerr << "WARNING: " << clean_line(warning) << '\n';
-  print(flags, planned.record, explain(planned.record, history.read_all(), manifests));
+  for (const std::string& warning : planned.warnings) warn(warning);
+  print(flags, planned.record, explain(planned.record, history.read_all(nullptr, warn), manifests));
   return 0;
 }
 
@@ -74,7 +76,7 @@ int run(const ExplainFlags& flags, const CommandContext& context) {
     const auto text = history.manifest(name);
     return text ? std::optional(parse_file_list(*text)) : std::nullopt;
   };
-  const auto told = explain(build, history.read_all(&entry), manifests);
+  const auto told = explain(build, history.read_all(&entry, warn), manifests);
   print(flags, build, told);
   return 0;
 }

@@ -3,11 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/regular_file.h"
 #include "base/strings.h"
 #include "history/history_directory.h"
 #include "manifest/oci.h"
@@ -81,7 +83,8 @@ Json record_json(const BuildRecord& build) {
 void list(const HistoryDirectory& history, bool as_json) {
   Table table({"BUILD", "STARTED", "TOOK", "OUTCOME", "STEPS", "CACHED", "PLATFORMS", "CONTEXT"});
   std::string lines;
-  for (const BuildRecord& build : history.read_all()) {
+  const auto warn = [](const std::string& text) { std::cerr << "WARNING: " << clean_line(text) << '\n'; };
+  for (const BuildRecord& build : history.read_all(nullptr, warn)) {
     if (as_json) lines += dump(summary_json(build), -1);
     table.add({build.id, rfc3339(build.started_ms / 1000), human_seconds(build.seconds), build.outcome,
                concat(build.steps.size()), concat(steps_that_end(build, "cached")),
@@ -119,7 +122,8 @@ std::optional<std::string> log_of(const std::filesystem::path& directory, const 
   if (directory.empty() || step.log.empty()) return std::nullopt;
   std::error_code ignored;
   for (const auto& file : std::filesystem::directory_iterator(directory, ignored))
-    if (file.path().filename().string().starts_with(step.log + "-")) return read_file_if_exists(file.path());
+    if (file.path().filename().string().starts_with(step.log + "-"))
+      return read_regular_file_if_exists(file.path());
   return std::nullopt;
 }
 
