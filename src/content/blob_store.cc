@@ -193,9 +193,11 @@ BlobWriter BlobStore::create() { return {blobs_, temp_, &use_}; }
 
 std::vector<Digest> BlobStore::list() const {
   std::vector<Digest> digests;
+  std::error_code gone;
   for (const fs::directory_entry& entry : fs::directory_iterator(blobs_)) {
     const std::string text = concat("sha256:", entry.path().filename().native());
-    if (Digest::is_valid(text)) digests.push_back(Digest::parse(text));
+    if (Digest::is_valid(text) && fs::is_regular_file(entry.symlink_status(gone)))
+      digests.push_back(Digest::parse(text));
   }
   std::sort(digests.begin(), digests.end());
   return digests;

@@ -23,7 +23,8 @@ std::vector<fs::path> snapshot_leftovers(const fs::path& directory, const std::v
   std::vector<fs::path> found;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
     const auto number = parse_unsigned(entry.path().filename().native());
-    if (!number) continue;  // not ours
+    std::error_code gone;
+    if (!number || !fs::is_directory(entry.symlink_status(gone))) continue;  // not ours
     if (!std::binary_search(known.begin(), known.end(), SnapshotId{static_cast<std::int64_t>(*number)}))
       found.push_back(entry.path());
   }
@@ -33,8 +34,10 @@ std::vector<fs::path> snapshot_leftovers(const fs::path& directory, const std::v
 fs::path move_aside(const fs::path& directory, const fs::path& temp) {
   std::string place = (temp / "old-XXXXXX").native();
   if (!::mkdtemp(place.data())) throw SystemError(errno, "mkdtemp", place);
-  if (std::rename(directory.c_str(), place.c_str()) != 0 && errno != ENOENT)
-    throw SystemError(errno, "rename", directory.native());
+  int result = std::rename(directory.c_str(), place.c_str());
+  if (result != 0 && errno == EISDIR)  // it is no directory itself, and cannot take the place of one
+    result = std::rename(directory.c_str(), (fs::path(place) / directory.filename()).c_str());
+  if (result != 0 && errno != ENOENT) throw SystemError(errno, "rename", directory.native());
   return place;
 }
 

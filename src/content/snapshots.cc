@@ -209,7 +209,7 @@ SnapshotId SnapshotStore::record(ActiveSnapshot& taken, std::int64_t created) {
     const SnapshotId id = database_.add_snapshot(row, [&](SnapshotId given) {
       const fs::path target = directory_ / std::to_string(given.value);
       int result = std::rename(taken.directory_.c_str(), target.c_str());
-      if (result != 0 && (errno == ENOTEMPTY || errno == EEXIST)) {
+      if (result != 0 && (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR)) {
         in_the_way = move_aside(target, temp_);
         result = std::rename(taken.directory_.c_str(), target.c_str());
       }

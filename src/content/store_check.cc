@@ -22,6 +22,13 @@ namespace slipway {
 namespace fs = std::filesystem;
 namespace {
 
+/// What is listed may have been removed since, by a pruning.
+bool is_or_gone(const fs::directory_entry& entry, fs::file_type type) {
+  std::error_code error;
+  const fs::file_type found = entry.symlink_status(error).type();
+  return found == type || found == fs::file_type::not_found;
+}
+
 class StoreCheck {
  public:
   StoreCheck(const fs::path& root, BlobStore& blobs, const SnapshotStore& snapshots, Database& database)
@@ -32,9 +39,13 @@ class StoreCheck {
   }
 
   void check_blobs(bool read) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(root_ / "blobs" / "sha256"))
-      if (!Digest::is_valid(concat("sha256:", entry.path().filename().native())))
+    for (const fs::directory_entry& entry : fs::directory_iterator(root_ / "blobs" / "sha256")) {
+      if (!Digest::is_valid(concat("sha256:", entry.path().filename().native()))) {
         leftover(concat(entry.path().native(), " is no blob"));
+      } else if (!is_or_gone(entry, fs::file_type::regular)) {
+        fatal(concat(entry.path().native(), " is no regular file: the blob cannot be put there"));
+      }
+    }
     if (!read) return;
     for (const Digest& digest : blobs_.list()) {
       if (is_blob(blobs_.path_of(digest), digest) || !blobs_.has(digest)) continue;  // pruned since
@@ -49,7 +60,8 @@ class StoreCheck {
     for (const fs::directory_entry& entry : fs::directory_iterator(root_))
       if (!is_store_name(entry.path().filename().native())) note(entry.path());
     for (const fs::directory_entry& entry : fs::directory_iterator(root_ / "snapshots"))
-      if (!parse_unsigned(entry.path().filename().native())) note(entry.path());
+      if (!parse_unsigned(entry.path().filename().native()) || !is_or_gone(entry, fs::file_type::directory))
+        note(entry.path());
     for (const fs::directory_entry& entry : fs::directory_iterator(root_ / "blobs"))
       if (entry.path().filename() != "sha256") note(entry.path());
   }

@@ -27,6 +27,12 @@ namespace slipway {
 namespace fs = std::filesystem;
 namespace {
 
+fs::path free_name(const fs::path& path, const char* ending) {
+  for (int number = 1;; ++number)
+    if (fs::path name = concat(path.native(), ending, number); !fs::exists(fs::symlink_status(name)))
+      return name;
+}
+
 class Repair {
  public:
   Repair(Store& store, StoreReading reading)
@@ -38,6 +44,7 @@ class Repair {
   std::vector<std::string> run() {
     if (const std::uint64_t rows = database_.remove_dangling_rows(); rows > 0)
       done_.push_back(concat("forgot ", rows, " rows that belonged to no snapshot"));
+    clear_places_of_blobs();
     if (reading_ == StoreReading::Bytes) repair_blobs();
     repair_layers();
     repair_snapshots();
@@ -68,6 +75,20 @@ class Repair {
     if (leftovers.empty()) return;
     clear_snapshot_leftovers(directory, store_.temp_directory(), database_);
     done_.push_back(concat("removed ", leftovers.size(), " directories that belong to no snapshot"));
+  }
+
+  /// Nothing can be renamed to where a directory is. Whatever it is, slipway did not make it, so it stays.
+  void clear_places_of_blobs() {
+    std::vector<fs::path> in_the_way;
+    for (const fs::directory_entry& entry : fs::directory_iterator(store_.root() / "blobs" / "sha256"))
+      if (Digest::is_valid(concat("sha256:", entry.path().filename().native())) &&
+          !fs::is_regular_file(entry.symlink_status()))
+        in_the_way.push_back(entry.path());
+    for (const fs::path& path : in_the_way) {
+      const fs::path aside = free_name(path, ".foreign-");
+      if (std::rename(path.c_str(), aside.c_str()) != 0) throw SystemError(errno, "rename", path.native());
+      done_.push_back(concat("set aside as ", aside.native(), " what was in the place of a blob"));
+    }
   }
 
   void repair_blobs() {
@@ -101,14 +122,9 @@ class Repair {
   std::vector<std::string> done_;
 };
 
-fs::path free_name(const fs::path& database) {
-  for (int number = 1;; ++number)
-    if (fs::path name = concat(database.native(), ".damaged-", number); !fs::exists(name)) return name;
-}
-
 /// False if there is none to set aside.
 bool set_database_aside(const fs::path& root, std::vector<std::string>& done) {
-  const fs::path database = root / "slipway.db", aside = free_name(database);
+  const fs::path database = root / "slipway.db", aside = free_name(database, ".damaged-");
   bool any = false;
   for (const char* part : {"", "-wal", "-shm"}) {
     const fs::path from = database.native() + part, to = aside.native() + part;

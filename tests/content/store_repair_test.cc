@@ -1,6 +1,7 @@
 #include "content/store_repair.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include "base/strings.h"
 #include "content/database.h"
@@ -126,6 +127,60 @@ TEST_F(StoreRepair, DirectoriesOfNoSnapshotGoAndForeignFilesAreNamedAndStay) {
   EXPECT_THAT(problems(),
               AllOf(HasSubstr("snapshots/mine is not slipway's"),
                     HasSubstr("store/notes.txt is not slipway's"), HasSubstr("sha256/notes.txt is no blob")));
+}
+
+TEST_F(StoreRepair, AForeignLinkInThePlaceOfASnapshotIsNamedAndStaysAndTheRepairGoesOn) {
+  SnapshotId lost;
+  {
+    const auto store = open();
+    lost = make_snapshot(*store, {}, "a");
+  }
+  fs::remove_all(root() / "snapshots" / std::to_string(lost.value));
+  fs::create_directories(root() / "snapshots" / "78" / "fs");
+  fs::create_symlink("/etc", root() / "snapshots" / "77");
+  const auto done = repair();
+  EXPECT_THAT(done,
+              ElementsAre(HasSubstr("forgot snapshot"), "removed 1 directories that belong to no snapshot"));
+  EXPECT_THAT(problems(), HasSubstr("snapshots/77 is not slipway's"));
+  EXPECT_THAT(problems(), testing::Not(HasSubstr("missing")));
+  EXPECT_TRUE(fs::is_symlink(root() / "snapshots" / "77"));
+}
+
+TEST_F(StoreRepair, ASnapshotTakesItsPlaceFromAForeignFile) {
+  const auto store = open();
+  write_text(root() / "snapshots" / "1", "mine");
+  const SnapshotId id = make_snapshot(*store, {}, "a");
+  EXPECT_TRUE(fs::is_directory(root() / "snapshots" / std::to_string(id.value) / "fs"));
+  EXPECT_EQ(id.value, 1);
+}
+
+TEST_F(StoreRepair, WhatIsInThePlaceOfABlobIsSetAsideAndTheBlobPutThere) {
+  const Digest digest = Digest::of("text");
+  {
+    const auto store = open();
+    fs::create_directory(blob(digest));
+    write_text(blob(digest) / "file", "mine");
+    EXPECT_THROW(store->blobs().put("text"), IntegrityError);
+    EXPECT_THROW(store->blobs().open(digest), IntegrityError);
+    EXPECT_THAT(store->blobs().list(), IsEmpty());
+  }
+  EXPECT_THAT(problems(), HasSubstr("is no regular file: the blob cannot be put there"));
+  {
+    const auto store = open();
+    EXPECT_THAT(repair_store(*store, StoreReading::Sizes), ElementsAre(HasSubstr("set aside as")));
+  }
+  EXPECT_EQ(read_file(blob(digest).native() + ".foreign-1/file"), "mine");
+  EXPECT_EQ(open()->blobs().put("text").digest, digest);
+  EXPECT_THAT(problems(), testing::Not(HasSubstr("no regular file")));
+}
+
+TEST_F(StoreRepair, AFifoInThePlaceOfABlobIsNotWaitedFor) {
+  const Digest digest = Digest::of("text");
+  const auto store = open();
+  ASSERT_EQ(::mkfifo(blob(digest).c_str(), 0600), 0);
+  EXPECT_FALSE(store->blobs().has(digest));
+  EXPECT_THROW(store->blobs().open(digest), IntegrityError);
+  EXPECT_EQ(store->check(true).size(), 1u);
 }
 
 TEST_F(StoreRepair, ALostIndexIsWrittenAnew) {
