@@ -94,7 +94,9 @@ class Limits(SlipwayCase):
 
     def test_bad_values_are_refused_before_anything_runs(self):
         for flag, value in (("--memory", "lots"), ("--cpus", "two"), ("--ulimit", "files=1"), ("--add-host", "db"),
-                            ("--step-timeout", "10"), ("--shm-size", "0")):
+                            ("--step-timeout", "10"), ("--shm-size", "0"), ("--pids-limit", "-1"), ("--jobs", "-1"),
+                            ("--jobs", "99999999999999999999"), ("--max-parallel", "-1"),
+                            ("--max-parallel", "99999999999999999999")):
             result = self.slipway("build", flag, value, ".", expect=2)
             self.assertIn(flag, result.err)
             self.assertEqual(1, result.err.count("ERROR"), result)

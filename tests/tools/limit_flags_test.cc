@@ -16,6 +16,19 @@ TEST(LimitFlags, SizesHaveUnits) {
     EXPECT_THROW(parse_bytes(text, "--memory"), UsageError) << text;
 }
 
+TEST(LimitFlags, CountsHaveARangeThatIsTold) {
+  EXPECT_EQ(parse_count("0", "--jobs", 8), 0U);
+  EXPECT_EQ(parse_count("8", "--jobs", 8), 8U);
+  for (const char* text : {"-1", "9", "99999999999999999999", "1.5", "", "x", " 1"}) {
+    try {
+      parse_count(text, "--jobs", 8);
+      FAIL() << text;
+    } catch (const UsageError& e) {
+      EXPECT_EQ(std::string(e.what()), std::string("--jobs ") + text + ": expected a number from 0 to 8");
+    }
+  }
+}
+
 TEST(LimitFlags, ProcessorsMayBeParts) {
   EXPECT_DOUBLE_EQ(parse_cpus("1.5"), 1.5);
   for (const char* text : {"0", "-1", "two", "", "1e9", "0.001", "nan"})

@@ -138,6 +138,19 @@ auto adders_for(CLI::App& command) {
   return std::pair(text, list);
 }
 
+/// Of no sign and no more than `most`, which CLI11 would take for a number that is none.
+template <class Number>
+void add_count(CLI::App& command, const char* name, Number& value, std::uint64_t most, const char* help) {
+  const auto set = [name, &value, most](const std::string& text) {
+    try {
+      value = parse_count(text, name, most);
+    } catch (const UsageError& e) {
+      throw CLI::ValidationError(e.what());
+    }
+  };
+  command.add_option_function<std::string>(name, set, help)->type_name("NUMBER");
+}
+
 /// What is built of what, and where it goes.
 void add_image_flags(CLI::App& command, BuildFlags& flags) {
   const auto [text, list] = adders_for(command);
@@ -190,10 +203,9 @@ void add_step_flags(CLI::App& command, BuildFlags& flags) {
        "NAME");
   text("-m,--memory", flags.memory, "Memory that each step may use, e.g. 2g", "SIZE");
   text("--cpus", flags.cpus, "Processors that each step may use, e.g. 1.5", "NUMBER");
-  command
-      .add_option("--pids-limit", flags.pids_limit,
-                  "Processes that each step may have, where that can be kept (default 16384; 0: any number)")
-      ->type_name("NUMBER");
+  constexpr std::uint64_t kMostProcesses = 1 << 22;  // Linux has no more
+  add_count(command, "--pids-limit", flags.pids_limit, kMostProcesses,
+            "Processes that each step may have, where that can be kept (default 16384; 0: any number)");
   list("--ulimit", flags.ulimits, "Resource limit of each step's processes, e.g. nofile=1024:4096",
        "NAME=SOFT[:HARD]");
   text("--shm-size", flags.shm_size, "Size of each step's /dev/shm (default 64m)", "SIZE");
@@ -226,14 +238,11 @@ void add_run_flags(CLI::App& command, BuildFlags& flags) {
        "Look for emulators here first (also: $SLIPWAY_QEMU_DIR); may be repeated", "DIR");
   text("--qemu-image", flags.qemu_image,
        "Take emulators that this machine lacks from this image (also: $SLIPWAY_QEMU_IMAGE)", "REF");
-  command
-      .add_option("--max-parallel", flags.max_parallel,
-                  "Steps of the Dockerfile that run at once (default 0: as many as can)")
-      ->type_name("NUMBER");
-  command
-      .add_option("--jobs", flags.jobs,
-                  "Threads that pack, unpack and digest at once (default 0: as many as there are processors)")
-      ->type_name("NUMBER");
+  constexpr std::uint64_t kMostSteps = 65'536, kMostThreads = 4096;
+  add_count(command, "--max-parallel", flags.max_parallel, kMostSteps,
+            "Steps of the Dockerfile that run at once (default 0: as many as can)");
+  add_count(command, "--jobs", flags.jobs, kMostThreads,
+            "Threads that pack, unpack and digest at once (default 0: as many as there are processors)");
   command.add_flag("--keep-going", flags.keep_going,
                    "After a failure, go on with what does not depend on it");
   CLI::Option* call =

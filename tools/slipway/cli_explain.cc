@@ -16,6 +16,7 @@
 #include "slipway/cli_llb.h"
 #include "slipway/command.h"
 #include "slipway/explain_text.h"
+#include "slipway/named_value.h"
 #include "slipway/open_store.h"
 #include "slipway/terminal_text.h"
 
@@ -89,7 +90,8 @@ void add_explain_command(CLI::App& app, Chosen& chosen) {
   explain
       ->add_option("build", flags->build,
                    "Its id, or ^N for the Nth before the last (default: the last); with --plan, the context")
-      ->type_name("BUILD|PATH");
+      ->type_name("BUILD|PATH")
+      ->check(refuse_no_name);
   explain->add_flag("--plan", flags->plan,
                     "Tell of the build that `slipway build` with these flags would be now; run nothing");
   explain->add_option("--format", flags->format, "text or json")->check(CLI::IsMember({"text", "json"}));

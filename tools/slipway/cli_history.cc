@@ -14,6 +14,7 @@
 #include "history/history_directory.h"
 #include "manifest/oci.h"
 #include "slipway/command.h"
+#include "slipway/named_value.h"
 #include "slipway/table.h"
 #include "slipway/terminal_text.h"
 
@@ -199,7 +200,8 @@ void add_history_command(CLI::App& app, Chosen& chosen) {
   const auto with_build = [&](CLI::App* command) {
     command
         ->add_option("build", flags->build, "Its id, or ^N for the Nth before the last (default: the last)")
-        ->type_name("BUILD");
+        ->type_name("BUILD")
+        ->check(refuse_no_name);
   };
   const auto with_format = [&](CLI::App* command) {
     command->add_option("--format", flags->format, "table or json")->check(CLI::IsMember({"table", "json"}));

@@ -84,6 +84,11 @@ std::uint64_t parse_bytes(const std::string& text, const char* flag) {
   throw UsageError(concat(flag, " ", text, ": expected a size above 0, such as 512m or 2g"));
 }
 
+std::uint64_t parse_count(const std::string& text, const char* flag, std::uint64_t most) {
+  if (const auto number = parse_unsigned(text); number && *number <= most) return *number;
+  throw UsageError(concat(flag, " ", text, ": expected a number from 0 to ", most));
+}
+
 double parse_cpus(const std::string& text) {
   const auto number = parse_number(text);
   if (number && *number >= 0.01 && *number <= 100'000) return *number;

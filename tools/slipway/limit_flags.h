@@ -10,6 +10,8 @@ namespace slipway {
 
 /// "512m", "2GiB", "1048576": bytes, more than none.
 std::uint64_t parse_bytes(const std::string& text, const char* flag);
+/// A number from 0 to `most`.
+std::uint64_t parse_count(const std::string& text, const char* flag, std::uint64_t most);
 /// "1.5": processors.
 double parse_cpus(const std::string& text);
 /// "90s", "10m", "1h30m", "0" (none).

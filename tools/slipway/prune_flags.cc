@@ -111,6 +111,11 @@ std::optional<std::uint64_t> parse_space(const std::string& text, std::uint64_t 
 std::optional<std::int64_t> parse_keep_duration(const std::string& text, const char* flag) {
   if (const auto seconds = parse_unsigned(text); seconds && *seconds < (std::uint64_t{1} << 40))
     return *seconds == 0 ? std::nullopt : std::optional(static_cast<std::int64_t>(*seconds));
+  // As in BuildKit, none is no duration: nothing is kept for its age.
+  const std::size_t unit = text.find_first_not_of('0');
+  if (unit != 0 && unit != std::string::npos)
+    for (const char* known : {"ms", "s", "m", "h", "d"})
+      if (text.compare(unit, std::string::npos, known) == 0) return std::nullopt;
   if (text.ends_with('d'))
     if (const auto days = parse_unsigned(text.substr(0, text.size() - 1)); days && *days <= 100'000)
       return static_cast<std::int64_t>(*days) * 24 * 3600;
