@@ -155,6 +155,12 @@ class Llb(SlipwayCase):
             self.assertIn({"name": "command", "value": "cat /linked > /seen"}, last["fields"])
             self.assertEqual({"file": "Dockerfile", "line": 9, "column": 1}, last["location"])
 
+        with self.subTest("for people, without what is secret by its name"):
+            secret = self.context("FROM busybox\nENV PASSWORD=geheimnis\nRUN true\n", name="secret")
+            text = self.slipway("build", *both, "--print-llb=json", secret).out
+            self.assertIn("ENV PASSWORD=***", text)
+            self.assertNotIn("geheimnis", text)
+
         with self.subTest("from stdin to stdout"):
             with open(self.path("llb"), "rb") as file:
                 given = self.slipway("build", "--llb", "-", "--print-llb=json", stdin=file)

@@ -16,7 +16,8 @@ struct PrintedDefinition {
 };
 
 /// {"definitions": [{"platform", "result", "operations": [{"digest", "name", "kind", "inputs", "platform",
-/// "fields", "location"}], "sources"}]}. Values that are secret by name are hidden.
+/// "fields", "location"}], "sources"}]}. Values that are secret by name are
+/// hidden, in the sources' text as well.
 std::string definitions_json(const std::vector<PrintedDefinition>& printed);
 
 }  // namespace slipway
