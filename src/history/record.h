@@ -78,7 +78,8 @@ BuildRecord parse_build_record(const std::string& text);
 /// The files of a selection: path in the context -> mode and content, as in manifest_line().
 using FileList = std::map<std::string, std::string>;
 
-/// "100644 0123456789abcdef PATH\n"; line feeds and backslashes of the path are escaped.
+/// "100644 DIGITS PATH\n": of a SHA-256 digest (16 of them if an older slipway wrote it), or "-"; line feeds
+/// and backslashes of the path are escaped.
 std::string manifest_line(const std::string& path, unsigned mode, const std::string& content);
 /// Lines that are none are left out.
 FileList parse_file_list(const std::string& text);

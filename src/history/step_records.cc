@@ -10,8 +10,6 @@ namespace slipway {
 
 namespace {
 
-constexpr std::size_t kDigitsKept = 16;
-
 /// Selections of equal content are different lists if they are in different places.
 std::string manifest_name(const SelectionList& list) {
   std::string text = list.digest.str();
@@ -77,12 +75,12 @@ std::string manifest_text(const std::vector<SelectedEntry>& entries) {
   constexpr std::string_view kSha256 = "sha256:";
   std::string text;
   for (const SelectedEntry& entry : entries) {
-    // Enough digits to tell files apart. A link's target is digested: it may hold blanks.
+    // A link's target is digested: it may hold blanks.
     const std::string digest = entry.content.empty()                ? ""
                                : entry.content.starts_with(kSha256) ? entry.content
                                                                     : Digest::of(entry.content).str();
     text += manifest_line(entry.path.empty() ? "." : entry.path, entry.mode,
-                          digest.empty() ? "" : digest.substr(kSha256.size(), kDigitsKept));
+                          digest.empty() ? "" : digest.substr(kSha256.size()));
   }
   return text;
 }

@@ -83,6 +83,17 @@ TEST_F(ExplainTest, FilesThatDifferAreNamed) {
                           cause(Kind::FileRemoved, "old", "100644 2", "")));
 }
 
+TEST_F(ExplainTest, AFileWhoseDigestAnOlderSlipwayCutShortIsTheSameOne) {
+  const std::string cut = "100644 0123456789abcdef", whole = cut + std::string(48, '0');
+  lists_["one"] = {{"same", cut}, {"edited", cut}, {"mode", cut}};
+  lists_["two"] = {
+      {"same", whole}, {"edited", "100644 1" + std::string(63, '0')}, {"mode", "100755 " + whole.substr(7)}};
+  std::vector<std::string> subjects;
+  for (const Cause& one : causes(usual("sha256:1", "1", "two"), {usual()}, 2))
+    subjects.push_back(one.subject);
+  EXPECT_THAT(subjects, ElementsAre("edited", "mode"));
+}
+
 TEST_F(ExplainTest, WithoutTheListOfFilesTheContentIsSaidToDiffer) {
   EXPECT_THAT(causes(usual("sha256:1", "1", "three"), {usual()}, 2),
               ElementsAre(cause(Kind::Field, "content of / in the context", "one", "three")));

@@ -1,4 +1,5 @@
 """Records of builds, and why their steps ran."""
+import hashlib
 import json
 import os
 import signal
@@ -50,6 +51,13 @@ class Explain(SlipwayCase):
                              told.pop("COPY src /src"))
             self.assertEqual([[("parent", "[3/4] COPY src /src")]], list(told.values()))
             self.assertRegex(self.slipway("explain").out, r"src/a changed: [0-9a-f]{12} -> [0-9a-f]{12}\n")
+            steps = json.loads(self.slipway("explain", "--format", "json").out)["steps"]
+            [changed, added] = [cause for step in steps for cause in step.get("causes", [])
+                                if cause["kind"] in ("file-changed", "file-added")]
+            self.assertEqual("sha256:" + hashlib.sha256(b"changed\n").hexdigest(), changed["after"])
+            self.assertRegex(changed["before"], "^sha256:[0-9a-f]{64}$")
+            self.assertEqual({"kind": "file-added", "subject": "src/c", "afterMode": "100644",
+                              "after": "sha256:" + hashlib.sha256(b"c\n").hexdigest()}, added)
 
         with self.subTest("a build argument"):
             self.make("--build-arg", "V=2")
@@ -121,6 +129,20 @@ class Explain(SlipwayCase):
             for platform, name in ((AMD64, "linux/amd64 2/3"), ("linux/386", "linux/386 2/3")):
                 self.assertEqual([("file-changed", "src/a")], changed["COPY", platform])
                 self.assertEqual([("parent", "[%s] COPY src /src" % name)], changed["RUN", platform])
+
+    def test_a_build_that_is_not_on_record_is_said_so(self):
+        self.assertIn("slipway history ls", self.slipway("explain", "^99", expect=1).err)
+        self.assertIn("names nothing", self.slipway("explain", "", expect=2).err)
+
+    def test_a_damaged_record_is_named_and_the_rest_is_shown(self):
+        os.mkfifo(os.path.join(self.root, "history/1795383525999-aaaaaaaaaaaa.json"))
+        with open(os.path.join(self.root, "history/1795383525998-baaaaaaaaaaa.json"), "wb") as file:
+            file.write(b"\xff\x00\xfe")
+        listed = self.slipway("history", "ls")
+        self.assertEqual(2, len(listed.out.splitlines()), listed.out)
+        for name in ("1795383525999-aaaaaaaaaaaa.json", "1795383525998-baaaaaaaaaaa.json"):
+            self.assertEqual(1, sum(name in line for line in listed.err.splitlines()), listed.err)
+        self.assertIn("is no regular file", self.slipway("explain", "aaaaaaaaaaaa", expect=1).err)
 
     def test_a_plan_tells_before_anything_runs(self):
         def planned(*args):

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/digest.h"
 #include "base/strings.h"
 #include "slipway/terminal_text.h"
 
@@ -17,12 +18,13 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kFilesShown = 20;
 constexpr std::size_t kLongestValue = 200;
 constexpr std::size_t kDigits = 12;
+constexpr std::string_view kNoContent = "-";  // of a directory
 
 bool is_file(Kind kind) {
   return kind == Kind::FileAdded || kind == Kind::FileRemoved || kind == Kind::FileChanged;
 }
 
-/// "100644 0123456789abcdef" of a manifest, parted.
+/// "100644 0123…" of a manifest, parted.
 struct FileState {
   std::string mode, digest;
   explicit FileState(const std::string& text)
@@ -67,8 +69,17 @@ std::string status_of(const StepExplanation& told) { return told.hit ? "hit" : "
 Json cause_json(const Cause& cause) {
   Json json{{"kind", name_of(cause.kind)}};
   if (!cause.subject.empty()) json["subject"] = cause.subject;
-  if (!cause.before.empty()) json["before"] = cause.before;
-  if (!cause.after.empty()) json["after"] = cause.after;
+  for (const auto& [name, text] : {std::pair("before", &cause.before), std::pair("after", &cause.after)}) {
+    if (text->empty()) continue;
+    if (!is_file(cause.kind)) {
+      json[name] = *text;
+      continue;
+    }
+    const FileState state(*text);
+    const std::string digest = concat("sha256:", state.digest);
+    if (state.digest != kNoContent) json[name] = Digest::is_valid(digest) ? digest : state.digest;
+    json[concat(name, "Mode")] = state.mode;
+  }
   return json;
 }
 
