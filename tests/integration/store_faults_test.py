@@ -71,6 +71,24 @@ class StoreFaults(SlipwayCase):
         self.check_store()
         self.image(3)
 
+    def test_a_pruning_makes_its_spare_space_anew_once_there_is_room(self):
+        self.mount_small(64)
+        self.import_busybox(platforms=AMD64)
+        context = self.context("FROM busybox\nCOPY large /large\n")
+        with open(self.path("context/large"), "wb") as file:
+            file.write(os.urandom(24 << 20))
+        self.build(context, platforms=AMD64)
+        with open(os.path.join(self.root, "tmp", "filler"), "wb") as file:
+            try:
+                while True:
+                    os.write(file.fileno(), b"x" * 4096)
+            except OSError:
+                pass
+        spare = os.path.join(self.root, "spare")
+        before = os.stat(spare).st_ino
+        self.slipway("prune", "--force", "--all")
+        self.assertNotEqual(before, os.stat(spare).st_ino)
+
     def faulty(self, fail, *args):
         return self.image(*args, expect=None, env={"LD_PRELOAD": FAULT_IO, "FAULT_IO_ROOT": self.root, "FAULT_IO_FAIL": fail})
 

@@ -141,6 +141,7 @@ int run_prune(CommandContext& context, const PruneFlags& flags) {
                                           .dry_run = flags.dry_run,
                                           .matches = filter.matches},
                                          context.stop);
+  keep_spare_space(context.store_root);  // the next may find the disk full again before any other start
   std::vector<ShownRecord> removed, kept;
   std::uint64_t freed = 0;
   for (const StoreRecord& record : result.removed) {
