@@ -25,6 +25,7 @@ namespace slipway {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* kOverlayAttributes = "overlay-attributes";
 constexpr const char* kOciLayout = R"({"imageLayoutVersion":"1.0.0"})";
 
 /// True if it was not there.
@@ -78,7 +79,7 @@ void ensure_layout(const fs::path& root) {
 /// files would come back. So a store stays with processes that have the rights its first one had.
 void check_overlay_attributes(const fs::path& root) {
   const std::string ours = overlay_uses_user_xattr() ? "user" : "trusted";
-  const fs::path path = root / "overlay-attributes";
+  const fs::path path = root / kOverlayAttributes;
   const auto recorded = read_regular_file_if_exists(path);
   if (!recorded) return write_file_atomic(path, ours + "\n", Durability::Fsync);
   if (trim(*recorded) == ours) return;
@@ -103,17 +104,17 @@ bool is_store_name(std::string_view name) {
 bool is_foreign_directory(const fs::path& root) {
   if (::access((root / "slipway.db").c_str(), F_OK) == 0) return false;
   // A store that was being made when its process died has the lock, made first, and nothing but our own
-  // names; one whose database was set aside has that, and maybe what others put there.
-  bool empty = true, foreign = false, aside = false;
+  // names; one whose database is lost or was set aside has that, and maybe what others put there.
+  bool empty = true, foreign = false, ours = false;
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().native();
     empty = false;
     foreign = foreign || !is_store_name(name);
-    aside = aside || name.starts_with("slipway.db.damaged-");
+    ours = ours || name.starts_with("slipway.db.damaged-") || name == kOverlayAttributes;
   }
   // Asked for by name: the list need not have it if another process makes this store just now.
   const bool locked = ::access((root / "lock").c_str(), F_OK) == 0;
-  return !empty && !(locked && (!foreign || aside));
+  return !empty && !(locked && (!foreign || ours));
 }
 
 Store::Store(fs::path root, Logger& logger, TreeMode trees, std::unique_ptr<StoreSession> session,

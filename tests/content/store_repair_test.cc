@@ -261,6 +261,19 @@ TEST_F(StoreRepair, ALostDatabaseOfAStoreThatHeldNothingIsMadeInSilence) {
   }
 }
 
+TEST_F(StoreRepair, ALostDatabaseIsRestoredBesideForeignFiles) {
+  {
+    const auto store = open();
+    make_image(*store, "app");
+  }
+  write_text(root() / "notes.txt", "mine");
+  fs::remove(root() / "slipway.db");
+  EXPECT_THROW(open(), IntegrityError);
+  replace();
+  EXPECT_EQ(open()->images().list().size(), 1u);
+  EXPECT_EQ(read_file(root() / "notes.txt"), "mine");
+}
+
 TEST_F(StoreRepair, TheLayoutOfOthersIsNoStoreThatLostItsDatabase) {
   {
     const auto store = open();
