@@ -30,6 +30,12 @@ TEST(SourceSecrets, ValuesOnFurtherLinesAreHiddenInTheirPlace) {
             "FROM a\n# a comment\nENV USER=me \\\n    PASSWORD=*** \\\n    TOKEN=***\\\n***\nRUN true\n");
 }
 
+TEST(SourceSecrets, TriggersHaveThemToo) {
+  EXPECT_EQ(
+      shown("FROM a\nONBUILD ENV USER=me PASSWORD=abc\nONBUILD ARG TOKEN=xy \\\n  KEY=z\nONBUILD RUN true\n"),
+      "FROM a\nONBUILD ENV USER=me PASSWORD=***\nONBUILD ARG TOKEN=*** \\\n  KEY=***\nONBUILD RUN true\n");
+}
+
 TEST(SourceSecrets, TheHiderLearnsThem) {
   Hider hider;
   without_secret_values({.name = "f", .text = "FROM a\nENV PASSWORD=\"tiger\"\n", .language = "Dockerfile"},

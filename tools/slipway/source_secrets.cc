@@ -65,6 +65,40 @@ class Values {
   std::vector<std::pair<std::size_t, std::size_t>> places_;
 };
 
+/// Calls `add` for what the instructions of a program set.
+template <class Add>
+void each_variable(const dockerfile::Program& program, const Add& add) {
+  const auto add_arg = [&](const Instruction& at, const dockerfile::ArgDeclaration& arg) {
+    if (arg.value) add(at, arg.name.text, *arg.value);
+  };
+  for (const dockerfile::GlobalArg& arg : program.global_args) add_arg(*arg.at, arg.declaration);
+  for (const dockerfile::Stage& stage : program.stages) {
+    for (const dockerfile::StageCommand& command : stage.commands) {
+      if (const auto* args = std::get_if<dockerfile::ArgCommand>(&command.what))
+        for (const dockerfile::ArgDeclaration& arg : args->args) add_arg(*command.at, arg);
+      if (const auto* env = std::get_if<dockerfile::EnvCommand>(&command.what))
+        for (const dockerfile::KeyValue& pair : env->pairs) add(*command.at, pair.key.text, pair.value);
+    }
+  }
+}
+
+/// ONBUILD's trigger is an instruction in the other's text, which has no line ends.
+void add_triggers(const dockerfile::Program& program, Values& values) {
+  for (const dockerfile::Stage& stage : program.stages) {
+    for (const dockerfile::StageCommand& command : stage.commands) {
+      const auto* trigger = std::get_if<dockerfile::OnbuildCommand>(&command.what);
+      if (!trigger) continue;
+      const dockerfile::Dockerfile file =
+          dockerfile::parse({}, concat("FROM scratch\n", trigger->instruction));
+      each_variable(read_program(file), [&](const Instruction& at, const std::string& name, Word value) {
+        if (at.spans.size() != 1) return;
+        value.offset += static_cast<std::size_t>(at.spans.front().column) - 1;
+        values.add(*command.at, name, value);
+      });
+    }
+  }
+}
+
 }  // namespace
 
 std::string without_secret_values(const SourceText& source, Hider& hider) {
@@ -73,18 +107,12 @@ std::string without_secret_values(const SourceText& source, Hider& hider) {
     const dockerfile::Dockerfile file = dockerfile::parse(source.name, source.text);
     const dockerfile::Program program = dockerfile::read_program(file);
     Values values(file, hider);
-    const auto add_arg = [&](const Instruction& at, const dockerfile::ArgDeclaration& arg) {
-      if (arg.value) values.add(at, arg.name.text, *arg.value);
-    };
-    for (const dockerfile::GlobalArg& arg : program.global_args) add_arg(*arg.at, arg.declaration);
-    for (const dockerfile::Stage& stage : program.stages) {
-      for (const dockerfile::StageCommand& command : stage.commands) {
-        if (const auto* args = std::get_if<dockerfile::ArgCommand>(&command.what))
-          for (const dockerfile::ArgDeclaration& arg : args->args) add_arg(*command.at, arg);
-        if (const auto* env = std::get_if<dockerfile::EnvCommand>(&command.what))
-          for (const dockerfile::KeyValue& pair : env->pairs)
-            values.add(*command.at, pair.key.text, pair.value);
-      }
+    each_variable(program, [&](const Instruction& at, const std::string& name, const Word& value) {
+      values.add(at, name, value);
+    });
+    try {
+      add_triggers(program, values);
+    } catch (const InvalidInput&) {  // what only an image built from this one would refuse
     }
     return values.masked();
   } catch (const InvalidInput&) {  // somebody else's, in a language that is not quite ours
