@@ -143,10 +143,12 @@ std::unique_ptr<Store> Store::open(const fs::path& root, Logger& logger, TreeMod
       ensure_layout(canonical);
       keep_spare_space(canonical);
       check_overlay_attributes(canonical);
-      session = std::make_unique<StoreSession>(canonical, logger);
-      database = std::make_unique<Database>(canonical / "slipway.db", session->name(),
+      // If the database is damaged this ends with the lock held: who replaces it sees no user of it in us.
+      auto begun = std::make_unique<StoreSession>(canonical, logger);
+      database = std::make_unique<Database>(canonical / "slipway.db", begun->name(),
                                             [&] { refuse_lost_database(canonical); });
-      if (session->found_dead()) database->drop_leases_except(living_sessions(canonical).names);
+      if (begun->found_dead()) database->drop_leases_except(living_sessions(canonical).names);
+      session = std::move(begun);
     }
     std::unique_ptr<Store> store(
         new Store(std::move(canonical), logger, trees, std::move(session), std::move(database)));

@@ -122,6 +122,14 @@ class Repair {
   std::vector<std::string> done_;
 };
 
+void refuse_other_users(const fs::path& root) {
+  const std::size_t others = living_sessions(root).names.size();
+  if (others == 0) return;
+  HostError error(concat("the database is damaged, and ", others, " other slipway processes use it"));
+  error.set_hint("Repair the store when they have ended.");
+  throw error;
+}
+
 /// False if there is none to set aside.
 bool set_database_aside(const fs::path& root, std::vector<std::string>& done) {
   const fs::path database = root / "slipway.db", aside = free_name(database, ".damaged-");
@@ -190,17 +198,19 @@ bool has_sound_database(const fs::path& root) {
 
 std::vector<std::string> replace_database(const fs::path& root, const std::function<Store&()>& reopen) {
   std::vector<std::string> done;
+  bool replaced_by_another = false;
   {
     const StoreLock lock(root);
-    if (const std::size_t others = living_sessions(root).names.size(); others > 0) {
-      HostError error(concat("the database is damaged, and ", others, " other slipway processes use it"));
-      error.set_hint("Repair the store when they have ended.");
-      throw error;
+    replaced_by_another = has_sound_database(root);
+    if (!replaced_by_another) {
+      refuse_other_users(root);
+      if (!set_database_aside(root, done)) done.push_back("made a new database");
+      make_database(root, whole_images_of_index(root, done));
     }
-    if (!set_database_aside(root, done)) done.push_back("made a new database");
-    make_database(root, whole_images_of_index(root, done));
   }
-  reopen().images().rewrite_index();
+  Store& store = reopen();
+  if (replaced_by_another) return {};
+  store.images().rewrite_index();
   done.push_back("the results of steps are forgotten and will be built again; blobs are kept");
   return done;
 }

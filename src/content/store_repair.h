@@ -26,8 +26,8 @@ bool has_sound_database(const std::filesystem::path& root);
 
 /// Renames the database, if there is one, to slipway.db.damaged-N, makes one that names the images of
 /// index.json whose blobs are all in place, and calls `reopen`, which opens the store and gives it. Blobs
-/// stay. Returns a line for each thing that was done. Throws HostError if other processes use the
-/// store, SystemError.
+/// stay. If the database is sound by now, as another process made it, that is opened. Returns a line for each
+/// thing that was done. Throws HostError if other processes use the store, SystemError.
 std::vector<std::string> replace_database(const std::filesystem::path& root,
                                           const std::function<Store&()>& reopen);
 

@@ -287,8 +287,21 @@ TEST_F(StoreRepair, TheLayoutOfOthersIsNoStoreThatLostItsDatabase) {
 TEST_F(StoreRepair, ADatabaseThatOthersUseIsNotSetAside) {
   OtherProcess user([this] { return open(); });
   ASSERT_TRUE(user.wait_ready());
+  damage_database();
   EXPECT_THROW(replace(), HostError);
   EXPECT_TRUE(fs::exists(root() / "slipway.db"));
+}
+
+TEST_F(StoreRepair, ADatabaseThatIsSoundByNowStays) {
+  OtherProcess user([this] {
+    auto store = open();
+    make_image(*store, "app");
+    return store;
+  });
+  ASSERT_TRUE(user.wait_ready());
+  EXPECT_THAT(replace(), IsEmpty());
+  EXPECT_FALSE(fs::exists(root() / "slipway.db.damaged-1"));
+  EXPECT_EQ(open()->images().list().size(), 1u);
 }
 
 }  // namespace

@@ -170,6 +170,16 @@ class StoreRepair(SlipwayCase):
                 self.assertNotIn("missing", self.image().err)
                 self.check_store()
 
+    def test_builds_that_begin_at_once_restore_the_names_of_a_lost_database(self):
+        for _ in range(5):
+            self.lose_database(empty=False)
+            builds = [self.start("build", "--platform", AMD64, self.path("context")) for _ in range(4)]
+            for build in builds:
+                said = build.communicate(timeout=60)
+                self.assertEqual(0, build.returncode, said)
+            self.assertIn("app", self.slipway("images").out)
+            self.check_store()
+
     def test_an_import_keeps_the_names_of_a_lost_database(self):
         self.lose_database(empty=True)
         self.import_busybox("other", platforms=AMD64)
