@@ -213,6 +213,8 @@ class AcceleratedConformance(SlipwayCase):
         for case, *both in zip(cases, right, tried):
             with self.subTest(case=case.name):
                 self.compare(*both)
+        tools = {"aarch64-linux-gnu-" + name for name in ("gcc-14", "as", "ar", "nm", "ranlib", "ld.bfd")}
+        self.assertEqual(set(), {"cc1", *tools} - self.twins_that_ran)
 
     def compare(self, right, tried):
         self.assertIn("output", "".join(right))  # or the case was not run

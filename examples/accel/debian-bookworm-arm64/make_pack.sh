@@ -39,6 +39,9 @@ rule() {  # KIND PATTERN
   printf '{"kind": "%s", "pattern": "%s"}' "$1" "$2"
 }
 
+# No architecture of Arm's: the error lists those that the compiler knows, and a cross compiler does not know "native".
+no_architecture="-march=[!a]* -march=a[!r]* -march=armv[!89]* -march=armv[89][!.-]* -march=armv[89]?[!1-9ar]*"
+
 # The cross compiler looks for headers in places of its own. -isysroot takes all of these away, and the target's
 # come last, in its order: after whatever the command line and C_INCLUDE_PATH name. Not -nostdinc, which would
 # take <stdc-predef.h> away as well. Declined is what would show the difference: other roots for headers,
@@ -46,12 +49,14 @@ rule() {  # KIND PATTERN
 # (which carry a checksum of the compiler), and plugins of the target.
 compiler_rules() {  # INCLUDE-DIRECTORY...
   rules=
+  set -f  # patterns are no files' names
   for pattern in '-nostdinc*' '-idirafter*' '-iprefix*' '-iwithprefix*' '-isysroot*' '-imultilib*' '=*' '-I=*' '-I$SYSROOT*' '$SYSROOT*' \
     -E '-fplugin*' '-fdirectives-only' '-fpreprocessed' -version -v -H -Q --help* --version '-print-*' '-ftime-report*' '-fmem-report*' \
-    '-Winvalid-pch' '--output-pch*' '*.gch' '-fmodules*' '-Wmissing-include-dirs' '-fdump-*' '-fopt-info*' '*=native' '@*'; do
+    '-Winvalid-pch' '--output-pch*' '*.gch' '-fmodules*' '-Wmissing-include-dirs' '-fdump-*' '-fopt-info*' '*=native' $no_architecture '@*'; do
     rules="$rules$(rule decline "$pattern"),
        "
   done
+  set +f
   after=
   for directory; do after="$after${after:+, }\"-idirafter\", \"$directory\""; done
   printf ',\n     "rules": [%s{"kind": "append", "with": ["-isysroot", "{pack}/none", %s]}]' "$rules" "$after"
@@ -71,12 +76,14 @@ plugin_alone() {
 # is what shows where the driver has its own files, or asks it to look at the machine; OpenMP, OpenACC and LTO, as
 # only the target's driver has an offload compiler to name to the compiler; and Rust, which only that knows.
 driver_rules() {
+  set -f
   for pattern in '-B*' '--prefix*' -v --verbose '-###' '-print-*' '--print-*' '-dump*' '--dump*' '--help*' --version \
     --target-help '@*' '-specs*' '--specs*' '-wrapper*' '-no-canonical-prefixes' '--no-canonical-prefixes' '--sysroot*' \
     '-isysroot*' '-iprefix*' '-iwithprefix*' '-fplugin*' '-save-temps*' '--save-temps*' '-time*' '-fcompare-debug*' '*=native' '-fopenmp*' \
-    '-fopenacc*' '-foffload*' '-flto*' '-gsplit-dwarf' '*.rs' rust -xrust; do
+    '-fopenacc*' '-foffload*' '-flto*' '-gsplit-dwarf' '*.rs' rust -xrust $no_architecture; do
     printf '%s,\n       ' "$(rule decline "$pattern")"
   done
+  set +f
   # A cc1 of one's own there comes before -B.
   printf '%s,\n       %s, %s' "$(rule decline-variable 'COMPILER_PATH=*')" "$(rule require '-[cS]')" "$(printf '{"kind": "append", "with": ["-B/usr/libexec/gcc/%s/%s/"]}' "$triplet" "$gcc")"
 }
