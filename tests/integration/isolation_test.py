@@ -151,14 +151,13 @@ class OnTheMachine(Isolation):
         self.need_root()
         self.import_busybox(platforms=AMD64)
         mark = "MARK=" + os.path.basename(self.dir)
-        gate = self.path("gate")
-        os.mkfifo(gate)
         # Twice forked, in sessions of their own.
         context = self.context("FROM busybox\nENV %s\nRUN --mount=type=cache,target=/c touch /c/f && "
                                "(busybox setsid sh -c 'busybox setsid sleep 1000 & sleep 1000' &) && sleep 1000\n" % mark)
         env = {"SLIPWAY_ISOLATION": isolation}
         process = self.start("build", "--platform", AMD64, context, env=env)
-        self.assertTrue(wait_until(lambda: len(processes_with(mark)) >= 3), "the step does not run")
+        sleepers = lambda: set(processes_with(mark)).intersection(processes_with("sleep\0" "1000"))
+        self.assertTrue(wait_until(lambda: len(sleepers()) == 3), "the step does not run")
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         self.assertTrue(wait_until(lambda: not processes_with(mark)), "processes of the step survive")
