@@ -6,6 +6,15 @@ import tempfile
 from harness import AMD64, BOTH, Registry, SlipwayCase, need_program
 from registry_proxy import Proxy
 
+STEPS = """FROM %s AS build
+COPY input /input
+RUN echo built > /built; cat /input >> /built
+FROM %s
+RUN echo first > /first
+COPY --from=build /built /built
+RUN echo last > /last
+"""
+
 
 class CacheCase(SlipwayCase):
     """Machines that share nothing but caches, and a registry with a base image."""
@@ -52,3 +61,21 @@ class CacheCase(SlipwayCase):
         steps = {number: name for number, name in names.items() if re.match(r"\[([^]]* )?\d+/\d+\] ", name)}
         assert steps, result
         return sorted(name.split("] ", 1)[1] for number, name in steps.items() if number not in cached)
+
+
+class TwoStages(CacheCase):
+    """One build and what it should be of caches that serve it or do not."""
+
+    def steps(self, text="hello\n"):
+        return self.context(STEPS % (self.base, self.base), {"input": text})
+
+    def unusable(self, source, said, **options):
+        """The build goes on without that cache and says so in one line; a required one is an error."""
+        result = self.run_build(self.steps(), "--cache-from", source, root=self.machine(), **options)
+        lines = [line for line in result.err.splitlines() if "going on without it" in line]
+        self.assertEqual(1, len(lines), result)
+        self.assertIn(said, lines[0])
+        self.assertIn("RUN echo last > /last", self.ran(result))
+        refused = self.run_build(self.steps(), "--cache-from", source + ",required=true", root=self.machine(), expect=3,
+                                 **options)
+        self.assertIn(said, refused.err.split("ERROR: ", 1)[1])

@@ -6,7 +6,7 @@ import os
 import tarfile
 import time
 
-from harness import AMD64, BOTH, SlipwayCase, main, wait_until
+from harness import AMD64, SlipwayCase, main, wait_until
 
 
 def archive(*names, **metadata):

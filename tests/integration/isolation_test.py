@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from docker_like import CAPABILITIES, give, start_in_container
-from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, Result, SlipwayCase, emulated_by_host, main, need, need_program, \
+from harness import AMD64, ARM64, BOTH, CACHE, SLIPWAY, SlipwayCase, emulated_by_host, main, need, need_program, \
     processes_with, run, step_lines, wait_until
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../conformance"))

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from harness import AMD64, ARM64, BOTH, main, need_program, run
+from harness import AMD64, ARM64, main, need_program, run
 from loopback import LoopbackServer
 from paired_images import PairedImages
 

@@ -1,8 +1,7 @@
 """SOURCE_DATE_EPOCH and rewrite-timestamp=true: two builds on two stores are the same, byte for byte."""
-import json
-import os
+import tarfile
 
-from harness import AMD64, BOTH, SlipwayCase, main, run
+from harness import AMD64, SlipwayCase, main, run
 
 EPOCH = 1600000000
 DOCKERFILE = """FROM busybox AS build
@@ -34,7 +33,6 @@ class Reproducible(SlipwayCase):
         manifest, config = self.layout_image(self.path("layout"), AMD64)
         self.assertEqual("2020-09-13T12:26:40Z", config["created"])
         self.assertEqual(["2020-09-13T12:26:40Z"] * (len(config["history"]) - 1), [h["created"] for h in config["history"][1:]])
-        import tarfile
         for layer in manifest["layers"][1:]:
             with tarfile.open(self.blob_path(self.path("layout"), layer["digest"])) as tar:
                 for member in tar:
