@@ -8,6 +8,7 @@
 #include "build/image_fixture.h"
 #include "support/fake_registry.h"
 #include "support/fake_sandbox.h"
+#include "support/no_credentials.h"
 #include "support/recording_progress.h"
 
 namespace slipway {
@@ -20,11 +21,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-class NoCredentials final : public CredentialSource {
- public:
-  std::optional<Credentials> find(const std::string&) override { return std::nullopt; }
-};
 
 /// Whole builds of two platforms from a context of this machine, to where the request says.
 class BuildsProvenance : public testing_support::StoreTest {
@@ -65,8 +61,9 @@ class BuildsProvenance : public testing_support::StoreTest {
 
   testing_support::FakeRegistry registry_;
   std::unique_ptr<Store> store_ = open();
-  RegistryClient client_{
-      {.attempts = 2, .first_delay_seconds = 0.001}, std::make_shared<NoCredentials>(), logger_};
+  RegistryClient client_{{.attempts = 2, .first_delay_seconds = 0.001},
+                         std::make_shared<testing_support::NoCredentials>(),
+                         logger_};
   InlineExecutor executor_;
   testing_support::RecordingProgress progress_;
   testing_support::FakeSandbox sandbox_;

@@ -7,6 +7,7 @@
 #include "build/image_fixture.h"
 #include "support/fake_registry.h"
 #include "support/fake_sandbox.h"
+#include "support/no_credentials.h"
 #include "support/recording_progress.h"
 
 namespace slipway {
@@ -19,11 +20,6 @@ using testing::IsEmpty;
 using testing::Pair;
 using testing::SizeIs;
 using testing_support::files_below;
-
-class NoCredentials final : public CredentialSource {
- public:
-  std::optional<Credentials> find(const std::string&) override { return std::nullopt; }
-};
 
 class RunBuild : public testing_support::StoreTest {
  protected:
@@ -74,8 +70,9 @@ class RunBuild : public testing_support::StoreTest {
 
   testing_support::FakeRegistry registry_;
   std::unique_ptr<Store> store_ = open();
-  RegistryClient client_{
-      {.attempts = 2, .first_delay_seconds = 0.001}, std::make_shared<NoCredentials>(), logger_};
+  RegistryClient client_{{.attempts = 2, .first_delay_seconds = 0.001},
+                         std::make_shared<testing_support::NoCredentials>(),
+                         logger_};
   InlineExecutor executor_;
   testing_support::RecordingProgress progress_;
   testing_support::FakeSandbox sandbox_;

@@ -7,6 +7,7 @@
 #include "build/build_inputs.h"
 #include "content/store_fixture.h"
 #include "manifest/media_types.h"
+#include "support/no_credentials.h"
 
 namespace slipway::testing_support {
 namespace {
@@ -16,11 +17,6 @@ using dockerfile::NamedContext;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
-
-class NoCredentials final : public CredentialSource {
- public:
-  std::optional<Credentials> find(const std::string&) override { return std::nullopt; }
-};
 
 class ContextsTest : public StoreTest {
  protected:

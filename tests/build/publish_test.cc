@@ -10,6 +10,7 @@
 #include "build/image_fixture.h"
 #include "manifest/media_types.h"
 #include "support/fake_registry.h"
+#include "support/no_credentials.h"
 
 namespace slipway {
 namespace {
@@ -19,11 +20,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing_support::FakeRegistry;
 using testing_support::simple_image;
-
-class NoCredentials final : public CredentialSource {
- public:
-  std::optional<Credentials> find(const std::string&) override { return std::nullopt; }
-};
 
 class Publish : public testing_support::StoreTest {
  protected:
@@ -63,8 +59,9 @@ class Publish : public testing_support::StoreTest {
 
   FakeRegistry registry_;
   std::unique_ptr<Store> store_ = open();
-  RegistryClient client_{
-      {.attempts = 2, .first_delay_seconds = 0.001}, std::make_shared<NoCredentials>(), logger_};
+  RegistryClient client_{{.attempts = 2, .first_delay_seconds = 0.001},
+                         std::make_shared<testing_support::NoCredentials>(),
+                         logger_};
   ImageSource images_{*store_, client_};
   Publisher publisher_{*store_, client_, images_};
   const AssembledImage amd64_ = simple_image(*store_, "linux/amd64");

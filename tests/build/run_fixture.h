@@ -16,6 +16,7 @@
 #include "registry/client.h"
 #include "scheduler/executor.h"
 #include "support/fake_sandbox.h"
+#include "support/no_credentials.h"
 #include "support/recording_progress.h"
 
 namespace slipway::testing_support {
@@ -144,10 +145,6 @@ class RunTest : public StoreTest {
   std::string asked_for_log_;
 
  private:
-  class NoCredentials final : public CredentialSource {
-   public:
-    std::optional<Credentials> find(const std::string&) override { return std::nullopt; }
-  };
   class NoImages final : public dockerfile::ImageResolver {
    public:
     dockerfile::BaseImage resolve(const ImageRef& ref, const Platform&, std::stop_token) override {

@@ -7,6 +7,7 @@
 #include "nodes/local_node.h"
 #include "registry/client.h"
 #include "support/fake_sandbox.h"
+#include "support/no_credentials.h"
 #include "support/recording_progress.h"
 
 namespace slipway {
@@ -15,11 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-class NoCredentials final : public CredentialSource {
- public:
-  std::optional<Credentials> find(const std::string&) override { return std::nullopt; }
-};
 
 class ExecMountsTest : public testing_support::StoreTest {
  protected:
@@ -93,7 +89,7 @@ class ExecMountsTest : public testing_support::StoreTest {
 
   TempDir context_;
   std::unique_ptr<Store> store_;
-  RegistryClient registry_{{}, std::make_shared<NoCredentials>(), logger_};
+  RegistryClient registry_{{}, std::make_shared<testing_support::NoCredentials>(), logger_};
   ImageSource images_{*store_, registry_};
   LocalContexts contexts_{nullptr};
   testing_support::FakeSandbox sandbox_;

@@ -13,16 +13,12 @@
 #include "manifest/media_types.h"
 #include "registry/client.h"
 #include "support/fake_registry.h"
+#include "support/no_credentials.h"
 
 namespace slipway {
 namespace {
 
 using testing::HasSubstr;
-
-class NoCredentials final : public CredentialSource {
- public:
-  std::optional<Credentials> find(const std::string&) override { return std::nullopt; }
-};
 
 class ImageSourceTest : public testing::Test {
  protected:
@@ -87,8 +83,9 @@ class ImageSourceTest : public testing::Test {
   NullLogger logger_;
   TempDir dir_{testing_support::test_space(), "images"};
   std::unique_ptr<Store> store_ = Store::open(dir_.path() / "store", logger_);
-  RegistryClient client_{
-      {.attempts = 1, .first_delay_seconds = 0.001}, std::make_shared<NoCredentials>(), logger_};
+  RegistryClient client_{{.attempts = 1, .first_delay_seconds = 0.001},
+                         std::make_shared<testing_support::NoCredentials>(),
+                         logger_};
   ImageSource images_{*store_, client_};
 };
 

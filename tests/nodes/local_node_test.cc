@@ -6,6 +6,7 @@
 #include "content/store_fixture.h"
 #include "registry/client.h"
 #include "support/fake_sandbox.h"
+#include "support/no_credentials.h"
 #include "support/recording_progress.h"
 
 namespace slipway {
@@ -16,11 +17,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
-
-class NoCredentials final : public CredentialSource {
- public:
-  std::optional<Credentials> find(const std::string&) override { return std::nullopt; }
-};
 
 class LocalNodeTest : public testing_support::StoreTest {
  protected:
@@ -64,7 +60,7 @@ class LocalNodeTest : public testing_support::StoreTest {
   }
 
   std::unique_ptr<Store> store_ = open();
-  RegistryClient registry_{{}, std::make_shared<NoCredentials>(), logger_};
+  RegistryClient registry_{{}, std::make_shared<testing_support::NoCredentials>(), logger_};
   ImageSource images_{*store_, registry_};
   LocalContexts contexts_{nullptr};
   testing_support::FakeSandbox sandbox_;
