@@ -20,7 +20,20 @@ constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 constexpr int kMostOps = 100'000;
 constexpr std::size_t kLongestName = 1000;
 
+/// The places of an op that was received, as they came.
+void put_locations(const Vertex& vertex, std::size_t sources, llb::Source* out) {
+  llb::Locations all;
+  all.ParseFromString(vertex.info.locations);
+  const auto is_in_none = [&](const llb::Location& location) {
+    return location.source_index() < 0 || static_cast<std::size_t>(location.source_index()) >= sources;
+  };
+  auto& places = *all.mutable_locations();
+  places.erase(std::remove_if(places.begin(), places.end(), is_in_none), places.end());
+  if (!places.empty()) (*out->mutable_locations())[vertex.digest.str()] = std::move(all);
+}
+
 void put_location(const Vertex& vertex, const std::vector<SourceText>& sources, llb::Source* out) {
+  if (!vertex.info.locations.empty()) return put_locations(vertex, sources.size(), out);
   if (!vertex.info.location) return;
   const SourceLocation& at = *vertex.info.location;
   const auto text = std::ranges::find(sources, at.file, &SourceText::name);
@@ -102,6 +115,8 @@ void add_op(const llb::Definition& in, int index, Graph& graph, Places& places) 
   const std::string& bytes = in.def(index);
   const std::string digest = Digest::of(bytes).str();
   VertexInfo info{.name = given_name(in, digest), .location = places.of(digest)};
+  if (const auto found = in.source().locations().find(digest); found != in.source().locations().end())
+    info.locations = serialise(found->second);
   if (const auto metadata = in.metadata().find(digest); metadata != in.metadata().end()) {
     info.ignore_cache = metadata->second.ignore_cache();
     info.metadata = serialise(metadata->second);
@@ -135,6 +150,7 @@ std::string encode_definition(const Graph& graph, const Input& result,
     info->set_filename(source.name);
     info->set_data(source.text);
     info->set_language(source.language);
+    info->set_definition(source.definition);
   }
   llb::Op end;
   llb::Input* input = end.add_inputs();
@@ -160,8 +176,10 @@ Definition decode_definition(std::string_view bytes) {
 
   std::vector<SourceText> sources;
   for (const llb::SourceInfo& info : in.source().infos())
-    sources.push_back(
-        {.name = info.filename().substr(0, kLongestName), .text = info.data(), .language = info.language()});
+    sources.push_back({.name = info.filename().substr(0, kLongestName),
+                       .text = info.data(),
+                       .language = info.language(),
+                       .definition = info.definition()});
   Places places(in.source(), sources);
   Graph graph;
   for (int i = 0; i < last; ++i) add_op(in, i, graph, places);

@@ -12,7 +12,8 @@ namespace slipway {
 /// A text that instructions come from: what SourceLocation::file names.
 struct SourceText {
   std::string name, text;
-  std::string language;  ///< "Dockerfile"
+  std::string language;         ///< "Dockerfile"
+  std::string definition = {};  ///< as a pb.Definition, where a received text said that it is from
   bool operator==(const SourceText&) const = default;
 };
 
@@ -24,7 +25,7 @@ struct Definition {
 };
 
 /// Everything `result` needs, ending in the op without a body that points at it. Places in texts that are not
-/// among `sources` are left out.
+/// among `sources` are left out; of a graph that was received `sources` are those that came with it.
 std::string encode_definition(const Graph& graph, const Input& result,
                               const std::vector<SourceText>& sources);
 

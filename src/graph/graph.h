@@ -21,6 +21,8 @@ struct VertexInfo {
   std::optional<SourceLocation> location;  ///< the instruction it comes from
   bool ignore_cache = false;               ///< --no-cache
   std::string metadata = {};  ///< as a pb.OpMetadata, what came beside a received op and is nothing to us
+  /// As a pb.Locations, all places of a received op, ends included, in the texts that came with it.
+  std::string locations = {};
 };
 
 struct Vertex {

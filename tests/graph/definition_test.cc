@@ -12,6 +12,7 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 // Hand-made wire form: field numbers are the contract.
 std::string varint(std::uint64_t value) {
@@ -100,6 +101,28 @@ TEST(DefinitionCodec, DescriptionsCapabilitiesAndGroupsAreHandedOn) {
   EXPECT_EQ(encode_definition(twice.graph, {twice.result}, twice.sources), again);
 }
 
+// Source: 1 locations, 2 infos; Location: 1 source_index, 2 ranges; SourceInfo: 1 filename, 2 data, 3
+// definition.
+TEST(DefinitionCodec, AllPlacesOfAnOperationAndWhereTheTextsAreFromAreHandedOn) {
+  const std::string from = source("docker-image://docker.io/library/busybox:latest");
+  const auto range = [](unsigned line, unsigned end) {
+    return field(2, field(1, number_field(1, line)) + field(2, number_field(1, end)));
+  };
+  const std::string places = field(1, number_field(1, 1) + range(2, 4)) + field(1, range(7, 8));
+  const std::string first = field(2, field(1, "a") + field(2, "one\n") + field(3, definition_of({from})));
+  const std::string second = field(2, field(1, "b") + field(2, "one\ntwo\n"));
+  const Definition read = decode_definition(
+      definition_of({from}) +
+      field(3, field(1, field(1, Digest::of(from).str()) + field(2, places)) + first + second));
+  const auto& at = read.graph.at(read.result).info.location;
+  ASSERT_TRUE(at);
+  EXPECT_EQ(at->file + " " + at->line_text, "b two");
+  const std::string again = encode_definition(read.graph, {read.result}, read.sources);
+  EXPECT_THAT(again, AllOf(HasSubstr(places), HasSubstr(first.substr(2)), HasSubstr(second.substr(2))));
+  const std::string without = encode_definition(read.graph, {read.result}, {read.sources.front()});
+  EXPECT_THAT(without, AllOf(Not(HasSubstr(places)), HasSubstr(range(7, 8)))) << "of texts that are there";
+}
+
 TEST(DefinitionCodec, WhatNobodyNamedIsNamedForWhatItDoes) {
   const std::string from = source("local://context");
   EXPECT_EQ(decode_definition(definition_of({from})).graph.at(Digest::of(from)).info.name, "local://context");
@@ -109,7 +132,7 @@ TEST(DefinitionCodec, WhatNobodyNamedIsNamedForWhatItDoes) {
 // The pointer to the result is none of them.
 TEST(DefinitionCodec, AHundredThousandOperationsMayBeInIt) {
   const std::vector<std::string> most(100'000, "no operation");
-  EXPECT_THAT(refusal(definition_of(most)), testing::Not(HasSubstr("more than")));
+  EXPECT_THAT(refusal(definition_of(most)), Not(HasSubstr("more than")));
   std::vector<std::string> more = most;
   more.push_back(most.back());
   EXPECT_THAT(refusal(definition_of(more)), HasSubstr("more than 100000 operations"));
