@@ -25,4 +25,15 @@ bool is_settled(const FileDigests::Identity& identity) {
   return identity.mtime_ns < limit && identity.ctime_ns < limit;
 }
 
+std::int64_t file_clock_ns() {
+  struct timespec now {};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return nanoseconds(now);
+}
+
+bool may_change_unseen(const FileDigests::Identity& identity, std::int64_t since) {
+  const bool in_seconds = identity.ctime_ns % 1'000'000'000 == 0;  // as some file systems count, or in twos
+  return identity.ctime_ns + (in_seconds ? 2'000'000'000 : 0) >= since;
+}
+
 }  // namespace slipway

@@ -7,6 +7,7 @@ set(CONTENT_LAYER_SOURCES
   copied_list.cc
   copy_amend.cc
   copy_metadata.cc
+  copy_record.cc
   cpu_slots.cc
   file_bytes.cc
   glob.cc

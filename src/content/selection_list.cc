@@ -204,12 +204,15 @@ std::vector<SelectedEntry> SelectionList::entries() const {
 
 std::shared_ptr<const SelectionList> list_selection(const Selection& selection, bool of_context,
                                                     FileDigests* cache, const std::stop_token& stop) {
+  const std::int64_t began = file_clock_ns();
   std::vector<SelectedSource> sources = selected_sources(selection);
   return in_cpu_slot([&] {
     std::deque<SelectedFile> files = list_files(selection, sources, of_context, cache, stop);
     Digest digest = digest_list(sources, files, of_context);
-    return std::make_shared<const SelectionList>(
-        SelectionList{.sources = std::move(sources), .files = std::move(files), .digest = std::move(digest)});
+    return std::make_shared<const SelectionList>(SelectionList{.sources = std::move(sources),
+                                                               .files = std::move(files),
+                                                               .digest = std::move(digest),
+                                                               .began_ns = began});
   });
 }
 

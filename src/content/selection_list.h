@@ -1,6 +1,7 @@
 #pragma once
 // What a selection covered at one moment, with what was in its files: of which the digest was taken, and
 // from which a copy can be made that is true of it (copy_amend.h).
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -29,6 +30,7 @@ struct SelectionList {
   std::vector<SelectedSource> sources;
   std::deque<SelectedFile> files;  ///< as walk_source() tells them, one source after the other
   Digest digest;                   ///< digest_selection() says over what
+  std::int64_t began_ns = 0;       ///< file_clock_ns() before anything was looked at
 
   std::vector<SelectedEntry> entries() const;
 };

@@ -1,10 +1,14 @@
 #pragma once
 // Copying and digesting parts of trees: what COPY reads, from a context directory or from another snapshot.
 // One selection rule serves both, so what was digested is what is copied.
+#include <sys/stat.h>
+
 #include <ctime>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.h"
@@ -83,6 +87,14 @@ struct CopiedDirectory {
   CopyOptions options;  ///< that hold whatever `dest` said
 };
 
+/// Something that a copy takes, as it is told when it is about to.
+struct TakenEntry {
+  std::string_view relative;  ///< to the source; "" is the source itself
+  const struct stat& status;  ///< what it was then
+  std::string_view place;     ///< where it goes, from the target's root, without links; empty: it is unpacked
+};
+using CopyListener = std::function<void(const TakenEntry&)>;
+
 /// Copies what is selected into `target`, whose existing links are followed within it only, those that `dest`
 /// itself names too. Modes, mtimes, xattrs (security.capability too), fifos and device nodes are kept, and
 /// hard links within one source; sockets are skipped. Uses FICLONE or copy_file_range. As BuildKit does: a
@@ -93,8 +105,9 @@ struct CopiedDirectory {
 /// above, Cancelled, SystemError; InvalidInput for names that begin with ".wh.", which are deletions in
 /// layers.
 ///
-/// Says how it was done if the selection was one directory.
+/// Says how it was done if the selection was one directory. `listener` may be empty.
 std::optional<CopiedDirectory> copy_selection(const Selection& selection, const RootedDir& target,
-                                              const CopyOptions& options, std::stop_token stop);
+                                              const CopyOptions& options, std::stop_token stop,
+                                              const CopyListener& listener = {});
 
 }  // namespace slipway

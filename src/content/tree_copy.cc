@@ -40,8 +40,13 @@ std::string parent_path(const std::string& path) {
 class TreeCopy {
  public:
   TreeCopy(const Selection& selection, const RootedDir& target, const CopyOptions& options,
-           const std::stop_token& stop)
-      : selection_(selection), target_(target), options_(options), stop_(stop), metadata_(options) {}
+           const std::stop_token& stop, const CopyListener& listener)
+      : selection_(selection),
+        target_(target),
+        options_(options),
+        stop_(stop),
+        listener_(listener),
+        metadata_(options) {}
 
   std::optional<CopiedDirectory> run() {
     const std::vector<SelectedSource> sources = selected_sources(selection_);
@@ -137,7 +142,10 @@ class TreeCopy {
 
   bool unpack(const SelectedSource& source) {
     const UniqueFd file = selection_.tree->open(source.real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) throw SystemError(errno, "stat", source.named);
     if (!is_archive(file.get(), source.named)) return false;
+    if (listener_) listener_({.relative = "", .status = status, .place = ""});
     const RootedDir::NewDirectory how{.mode = 0755, .uid = options_.uid, .gid = options_.gid, .mtime = {}};
     const RootedDir into(make_directories(options_.dest, how), "");
     unpack_archive(file.get(), into, {.uid = options_.uid, .gid = options_.gid}, "/" + source.named, stop_);
@@ -152,6 +160,7 @@ class TreeCopy {
                           .name = name,
                           .shown = concat(in.empty() ? "" : "/", in, "/", name)};
     if (options_.for_layer && name.starts_with(".wh.")) refuse_whiteout_name(place.shown);
+    if (listener_) listener_({.relative = entry.relative, .status = entry.status, .place = place.shown});
     if (entry.is_directory()) {
       enter_directory(entry, place);
       return;
@@ -282,6 +291,7 @@ class TreeCopy {
   const RootedDir& target_;
   const CopyOptions& options_;
   const std::stop_token& stop_;
+  const CopyListener& listener_;
   CopyMetadata metadata_;
   std::size_t entries_ = 0;
   std::optional<CopiedDirectory> directory_;  ///< the last source that was one
@@ -295,8 +305,9 @@ class TreeCopy {
 }  // namespace
 
 std::optional<CopiedDirectory> copy_selection(const Selection& selection, const RootedDir& target,
-                                              const CopyOptions& options, std::stop_token stop) {
-  return TreeCopy(selection, target, options, stop).run();
+                                              const CopyOptions& options, std::stop_token stop,
+                                              const CopyListener& listener) {
+  return TreeCopy(selection, target, options, stop, listener).run();
 }
 
 }  // namespace slipway

@@ -85,7 +85,8 @@ std::optional<CopiedDirectory> copy(const CopyAction& action, const RootedDir& t
   const CopyPatterns patterns(action);
   Selection selection = patterns.select_in(*from.tree, from.ignored);
   selection.of_store = !from.is_roots;
-  return copy_selection(selection, target, copy_options(action, target, from.is_roots, logger), stop);
+  return copy_selection(selection, target, copy_options(action, target, from.is_roots, logger), stop,
+                        from.listener);
 }
 
 void mkdir(const MkdirAction& action, const RootedDir& target, Logger& logger) {

@@ -30,7 +30,8 @@ class CopyPatterns {
 struct SourceTree {
   const RootedDir* tree = nullptr;
   const PatternMatcher* ignored = nullptr;
-  bool is_roots = false;  ///< a context: whoever owns its files, they count as root's
+  bool is_roots = false;       ///< a context: whoever owns its files, they count as root's
+  CopyListener listener = {};  ///< hears what a copy takes of it
 };
 
 /// Does `action` to `target`. `source(from)` gives the tree that a copy reads, kNoInput's being an empty one.

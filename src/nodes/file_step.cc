@@ -29,30 +29,39 @@ std::string without(std::string text, const std::string& part) {
   return text;
 }
 
+/// The context that `action` copies from; null: none.
+const std::string* context_of(const CopyAction* action, const std::vector<VertexResult>& inputs) {
+  if (!action || action->from < 0 || static_cast<std::size_t>(action->from) >= inputs.size()) return nullptr;
+  const std::string& context = inputs[static_cast<std::size_t>(action->from)].context;
+  return context.empty() ? nullptr : &context;
+}
+
 SnapshotId run_actions(Store& store, LocalContexts& contexts, const Vertex& vertex, const FileOp& file,
                        const std::vector<VertexResult>& inputs, ContextCopy& copy,
                        const std::stop_token& stop) {
   SourceTrees sources(store, contexts, inputs);
   ActionTrees trees(store, file, inputs, sources);
-  std::optional<CopiedDirectory> how;
   for (std::size_t i = 0; i < file.actions.size(); ++i) {
     const RootedDir& target = trees.target(i);
+    const CopyAction* const copied = std::get_if<CopyAction>(&file.actions[i]);
+    const std::string* const context = context_of(copied, inputs);
+    CopyRecord record;
+    const auto source = [&](int from) {
+      SourceTree tree = trees.source(from);
+      if (context) tree.listener = [&](const TakenEntry& taken) { record.add(taken); };
+      return tree;
+    };
+    std::optional<CopiedDirectory> how;
     try {
-      how = apply_file_action(
-          file.actions[i], target, [&](int from) { return trees.source(from); }, store.logger(), stop);
+      how = apply_file_action(file.actions[i], target, source, store.logger(), stop);
     } catch (const NotFound& missing) {
       rethrow_missing_source(missing, vertex, sources.last_opened());
     } catch (const SystemError& e) {
       if (!is_trees_fault(e.error_number())) throw;
       throw InvalidInput(without(e.what(), target.shown()));
     }
-  }
-  for (const FileAction& action : file.actions) {
-    const CopyAction* copied = std::get_if<CopyAction>(&action);
-    if (!copied || copied->from < 0 || static_cast<std::size_t>(copied->from) >= inputs.size()) continue;
-    const std::string& context = inputs[static_cast<std::size_t>(copied->from)].context;
-    if (context.empty()) continue;
-    const auto after = contexts.check_unchanged(context, *copied, vertex, stop);
+    if (!context) continue;
+    const auto after = contexts.check_copied(*context, *copied, vertex, record, target, stop);
     if (how) copy.prepare_commit(trees, *how, *after);
   }
   return trees.commit();

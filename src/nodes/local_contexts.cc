@@ -101,23 +101,33 @@ void LocalContexts::forget_lists(const Vertex& vertex) {
     freed.push_back(std::move(at->second.list));
 }
 
-std::shared_ptr<const SelectionList> LocalContexts::check_unchanged(const std::string& name,
-                                                                    const CopyAction& copy,
-                                                                    const Vertex& vertex,
-                                                                    std::stop_token stop) {
+namespace {
+
+[[noreturn]] void throw_changed(const CopyAction& copy, const Vertex& vertex) {
+  InvalidInput changed(concat("\"", copy.src, "\" in the build context changed while the build ran"));
+  changed.set_hint("run the build again");
+  if (vertex.info.location) changed.set_location(*vertex.info.location);
+  throw changed;
+}
+
+}  // namespace
+
+std::shared_ptr<const SelectionList> LocalContexts::check_copied(const std::string& name,
+                                                                 const CopyAction& copy, const Vertex& vertex,
+                                                                 const CopyRecord& record,
+                                                                 const RootedDir& target,
+                                                                 std::stop_token stop) {
   auto now = list_now(name, copy, vertex, stop);
   check_is(now->digest, name, copy, vertex);
+  const auto before = listed(name, copy, vertex);
+  if (!record.is_of(before ? *before : *now, *now, target, stop)) throw_changed(copy, vertex);
   return now;
 }
 
 void LocalContexts::check_is(const Digest& content, const std::string& name, const CopyAction& copy,
                              const Vertex& vertex) {
   const auto before = find_seen(name, copy, vertex);
-  if (!before || before->digest == content) return;
-  InvalidInput changed(concat("\"", copy.src, "\" in the build context changed while the build ran"));
-  changed.set_hint("run the build again");
-  if (vertex.info.location) changed.set_location(*vertex.info.location);
-  throw changed;
+  if (before && before->digest != content) throw_changed(copy, vertex);
 }
 
 std::shared_ptr<const SelectionList> LocalContexts::list_now(const std::string& name, const CopyAction& copy,

@@ -11,6 +11,7 @@
 #include "base/rooted.h"
 #include "base/synchronized.h"
 #include "cache/cache_key.h"
+#include "content/copy_record.h"
 #include "content/patterns.h"
 #include "content/selection_list.h"
 #include "content/store.h"
@@ -40,7 +41,7 @@ class LocalContexts final : public LocalContent {
   void set_listener(ContextListener listener) { listener_ = std::move(listener); }
   const LocalContext& at(const std::string& name) const;
 
-  /// Remembers what it said, for check_unchanged().
+  /// Remembers what it said, for check_copied().
   Digest digest(const std::string& name, const CopyAction& copy, const Vertex& vertex,
                 std::stop_token stop) override;
 
@@ -53,10 +54,12 @@ class LocalContexts final : public LocalContent {
   /// Lists take memory, about 0.8 KB a file: of a step that is done only the digests are remembered.
   void forget_lists(const Vertex& vertex);
 
-  /// Throws InvalidInput if what `copy` selects is no longer what digest() saw: then the step's key is not
-  /// true of what was copied. Call after copying. Returns what it is now.
-  std::shared_ptr<const SelectionList> check_unchanged(const std::string& name, const CopyAction& copy,
-                                                       const Vertex& vertex, std::stop_token stop);
+  /// Throws InvalidInput if what `copy` selects is no longer what digest() saw, or was not while it was
+  /// copied to `target`, so `record`: then the step's key is not true of what was copied. Returns what it is
+  /// now.
+  std::shared_ptr<const SelectionList> check_copied(const std::string& name, const CopyAction& copy,
+                                                    const Vertex& vertex, const CopyRecord& record,
+                                                    const RootedDir& target, std::stop_token stop);
   /// The same for a copy that was made earlier, when its content was `content`.
   void check_is(const Digest& content, const std::string& name, const CopyAction& copy, const Vertex& vertex);
 

@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
+
 #include "base/error.h"
 #include "base/files.h"
+#include "nodes/file_actions.h"
 
 namespace slipway {
 namespace {
@@ -25,7 +28,19 @@ class LocalContextsTest : public testing::Test {
     return {.base = 0, .from = 1, .src = src, .dest = "/"};
   }
   Digest digest(const std::string& src) { return contexts_.digest("context", copy_of(src), vertex_, {}); }
-  void check(const std::string& src) { contexts_.check_unchanged("context", copy_of(src), vertex_, {}); }
+  /// Copies it, between two looks at it.
+  void check(
+      const std::string& src, const std::function<void()>& meanwhile = [] {}) {
+    const CopyAction copy = copy_of(src);
+    const CopyPatterns patterns(copy);
+    const TempDir to;
+    const RootedDir target(to.path());
+    CopyRecord record;
+    copy_selection(patterns.select_in(contexts_.at("context").tree, nullptr), target, {.dest = "/"}, {},
+                   [&](const TakenEntry& taken) { record.add(taken); });
+    meanwhile();
+    contexts_.check_copied("context", copy, vertex_, record, target, {});
+  }
 
   TempDir dir_;
   LocalContexts contexts_{nullptr};
@@ -116,6 +131,12 @@ TEST_F(LocalContextsTest, ChangedSelectionIsInvalidInputAtTheInstruction) {
     EXPECT_FALSE(error.hint().empty());
     EXPECT_TRUE(error.location());
   }
+}
+
+TEST_F(LocalContextsTest, ChangeThatIsUndoneAfterTheCopyIsInvalidInputToo) {
+  digest("/a");
+  write("a", "changed");
+  EXPECT_THROW(check("/a", [&] { write("a", "text"); }), InvalidInput);
 }
 
 TEST_F(LocalContextsTest, ModeIsPartOfTheContent) {
