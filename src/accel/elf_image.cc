@@ -86,6 +86,13 @@ bool ElfImage::read_dynamic(const Segment& dynamic) {
     const std::uint64_t size = value_of(DT_STRSZ).value_or(0);
     if (!offset || size > bytes_.size() - *offset) return false;
     strings = std::string_view(bytes_).substr(*offset, size);
+    symbol_names_ = Table{.offset = *offset, .size = size};
+  }
+  // How many symbols there are nothing says but the names, which linkers put behind them.
+  if (const auto address = value_of(DT_SYMTAB)) {
+    const auto offset = offset_of(*address);
+    if (offset && symbol_names_ && *offset < symbol_names_->offset)
+      symbols_ = Table{.offset = *offset, .size = symbol_names_->offset - *offset};
   }
   for (const Elf64_Dyn& entry : entries) {
     if (entry.d_tag != DT_NEEDED && entry.d_tag != DT_RPATH && entry.d_tag != DT_RUNPATH) continue;
@@ -112,6 +119,20 @@ std::optional<std::uint64_t> ElfImage::offset_of(std::uint64_t address) const {
   for (const Segment& segment : segments_) {
     if (segment.type == PT_LOAD && segment.contains(address))
       return segment.offset + (address - segment.address);
+  }
+  return std::nullopt;
+}
+
+std::optional<ElfImage::Table> ElfImage::function(std::string_view name) const {
+  if (!symbols_) return std::nullopt;
+  const std::string_view symbols = std::string_view(bytes_).substr(symbols_->offset, symbols_->size),
+                         names = std::string_view(bytes_).substr(symbol_names_->offset, symbol_names_->size);
+  for (std::uint64_t at = 0; const auto symbol = read_at<Elf64_Sym>(symbols, at); at += sizeof(Elf64_Sym)) {
+    if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF) continue;
+    if (string_at(names, symbol->st_name) != name) continue;
+    const auto offset = offset_of(symbol->st_value);
+    if (!offset || symbol->st_size == 0 || symbol->st_size > bytes_.size() - *offset) return std::nullopt;
+    return Table{.offset = *offset, .size = symbol->st_size};
   }
   return std::nullopt;
 }

@@ -38,6 +38,8 @@ class ElfImage {
     std::uint64_t offset = 0, size = 0;  ///< in the file; whole entries, checked
   };
   const std::optional<Table>& relocations() const { return relocations_; }  ///< DT_RELA
+  /// Where an exported function's code is in the file.
+  std::optional<Table> function(std::string_view name) const;
 
   /// The bytes of a loaded segment that are in the file.
   std::string_view contents(const Segment& segment) const {
@@ -55,7 +57,7 @@ class ElfImage {
   std::vector<Segment> segments_;
   std::string interpreter_, rpath_, runpath_;
   std::vector<std::string> needed_;
-  std::optional<Table> relocations_;
+  std::optional<Table> relocations_, symbols_, symbol_names_;
   bool has_packed_relocations_ = false;
 };
 

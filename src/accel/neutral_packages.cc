@@ -42,6 +42,7 @@ NeutralPackage read_package(const json& value) {
     if (entry.at("why").get<std::string>().empty()) throw InvalidInput(program.pattern + " has no reason");
     program.only_on = entry.value("only_on", std::vector<std::string>());
     program.is_retold = entry.value("retell", false);
+    program.unsigned_chars = entry.value("unsigned_chars", CharFunctions());
     program.multi_call = entry.value("multi_call", "");
     program.declined_names = entry.value("declined_names", std::vector<std::string>());
     for (const json& rule : entry.value("rules", json::array())) program.rules.push_back(read_rule(rule));

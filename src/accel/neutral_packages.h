@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "accel/char_signs.h"
 #include "accel/packages.h"
 #include "accel/twin.h"
 
@@ -18,6 +19,7 @@ struct NeutralProgram {
   std::string pattern;     ///< of a path, fnmatch(3) with FNM_PATHNAME
   std::vector<std::string> only_on;  ///< architectures of both roots; empty: all
   bool is_retold = false;  ///< names of the machine are compiled in; only a re-told copy may be used
+  CharFunctions unsigned_chars;  ///< of a re-told program's copy
   std::string multi_call;
   std::vector<std::string> declined_names;
   std::vector<ArgumentRule> rules;

@@ -138,7 +138,7 @@ class Search {
               .declined_names = program.declined_names,
               .multi_call = program.multi_call,
               .rules = program.rules};
-    if (const std::string why = find_program(twin, std::move(target->bytes), program.is_retold); !why.empty())
+    if (const std::string why = find_program(twin, std::move(target->bytes), program); !why.empty())
       return decline(path, why);
     found_.twins.push_back(std::move(twin));
   }
@@ -165,7 +165,7 @@ class Search {
   }
 
   /// Fills in what is run. Returns why not, a clause.
-  std::string find_program(Twin& twin, std::string target, bool is_retold) {
+  std::string find_program(Twin& twin, std::string target, const NeutralProgram& listed) {
     auto file = read_real_file(host_, twin.target);
     if (!file) return "the host's root does not have it";
     const auto owned = host_packages_->file(twin.package, file->path);
@@ -183,12 +183,14 @@ class Search {
     twin.program = file->path;
     twin.loader = closure.loader;
     twin.library_path = closure.library_path;
-    if (!is_retold) {
+    if (!listed.is_retold) {
       const std::string why_not = why_not_as_it_is(*image, *target_image);
       return why_not.empty() ? copy(twin, image->bytes(), closure) : why_not;
     }
     const Retelling retold = retell(*image, *host_machine_, *target_image, *target_machine_, list_);
-    return retold.program ? copy(twin, *retold.program, closure) : "cannot be re-told: " + retold.why_not;
+    if (!retold.program) return "cannot be re-told: " + retold.why_not;
+    const auto program = with_unsigned_chars(*retold.program, *image, listed.unsigned_chars);
+    return program ? copy(twin, *program, closure) : "compares chars in a way that is not known";
   }
 
   /// A program that is on the list as one that names no machine has to be one.

@@ -13,6 +13,7 @@ struct ElfFile {
   std::vector<std::string> needed;  ///< any: there is a dynamic section
   std::string run_path;
   std::string exported;  ///< names before those of the libraries
+  std::string code;      ///< of a function `exported`; empty: none
   std::uint16_t machine =
 #if defined(__aarch64__)
       EM_AARCH64;
@@ -36,7 +37,18 @@ inline std::string elf_file(const ElfFile& file) {
   if (!file.run_path.empty())
     dynamic.push_back({.d_tag = DT_RUNPATH, .d_un = {.d_val = name(file.run_path)}});
   const std::uint64_t start = sizeof(Elf64_Ehdr) + 3 * sizeof(Elf64_Phdr);
-  const std::uint64_t names_at = start + file.interpreter.size() + 1;
+  const std::uint64_t code_at = start + file.interpreter.size() + 1;
+  const std::uint64_t symbols_at = code_at + file.code.size();
+  Elf64_Sym symbol{};
+  symbol.st_name = 1;
+  symbol.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
+  symbol.st_shndx = 1;
+  symbol.st_value = kAddress + code_at;
+  symbol.st_size = file.code.size();
+  const std::string symbols =
+      file.code.empty() ? "" : std::string(reinterpret_cast<const char*>(&symbol), sizeof symbol);
+  if (!file.code.empty()) dynamic.push_back({.d_tag = DT_SYMTAB, .d_un = {.d_val = kAddress + symbols_at}});
+  const std::uint64_t names_at = symbols_at + symbols.size();
   const std::uint64_t dynamic_at = names_at + names.size();
   dynamic.push_back({.d_tag = DT_STRTAB, .d_un = {.d_val = kAddress + names_at}});
   dynamic.push_back({.d_tag = DT_STRSZ, .d_un = {.d_val = names.size()}});
@@ -69,7 +81,7 @@ inline std::string elf_file(const ElfFile& file) {
           : segment(PT_DYNAMIC, dynamic_at, dynamic.size() * sizeof(Elf64_Dyn))};
   data.append(reinterpret_cast<const char*>(&header), sizeof header);
   data.append(reinterpret_cast<const char*>(segments.data()), segments.size() * sizeof(Elf64_Phdr));
-  data += file.interpreter + '\0' + names;
+  data += file.interpreter + '\0' + file.code + symbols + names;
   data.append(reinterpret_cast<const char*>(dynamic.data()), dynamic.size() * sizeof(Elf64_Dyn));
   return data;
 }

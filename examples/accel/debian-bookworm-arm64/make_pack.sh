@@ -46,13 +46,16 @@ no_architecture="-march=[!a]* -march=a[!r]* -march=armv[!89]* -march=armv[89][!.
 # come last, in its order: after whatever the command line and C_INCLUDE_PATH name. Not -nostdinc, which would
 # take <stdc-predef.h> away as well. Declined is what would show the difference: other roots for headers,
 # preprocessed text (in which headers of C++ are marked otherwise), statistics, precompiled headers and modules
-# (which carry a checksum of the compiler), and plugins of the target.
+# (which carry a checksum of the compiler), and plugins of the target; character sets, which take libraries to be
+# read; and what a compiler that was itself compiled for another machine gives in another order (sanitizers' tables),
+# or each time in another one (-gctf, -gbtf, records of optimisations: under QEMU addresses are always the same).
 compiler_rules() {  # INCLUDE-DIRECTORY...
   rules=
   set -f  # patterns are no files' names
   for pattern in '-nostdinc*' '-idirafter*' '-iprefix*' '-iwithprefix*' '-isysroot*' '-imultilib*' '=*' '-I=*' '-I$SYSROOT*' '$SYSROOT*' \
     -E '-fplugin*' '-fdirectives-only' '-fpreprocessed' -version -v -H -Q --help* --version '-print-*' '-ftime-report*' '-fmem-report*' \
-    '-Winvalid-pch' '--output-pch*' '*.gch' '-fmodules*' '-Wmissing-include-dirs' '-fdump-*' '-fopt-info*' '*=native' $no_architecture '@*'; do
+    '-Winvalid-pch' '--output-pch*' '*.gch' '-fmodules*' '-Wmissing-include-dirs' '-fdump-*' '-fopt-info*' '-f*charset=*' '-fsanitize*' '-gctf*' '-gbtf*' '-fsave-optimization-record*' \
+    '*=native' $no_architecture '@*'; do
     rules="$rules$(rule decline "$pattern"),
        "
   done
