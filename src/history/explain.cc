@@ -4,6 +4,7 @@
 #include "history/explain.h"
 
 #include <algorithm>
+#include <ranges>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -22,7 +23,14 @@ const KeyPart* find_part(const std::vector<KeyPart>& parts, const std::string& n
   return found == parts.end() ? nullptr : &*found;
 }
 
+std::string names_of(const std::vector<KeyPart>& parts) {
+  std::vector<std::string> names;
+  for (const KeyPart& part : parts) names.push_back(part.name);
+  return join(names, ", ");
+}
+
 void compare_parts(const StepRecord& before, const StepRecord& after, std::vector<Cause>& causes) {
+  const std::size_t told = causes.size();
   for (const KeyPart& part : after.parts) {
     const KeyPart* old = find_part(before.parts, part.name);
     if (old && old->value == part.value && old->hidden == part.hidden) continue;
@@ -32,6 +40,16 @@ void compare_parts(const StepRecord& before, const StepRecord& after, std::vecto
   for (const KeyPart& old : before.parts)
     if (!find_part(after.parts, old.name))
       causes.push_back({.kind = Kind::Field, .subject = old.name, .before = old.value, .after = ""});
+  if (causes.size() > told || before.parts.size() != after.parts.size()) return;
+  const auto [was, is] = std::ranges::mismatch(before.parts, after.parts, {}, &KeyPart::name, &KeyPart::name);
+  if (is == after.parts.end()) return;
+  const auto last =
+      std::ranges::mismatch(before.parts | std::views::reverse, after.parts | std::views::reverse, {},
+                            &KeyPart::name, &KeyPart::name);
+  causes.push_back({.kind = Kind::Field,
+                    .subject = "order of fields",
+                    .before = names_of({was, last.in1.base()}),
+                    .after = names_of({is, last.in2.base()})});
 }
 
 /// An older slipway kept the first 16 digits of a digest only.
@@ -113,6 +131,9 @@ class Comparison {
     std::vector<Cause> causes;
     const StepRecord& step = after_.steps[index];
     const StepRecord& old = before_.steps[*matched_[index]];
+    if (step.inputs.empty() && !old.inputs.empty())
+      causes.push_back(
+          {.kind = Kind::Order, .subject = {}, .before = before_.steps[old.inputs[0]].name, .after = ""});
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
       const auto matched = matched_[step.inputs[i]];
       const std::optional<std::size_t> was =
@@ -137,9 +158,16 @@ class Comparison {
         matched_[index] && (before_.steps[*matched_[index]].key == step.key || step.hit == kHitByContent);
     if (!same) {
       for (const std::size_t input : step.inputs) firsts.merge(std::set(first_changes(input)));
-      if (firsts.empty()) firsts.insert(index);
+      if (firsts.empty() || is_changed_itself(index)) firsts.insert(index);
     }
     return first_changes_.emplace(index, std::move(firsts)).first->second;
+  }
+
+  /// Whatever is below it: then it is a cause of its own for what is above.
+  bool is_changed_itself(std::size_t index) const {
+    if (!matched_[index]) return true;
+    const StepRecord &before = before_.steps[*matched_[index]], &after = after_.steps[index];
+    return before.parts != after.parts || before.reads != after.reads;
   }
 
   /// What ran tells itself what differs in it.
@@ -216,6 +244,25 @@ std::optional<Cause> cause_of_known(const StepRecord& step, const SeenKeys& seen
                .after = {}};
 }
 
+/// Of a step whose result is known: that it stands on what was made anew in any case, the nearest on each
+/// way.
+std::vector<Cause> causes_of_made_anew(const BuildRecord& build, const StepRecord& step) {
+  std::vector<Cause> causes;
+  std::set<std::size_t> seen;
+  std::vector<std::size_t> next = step.inputs;
+  while (!next.empty()) {
+    const std::size_t index = next.back();
+    next.pop_back();
+    const StepRecord& below = build.steps[index];
+    if (below.end == "cached" || !seen.insert(index).second) continue;
+    if (below.no_cache)
+      causes.push_back({.kind = Kind::NoCache, .subject = below.name, .before = {}, .after = {}});
+    else
+      next.insert(next.end(), below.inputs.begin(), below.inputs.end());
+  }
+  return causes;
+}
+
 }  // namespace
 
 std::string name_of(Cause::Kind kind) {
@@ -278,7 +325,8 @@ std::vector<StepExplanation> explain(const BuildRecord& build, const std::vector
     } else if (!told.hit && !step.passed_over.empty()) {
       told.causes.push_back({.kind = Kind::NotTaken, .subject = step.passed_over, .before = {}, .after = {}});
     } else if (const auto known = told.hit ? std::nullopt : cause_of_known(step, seen)) {
-      told.causes.push_back(*known);
+      if (known->kind == Kind::ResultGone) told.causes = causes_of_made_anew(build, step);
+      if (told.causes.empty()) told.causes.push_back(*known);
       told.compared_with = known->subject;
     } else if (!told.hit) {
       const std::string platform = step.platforms.empty() ? "" : step.platforms.front();

@@ -12,7 +12,7 @@ namespace slipway {
 
 struct Cause {
   enum class Kind {
-    NoCache,      ///< --no-cache
+    NoCache,      ///< --no-cache; subject: the step below it that this was said of; empty: it itself
     NotTaken,     ///< it has a result that this build does not take; subject: why, a sentence
     ResultGone,   ///< an earlier build had this result; it is no longer in the store
     NotFinished,  ///< an earlier build had the same step, but it failed or never ended; subject: how
@@ -23,9 +23,9 @@ struct Cause {
     FileChanged,
     Field,        ///< subject: what ("ARG V", "command", "base image digest"); before, after
     HiddenField,  ///< the same for a value that is not recorded; it may also be unchanged
-    Order,        ///< it follows (or reads) another step than before; before, after: names
-    Parent,       ///< subject: name of the first step that changed; if it is a hit, what differs in it follows
-    Unknown,      ///< the keys differ, and the records do not tell why
+    Order,        ///< it follows (or reads) another step than before; before, after: names, or none
+    Parent,   ///< subject: name of the first step that changed; if it is a hit, what differs in it follows
+    Unknown,  ///< the keys differ, and the records do not tell why
   };
   Kind kind = Kind::Unknown;
   std::string subject, before, after;

@@ -186,5 +186,37 @@ TEST(StepMatch, APlaceIsTheSameWhateverThePlatforms) {
   EXPECT_EQ(instruction_of("[linux/arm64 build 2/3] RUN make"), "RUN make");
 }
 
+TEST_F(ExplainTest, AStepThatChangedItselfIsACauseBesideWhatChangedBelowIt) {
+  const BuildRecord before = usual("sha256:1", "1"), after = usual("sha256:2", "2");
+  EXPECT_THAT(causes(after, {before}, 2), ElementsAre(cause(Kind::Parent, "[1/3] FROM b@sha256:2"),
+                                                      cause(Kind::Parent, "[2/3] RUN make 2")));
+}
+
+TEST_F(ExplainTest, AStepUponOneThatWasMadeAnewSaysSo) {
+  BuildRecord again = usual();
+  again.steps[0].end = "cached";
+  again.steps[1].no_cache = true;
+  EXPECT_THAT(causes(again, {usual()}, 2), ElementsAre(cause(Kind::NoCache, "[2/3] RUN make 1")));
+}
+
+TEST_F(ExplainTest, FieldsInAnotherOrderAreToldByIt) {
+  const auto run = [](std::vector<KeyPart> parts) {
+    return build({step("[1/1] RUN make", "run", std::move(parts))});
+  };
+  const BuildRecord before = run({part("command", "make"), part("ENV A", "1"), part("ENV B", "1"),
+                                  part("network", "default")}),
+                    after = run({part("command", "make"), part("ENV B", "1"), part("ENV A", "1"),
+                                 part("network", "default")});
+  EXPECT_THAT(causes(after, {before}, 0),
+              ElementsAre(cause(Kind::Field, "order of fields", "ENV A, ENV B", "ENV B, ENV A")));
+}
+
+TEST_F(ExplainTest, AStepThatFollowsNoneAnyMoreIsToldSo) {
+  BuildRecord after = usual();
+  after.steps[2].inputs.clear();
+  after.steps[2].key = "alone";
+  EXPECT_THAT(causes(after, {usual()}, 2), ElementsAre(cause(Kind::Order, "", "[2/3] RUN make 1", "")));
+}
+
 }  // namespace
 }  // namespace slipway

@@ -88,7 +88,9 @@ Json cause_json(const Cause& cause) {
 std::string describe(const Cause& cause) {
   switch (cause.kind) {
     case Kind::NoCache:
-      return "it was to run in any case (--no-cache)";
+      return cause.subject.empty() ? std::string("it was to run in any case (--no-cache)")
+                                   : concat("because step ", quoted(with_short_digests(cause.subject)),
+                                            " was to run in any case (--no-cache)");
     case Kind::NotTaken:
       return cause.subject;
     case Kind::ResultGone:
@@ -110,7 +112,8 @@ std::string describe(const Cause& cause) {
     case Kind::HiddenField:
       return concat(cause.subject, " may have changed (its value is not recorded)");
     case Kind::Order:
-      return concat("it now follows ", quoted(cause.after), ", not ", quoted(cause.before));
+      return concat("it now follows ", cause.after.empty() ? "no step" : quoted(cause.after), ", not ",
+                    quoted(cause.before));
     case Kind::Parent:
       return concat("because step ", quoted(with_short_digests(cause.subject)), " changed");
     case Kind::Unknown:
