@@ -45,7 +45,7 @@ TEST_F(StepLogsTest, EachStepHasItsFileWithTheRawBytes) {
   send(logs, 1, StepLog{"b", 1, "other\n"});
   send(logs, 1, StepLog{"a", 2, " end\n"});
   send(logs, 2, StepFinished{"a", StepEnd::Done, ""});
-  EXPECT_EQ(logs.file("a"), directory / "1-linux-arm64-build-2-3-run-make.log");
+  EXPECT_EQ(logs.file("a"), directory / "1-linux-arm64-build-2-3-run.log");
   EXPECT_EQ(read_file(logs.file("a")), "\x1b[31mred end\n");
   EXPECT_EQ(read_file(directory / "2-b.log"), "other\n");
   EXPECT_THAT(*warnings.warnings.lock(), IsEmpty());
@@ -164,8 +164,10 @@ class LogFileSlug : public testing::TestWithParam<SlugCase> {};
 TEST_P(LogFileSlug, IsASafeName) { EXPECT_EQ(log_file_slug(GetParam().step), GetParam().slug); }
 INSTANTIATE_TEST_SUITE_P(
     Names, LogFileSlug,
-    testing::Values(SlugCase{"usual", "[linux/arm64 build 2/3] RUN make", "linux-arm64-build-2-3-run-make"},
-                    SlugCase{"path", "../../etc/passwd", "etc-passwd"}, SlugCase{"empty", "", "step"},
+    testing::Values(SlugCase{"usual", "[linux/arm64 build 2/3] RUN make", "linux-arm64-build-2-3-run"},
+                    SlugCase{"secret", "[2/2] RUN curl -u me:secret", "2-2-run"},
+                    SlugCase{"address", "https://me:secret@host/x", "https"},
+                    SlugCase{"path", "../../etc/passwd", "step"}, SlugCase{"empty", "", "step"},
                     SlugCase{"nothing_usable", "日本 / ..", "step"},
                     SlugCase{"long_name", std::string(500, 'x'), std::string(60, 'x')}),
     [](const auto& row) { return row.param.name; });

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -105,8 +106,14 @@ struct StepLogState {
 
 std::string log_file_slug(std::string_view step_name) {
   constexpr std::size_t kLongest = 60;
+  // What comes behind the instruction's word may hold a secret.
+  const std::size_t bracket = step_name.starts_with('[') ? step_name.find("] ") : std::string_view::npos;
+  const std::size_t word = bracket == std::string_view::npos ? 0 : bracket + 2;
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto end =
+      std::find_if_not(step_name.begin() + static_cast<std::ptrdiff_t>(word), step_name.end(), is_letter);
   std::string slug;
-  for (const char c : to_lower(step_name)) {
+  for (const char c : to_lower(step_name.substr(0, static_cast<std::size_t>(end - step_name.begin())))) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
     if (plain) {
       slug += c;

@@ -36,8 +36,8 @@ class StepLogs final : public ProgressSink {
   std::unique_ptr<Impl> impl_;
 };
 
-/// "[linux/arm64 build 2/3] RUN make" -> "linux-arm64-build-2-3-run-make": ASCII letters and digits, no path,
-/// at most 60 characters, never empty.
+/// "[linux/arm64 build 2/3] RUN make" -> "linux-arm64-build-2-3-run": ASCII letters and digits, no path, nothing
+/// of what is run, at most 60 characters, never empty.
 std::string log_file_slug(std::string_view step_name);
 
 }  // namespace slipway
