@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <limits>
 #include <random>
@@ -69,9 +70,11 @@ void HistoryDirectory::make_directory(const fs::path& directory) const {
 
 std::vector<HistoryDirectory::Entry> HistoryDirectory::entries() const {
   std::vector<Entry> found;
-  std::error_code ignored;
-  for (const auto& file : fs::directory_iterator(directory_, ignored))
-    if (auto entry = entry_of(file.path())) found.push_back(std::move(*entry));
+  std::error_code error;
+  for (fs::directory_iterator file(directory_, error); !error && file != fs::directory_iterator();
+       file.increment(error))
+    if (auto entry = entry_of(file->path())) found.push_back(std::move(*entry));
+  if (error && error.value() != ENOENT) throw SystemError(error.value(), "read", directory_.native());
   std::ranges::sort(found, [](const Entry& a, const Entry& b) {
     return std::tie(a.started_ms, a.id) > std::tie(b.started_ms, b.id);
   });
@@ -87,13 +90,19 @@ bool HistoryDirectory::runs(const Entry& entry) const {
 
 BuildRecord HistoryDirectory::read(const Entry& entry) const {
   const fs::path path = path_of(entry.id, entry.started_ms, kRecordEnding);
-  BuildRecord record = parse_build_record(read_regular_file(path));
-  // It may have ended between the two looks.
-  if (record.outcome == kRunning && !runs(entry)) {
-    record = parse_build_record(read_regular_file(path));
-    if (record.outcome == kRunning) record.outcome = kInterrupted;
+  try {
+    BuildRecord record = parse_build_record(read_regular_file(path));
+    // It may have ended between the two looks.
+    if (record.outcome == kRunning && !runs(entry)) {
+      record = parse_build_record(read_regular_file(path));
+      if (record.outcome == kRunning) record.outcome = kInterrupted;
+    }
+    return record;
+  } catch (InvalidInput& e) {
+    e.add_context(path.native());
+    e.set_hint(concat("slipway history rm ", entry.id, " removes it; ^1 names the build before the last"));
+    throw;
   }
-  return record;
 }
 
 std::vector<BuildRecord> HistoryDirectory::read_all(
@@ -105,8 +114,7 @@ std::vector<BuildRecord> HistoryDirectory::read_all(
       records.push_back(read(entry));
     } catch (const Error& e) {  // removed meanwhile, or damaged: the rest can still be shown
       const fs::path path = path_of(entry.id, entry.started_ms, kRecordEnding);
-      if (::access(path.c_str(), F_OK) == 0)
-        unreadable(concat(path.native(), " is left out: ", std::string_view(e.what())));
+      if (::access(path.c_str(), F_OK) == 0) unreadable(concat("left out: ", std::string_view(e.what())));
     }
   }
   return records;

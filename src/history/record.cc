@@ -147,8 +147,8 @@ std::string to_json(const BuildRecord& record) {
 BuildRecord parse_build_record(const std::string& text) {
   try {
     return record_of(Json::parse(text));
-  } catch (const Json::exception& e) {
-    throw InvalidInput(concat("no build record: ", e.what()));
+  } catch (const Json::exception&) {
+    throw InvalidInput("no build record: it is damaged, or not whole");
   } catch (const std::out_of_range&) {
     throw InvalidInput("no build record: a step names a part that is not there");
   }

@@ -7,7 +7,9 @@
 #include <memory>
 #include <optional>
 
+#include "base/error.h"
 #include "base/files.h"
+#include "base/strings.h"
 #include "build/build_plan.h"
 #include "history/history_directory.h"
 #include "registry/client.h"
@@ -82,6 +84,18 @@ int run(const ExplainFlags& flags, const CommandContext& context) {
   return 0;
 }
 
+constexpr const char* kWithPlan = "Flags of the build, with --plan";
+
+/// Of a build that was, these say nothing.
+void refuse_build_flags(const CLI::App& explain) {
+  const auto given = explain.get_options(
+      [](const CLI::Option* option) { return option->get_group() == kWithPlan && option->count() > 0; });
+  if (given.empty()) return;
+  UsageError error(concat(given.front()->get_name(), " is a flag of a build that is yet to be"));
+  error.set_hint("with --plan, slipway explain tells of the build that these flags would make");
+  throw error;
+}
+
 }  // namespace
 
 void add_explain_command(CLI::App& app, Chosen& chosen) {
@@ -95,9 +109,10 @@ void add_explain_command(CLI::App& app, Chosen& chosen) {
   explain->add_flag("--plan", flags->plan,
                     "Tell of the build that `slipway build` with these flags would be now; run nothing");
   explain->add_option("--format", flags->format, "text or json")->check(CLI::IsMember({"text", "json"}));
-  explain->option_defaults()->group("Flags of the build, with --plan");
+  explain->option_defaults()->group(kWithPlan);
   add_build_flags(*explain, flags->build_flags);
-  explain->callback([flags, &chosen] {
+  explain->callback([flags, explain, &chosen] {
+    if (!flags->plan) refuse_build_flags(*explain);
     chosen.confined = flags->plan;  // else a file of the history is read, and that is all
     chosen.run = [flags](CommandContext& context) {
       return flags->plan ? run_plan(*flags, context) : run(*flags, context);
