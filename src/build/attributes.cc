@@ -1,5 +1,6 @@
 #include "build/attributes.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/error.h"
@@ -64,6 +65,8 @@ std::optional<Attributes::ChosenCompression> Attributes::take_compression() {
 void Attributes::refuse_rest(const std::vector<std::string>& known) const {
   if (values_.empty()) return;
   const std::string& key = values_.begin()->first;
+  if (std::ranges::find(known, key) != known.end())
+    throw UsageError(concat(flag_, ": ", key, "= is of no use with the type that it is given with"));
   const auto near = closest_match(key, known);
   throw UsageError(
       concat(flag_, ": unknown attribute \"", key, "\"", near ? concat(", did you mean ", *near, "?") : ""));

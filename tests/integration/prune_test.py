@@ -97,7 +97,7 @@ class Prune(SlipwayCase):
     def test_a_cap_that_cannot_be_met_is_said(self):
         self.numbered(1, "-t", "app")
         said = self.slipway("prune", "--force", "--max-used-space", "1kb").err
-        self.assertIn("asked for, and nothing more may go; most of it, ", said)
+        self.assertIn("the limits leave it 1.0kB, and nothing more may go; most of it, ", said)
         self.assertIn("app", self.slipway("images").out)
 
     def test_keep_duration_keeps_what_is_young(self):

@@ -60,6 +60,7 @@ void check_alone(const BuildFlags& flags) {
   if (!flags.target.empty()) refuse("--target");
   if (!flags.no_cache_filter.empty()) refuse("--no-cache-filter");
   if (!flags.labels.empty()) refuse("--label");
+  if (!flags.build_args.empty()) refuse("--build-arg");
   if (flags.check || flags.call != "build") refuse("--call");
 }
 

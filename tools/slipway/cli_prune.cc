@@ -123,8 +123,8 @@ void warn_above_cap(const PruneResult& result) {
   for (const KeptRecord& kept : result.kept) by_reason[kept.why] += kept.record.size;
   const auto largest =
       std::ranges::max_element(by_reason, {}, [](const auto& entry) { return entry.second; });
-  std::cerr << "WARNING: the store still takes " << human_bytes(result.after) << ", more than the "
-            << human_bytes(*result.cap) << " asked for, and nothing more may go";
+  std::cerr << "WARNING: the store still takes " << human_bytes(result.after) << "; the limits leave it "
+            << human_bytes(*result.cap) << ", and nothing more may go";
   if (largest != by_reason.end())
     std::cerr << "; most of it, " << human_bytes(largest->second) << ": " << largest->first;
   std::cerr << std::endl;
