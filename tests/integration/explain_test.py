@@ -133,6 +133,7 @@ class Explain(SlipwayCase):
     def test_a_build_that_is_not_on_record_is_said_so(self):
         self.assertIn("slipway history ls", self.slipway("explain", "^99", expect=1).err)
         self.assertIn("names nothing", self.slipway("explain", "", expect=2).err)
+        self.assertIn("--target is a flag of a build that is yet to be", self.slipway("explain", "--target", "x", expect=2).err)
 
     def test_a_damaged_record_is_named_and_the_rest_is_shown(self):
         os.mkfifo(os.path.join(self.root, "history/1795383525999-aaaaaaaaaaaa.json"))
@@ -143,6 +144,9 @@ class Explain(SlipwayCase):
         for name in ("1795383525999-aaaaaaaaaaaa.json", "1795383525998-baaaaaaaaaaa.json"):
             self.assertEqual(1, sum(name in line for line in listed.err.splitlines()), listed.err)
         self.assertIn("is no regular file", self.slipway("explain", "aaaaaaaaaaaa", expect=1).err)
+        damaged = self.slipway("explain", "baaaaaaaaaaa", expect=1).err
+        self.assertIn("history/1795383525998-baaaaaaaaaaa.json: no build record: it is damaged", damaged)
+        self.assertIn("slipway history rm baaaaaaaaaaa", damaged)
 
     def test_a_plan_tells_before_anything_runs(self):
         def planned(*args):
@@ -221,6 +225,8 @@ class Explain(SlipwayCase):
         for text in ("hunter22", "tokenvalue"):
             self.assertNotIn(text, kept)
         self.assertIn("NPM_TOKEN", kept)
+        names = {name for _, _, files in os.walk(os.path.join(self.root, "logs")) for name in files}
+        self.assertEqual({"1-2-2-run.log"}, names)
 
 
 if __name__ == "__main__":

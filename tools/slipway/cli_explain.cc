@@ -86,12 +86,17 @@ int run(const ExplainFlags& flags, const CommandContext& context) {
 
 constexpr const char* kWithPlan = "Flags of the build, with --plan";
 
-/// Of a build that was, these say nothing.
-void refuse_build_flags(const CLI::App& explain) {
+/// The first flag of a build that was given; empty: none.
+std::string build_flag_given(const CLI::App& explain) {
   const auto given = explain.get_options(
       [](const CLI::Option* option) { return option->get_group() == kWithPlan && option->count() > 0; });
-  if (given.empty()) return;
-  UsageError error(concat(given.front()->get_name(), " is a flag of a build that is yet to be"));
+  return given.empty() ? std::string() : given.front()->get_name();
+}
+
+/// Of a build that was, it says nothing.
+void refuse_build_flag(const std::string& flag) {
+  if (flag.empty()) return;
+  UsageError error(concat(flag, " is a flag of a build that is yet to be"));
   error.set_hint("with --plan, slipway explain tells of the build that these flags would make");
   throw error;
 }
@@ -112,10 +117,11 @@ void add_explain_command(CLI::App& app, Chosen& chosen) {
   explain->option_defaults()->group(kWithPlan);
   add_build_flags(*explain, flags->build_flags);
   explain->callback([flags, explain, &chosen] {
-    if (!flags->plan) refuse_build_flags(*explain);
     chosen.confined = flags->plan;  // else a file of the history is read, and that is all
-    chosen.run = [flags](CommandContext& context) {
-      return flags->plan ? run_plan(*flags, context) : run(*flags, context);
+    chosen.run = [flags, given = build_flag_given(*explain)](CommandContext& context) {
+      if (flags->plan) return run_plan(*flags, context);
+      refuse_build_flag(given);
+      return run(*flags, context);
     };
   });
 }
