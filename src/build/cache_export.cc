@@ -1,7 +1,9 @@
 #include "build/cache_export.h"
 
 #include <cmath>
+#include <filesystem>
 #include <optional>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -30,6 +32,17 @@ CacheNotes notes_of(const FinishedStep& step) {
   return notes;
 }
 
+/// Its index.json would come to list the cache instead of the images.
+void refuse_store(const CacheTarget& target, const Store& store) {
+  std::error_code is_not_there;
+  if (target.type != CacheTarget::Type::Local ||
+      !std::filesystem::equivalent(target.directory, store.root(), is_not_there))
+    return;
+  UsageError error(concat("--cache-to: ", target.directory.native(), " is slipway's own store"));
+  error.set_hint("a cache needs a directory of its own");
+  throw error;
+}
+
 }  // namespace
 
 CacheExports::CacheExports(const std::vector<CacheTarget>& targets, Parts parts)
@@ -43,6 +56,7 @@ CacheExports::CacheExports(const std::vector<CacheTarget>& targets, Parts parts)
   };
   for (const CacheTarget& target : targets) {
     if (target.type == CacheTarget::Type::Inline) continue;
+    refuse_store(target, parts_.store);
     LayerOptions layers = parts_.layers;
     layers.clamp_mtime.reset();  // a step that runs on a cached result must see the times that were
     if (target.compression) {

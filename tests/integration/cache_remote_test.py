@@ -378,6 +378,11 @@ class CacheRemote(TwoStages):
         self.assertEqual(1, result.err.count("going on without it"), result)
         self.assertEqual("last\n", self.read(out, "last"))
 
+    def test_own_store_is_not_overwritten(self):
+        refused = self.run_build(self.steps(), "--cache-to", "type=local,dest=" + self.machine(), root=self.path("machine-1"), expect=2)
+        self.assertIn("is slipway's own store", refused.err)
+        self.slipway("store", "check", root=self.path("machine-1"))
+
     def test_own_image_is_not_overwritten(self):
         name = self.backend.host + "/app-kept:1"
         refused = self.run_build(self.steps(), "-t", name, "--push", "--cache-to", name, root=self.machine(), expect=3)
