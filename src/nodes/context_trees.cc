@@ -49,12 +49,14 @@ std::shared_ptr<const ContextTrees::Copy> ContextTrees::make(const std::string& 
   const CopyPatterns patterns(selection);
   Selection selected = patterns.select_in(context.tree, &context.ignored);
   selected.copy_dir_contents = selection.src == "/";  // any other directory comes as it is
+  CopyRecord record;
   try {
-    copy_selection(selected, target, {.dest = "/content", .source_is_roots = true, .for_layer = false}, stop);
+    copy_selection(selected, target, {.dest = "/content", .source_is_roots = true, .for_layer = false}, stop,
+                   [&](const TakenEntry& taken) { record.add(taken); });
   } catch (const NotFound& missing) {
     rethrow_missing_source(missing, vertex, "the build context " + context.shown);
   }
-  Digest content = contexts_.list_now(name, selection, vertex, stop)->digest;
+  Digest content = contexts_.check_copied(name, selection, vertex, record, target, stop)->digest;
   return std::make_shared<const Copy>(
       Copy{.directory = std::move(directory), .path = std::move(path), .content = std::move(content)});
 }

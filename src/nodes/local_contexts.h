@@ -63,11 +63,11 @@ class LocalContexts final : public LocalContent {
   /// The same for a copy that was made earlier, when its content was `content`.
   void check_is(const Digest& content, const std::string& name, const CopyAction& copy, const Vertex& vertex);
 
+ private:
   /// As digest(), but remembers nothing.
   std::shared_ptr<const SelectionList> list_now(const std::string& name, const CopyAction& copy,
                                                 const Vertex& vertex, const std::stop_token& stop);
 
- private:
   std::map<std::string, LocalContext> contexts_;
   FileDigests* digests_;
   ContextListener listener_;

@@ -109,6 +109,51 @@ TEST_F(CopyRecordTest, WhatWasWrittenAnewWithItsBytesIsReadAgainAndIsWhatWasList
   EXPECT_TRUE(is_of_the_list());
 }
 
+TEST_F(CopyRecordTest, ASecondNameThatWasAnotherFileOnlyWhileItWasCopiedIsSeen) {
+  from_.hard_link("second", "a");
+  list();
+  fs::rename(from_.at("second"), from_.at("../kept"));
+  from_.file("second", "X");
+  copy();
+  fs::rename(from_.at("../kept"), from_.at("second"));
+  EXPECT_EQ(listed()->digest, before_->digest);
+  EXPECT_FALSE(is_of_the_list());
+}
+
+TEST_F(CopyRecordTest, ASecondNameWhoseFileHadOtherBytesOnlyWhileItWasCopiedIsSeen) {
+  from_.hard_link("second", "a");
+  list();
+  from_.file("a", "X");
+  copy();
+  from_.file("a", "A");
+  EXPECT_EQ(listed()->digest, before_->digest);
+  EXPECT_FALSE(is_of_the_list());
+}
+
+TEST_F(CopyRecordTest, FilesThatWereOneOnlyWhileTheyWereCopiedAreSeen) {
+  from_.file("second", "A");
+  list();
+  fs::rename(from_.at("second"), from_.at("../kept"));
+  from_.hard_link("second", "a");
+  copy();
+  fs::rename(from_.at("../kept"), from_.at("second"));
+  EXPECT_EQ(listed()->digest, before_->digest);
+  EXPECT_FALSE(is_of_the_list());
+}
+
+TEST_F(CopyRecordTest, WhatALaterSourceReplacedIsNotLookedForThere) {
+  from_.file("d/conf", "first").file("e/conf", "second");
+  selection_.src = "/*/conf";
+  list();
+  from_.file("d/conf", "first");
+  copy({.dest = "/etc/"});
+  EXPECT_TRUE(is_of_the_list());
+  from_.file("e/conf", "second");
+  EXPECT_TRUE(is_of_the_list());
+  write_file_atomic(dir_.path() / "to/etc/conf", "X");
+  EXPECT_FALSE(is_of_the_list());
+}
+
 TEST_F(CopyRecordTest, WhatWasWrittenInTheSameTickOfTheClockIsReadAgain) {
   list();
   SelectionList earlier = *before_;
