@@ -94,6 +94,11 @@ void compare_reads(const StepRecord& before, const StepRecord& after, const Mani
   }
 }
 
+/// The lists of files may be of directories that are called otherwise: that is in no key.
+bool reads_alike(const ContextRead& a, const ContextRead& b) {
+  return std::tie(a.context, a.source, a.digest) == std::tie(b.context, b.source, b.digest);
+}
+
 /// What the earlier builds say of single steps: where a key was seen, newest first.
 struct SeenStep {
   const BuildRecord* build;
@@ -167,7 +172,7 @@ class Comparison {
   bool is_changed_itself(std::size_t index) const {
     if (!matched_[index]) return true;
     const StepRecord &before = before_.steps[*matched_[index]], &after = after_.steps[index];
-    return before.parts != after.parts || before.reads != after.reads;
+    return before.parts != after.parts || !std::ranges::equal(before.reads, after.reads, reads_alike);
   }
 
   /// What ran tells itself what differs in it.

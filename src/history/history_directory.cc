@@ -90,17 +90,26 @@ bool HistoryDirectory::runs(const Entry& entry) const {
 
 BuildRecord HistoryDirectory::read(const Entry& entry) const {
   const fs::path path = path_of(entry.id, entry.started_ms, kRecordEnding);
+  const auto written = [&path] {
+    const std::string text = read_regular_file(path);
+    try {
+      return parse_build_record(text);
+    } catch (InvalidInput& e) {
+      e.add_context(path.native());
+      throw;
+    }
+  };
   try {
-    BuildRecord record = parse_build_record(read_regular_file(path));
+    BuildRecord record = written();
     // It may have ended between the two looks.
     if (record.outcome == kRunning && !runs(entry)) {
-      record = parse_build_record(read_regular_file(path));
+      record = written();
       if (record.outcome == kRunning) record.outcome = kInterrupted;
     }
     return record;
   } catch (InvalidInput& e) {
-    e.add_context(path.native());
-    e.set_hint(concat("slipway history rm ", entry.id, " removes it; ^1 names the build before the last"));
+    if (e.hint().empty())
+      e.set_hint(concat("slipway history rm ", entry.id, " removes it; ^1 names the build before the last"));
     throw;
   }
 }

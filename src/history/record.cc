@@ -97,8 +97,11 @@ StepRecord step_of(const Json& json, const std::vector<KeyPart>& parts, std::siz
 }
 
 BuildRecord record_of(const Json& json) {
-  if (json.at("schemaVersion").get<int>() > kSchemaVersion)
-    throw InvalidInput("the build record was written by a newer slipway");
+  if (json.at("schemaVersion").get<int>() > kSchemaVersion) {
+    InvalidInput newer("the build record was written by a newer slipway");
+    newer.set_hint("that slipway can read it");
+    throw newer;
+  }
   BuildRecord record{.id = text_of(json, "id"),
                      .started_ms = json.value("startedMs", std::int64_t{0}),
                      .seconds = json.value("seconds", 0.0),

@@ -113,6 +113,20 @@ TEST_F(ExplainTest, ABaseImageIsTheFirstCauseOfAllAboveIt) {
   EXPECT_THAT(causes(now, {usual()}, 2), ElementsAre(cause(Kind::Parent, "[1/3] FROM b@sha256:2")));
 }
 
+TEST_F(ExplainTest, TheSameContentOfADirectoryThatIsCalledOtherwiseIsNoCause) {
+  BuildRecord now = usual("sha256:2");
+  now.steps[2].reads[0].manifest = "listed by other names";
+  StepRecord above = step("[4/4] RUN more", "run", {});
+  above.inputs = {2};
+  above.key = "above";
+  above.end = "done";
+  now.steps.push_back(above);
+  BuildRecord before = usual();
+  above.key = "above before";
+  before.steps.push_back(above);
+  EXPECT_THAT(causes(now, {before}, 3), ElementsAre(cause(Kind::Parent, "[1/3] FROM b@sha256:2")));
+}
+
 TEST_F(ExplainTest, OfAFirstCauseThatIsAHitItIsToldWhatDiffers) {
   BuildRecord now = usual("sha256:2");
   now.steps[0].end = "cached";

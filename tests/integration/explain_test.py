@@ -134,6 +134,7 @@ class Explain(SlipwayCase):
         self.assertIn("slipway history ls", self.slipway("explain", "^99", expect=1).err)
         self.assertIn("names nothing", self.slipway("explain", "", expect=2).err)
         self.assertIn("--target is a flag of a build that is yet to be", self.slipway("explain", "--target", "x", expect=2).err)
+        self.slipway("explain", "^99", env={"SLIPWAY_OCI_RUNTIME": "crun"}, expect=1)
 
     def test_a_damaged_record_is_named_and_the_rest_is_shown(self):
         os.mkfifo(os.path.join(self.root, "history/1795383525999-aaaaaaaaaaaa.json"))
@@ -147,6 +148,11 @@ class Explain(SlipwayCase):
         damaged = self.slipway("explain", "baaaaaaaaaaa", expect=1).err
         self.assertIn("history/1795383525998-baaaaaaaaaaa.json: no build record: it is damaged", damaged)
         self.assertIn("slipway history rm baaaaaaaaaaa", damaged)
+        with open(os.path.join(self.root, "history/1795383525997-caaaaaaaaaaa.json"), "w") as file:
+            file.write('{"schemaVersion": 99}')
+        newer = self.slipway("explain", "caaaaaaaaaaa", expect=1).err
+        self.assertIn("written by a newer slipway", newer)
+        self.assertNotIn("history rm", newer)
 
     def test_a_plan_tells_before_anything_runs(self):
         def planned(*args):

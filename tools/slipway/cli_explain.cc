@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -86,10 +87,17 @@ int run(const ExplainFlags& flags, const CommandContext& context) {
 
 constexpr const char* kWithPlan = "Flags of the build, with --plan";
 
+/// The environment's value counts as given to CLI11, but is there for every command.
+bool is_of_environment(const CLI::Option& option) {
+  const char* value = option.get_envname().empty() ? nullptr : std::getenv(option.get_envname().c_str());
+  return value && option.results() == CLI::results_t{value};
+}
+
 /// The first flag of a build that was given; empty: none.
 std::string build_flag_given(const CLI::App& explain) {
-  const auto given = explain.get_options(
-      [](const CLI::Option* option) { return option->get_group() == kWithPlan && option->count() > 0; });
+  const auto given = explain.get_options([](const CLI::Option* option) {
+    return option->get_group() == kWithPlan && option->count() > 0 && !is_of_environment(*option);
+  });
   return given.empty() ? std::string() : given.front()->get_name();
 }
 
