@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -50,6 +52,13 @@ void try_to_write(CommandContext& context, const std::string& path, const std::s
   }
 }
 
+/// Read by the build itself, whatever it builds.
+bool is_arg_of_the_build(const std::string& arg) {
+  static constexpr std::array kNames = {"SOURCE_DATE_EPOCH", "BUILDKIT_INLINE_CACHE",
+                                        "BUILDKIT_CONTEXT_KEEP_GIT_DIR"};
+  return std::ranges::find(kNames, arg.substr(0, arg.find('='))) != kNames.end();
+}
+
 /// Flags that are about a Dockerfile.
 void check_alone(const BuildFlags& flags) {
   if (flags.llb.empty()) return;
@@ -60,7 +69,7 @@ void check_alone(const BuildFlags& flags) {
   if (!flags.target.empty()) refuse("--target");
   if (!flags.no_cache_filter.empty()) refuse("--no-cache-filter");
   if (!flags.labels.empty()) refuse("--label");
-  if (!flags.build_args.empty()) refuse("--build-arg");
+  if (!std::ranges::all_of(flags.build_args, is_arg_of_the_build)) refuse("--build-arg");
   if (flags.check || flags.call != "build") refuse("--call");
 }
 
