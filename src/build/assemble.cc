@@ -3,11 +3,21 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/error.h"
+#include "base/strings.h"
 #include "manifest/media_types.h"
 
 namespace slipway {
 
 namespace {
+
+/// A record of the store says what is not so: what makes it cannot be known here.
+[[noreturn]] void refuse_layers(const dockerfile::LoweredLane& lane, std::size_t layers) {
+  IntegrityError error(concat("what is recorded as the result for ", lane.platform.str(), " has ", layers,
+                              " layers; its steps make ", layer_count(lane)));
+  error.set_hint("build with --no-cache, which makes it anew");
+  throw error;
+}
 
 /// Times for the new history entries: a layer's entry has the time of its step, the others that of the layer
 /// before, or of the first layer if there is none before.
@@ -19,12 +29,12 @@ void date_history(ImageConfig& config, const dockerfile::LoweredLane& lane,
   for (std::size_t i = lane.base_history; i < config.history.size(); ++i) {
     History& entry = config.history[i];
     if (!entry.empty_layer) {
-      SLIPWAY_CHECK(layer < layer_times.size(), "every entry with a layer has a snapshot");
+      if (layer == layer_times.size()) refuse_layers(lane, layer_times.size());
       last = layer_times[layer++];
     }
     entry.created = epoch ? rfc3339(*epoch) : last;
   }
-  SLIPWAY_CHECK(layer == layer_times.size(), "every snapshot has a history entry");
+  if (layer != layer_times.size()) refuse_layers(lane, layer_times.size());
   config.created = epoch ? rfc3339(*epoch) : last;
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "build/build_run.h"
+#include "build/expected_layers.h"
 #include "graph/root_image.h"
 
 namespace slipway {
@@ -70,7 +71,10 @@ VertexResult BuildRun::at_hand(const Digest& digest, const std::stop_token& stop
         lost = true;  // other caches may have it; else the step runs
         continue;
       }
-      known = VertexResult{.snapshot = snapshot, .context = {}, .emulation = std::move(known->emulation)};
+      known = VertexResult{.snapshot = snapshot,
+                           .context = {},
+                           .emulation = std::move(known->emulation),
+                           .name_in_caches = known->remote->result.notes.tree};
     }
     state_.lock()->results[digest] = *known;
     return *known;
@@ -86,13 +90,19 @@ ItemProgress BuildRun::progress_of(const std::string& id) const {
 
 std::optional<SnapshotId> BuildRun::unpack_remote(const Vertex& vertex, const VertexResult& known,
                                                   const std::stop_token& stop) {
+  const auto expected = expected_layer_count(
+      lowered_.graph, vertex.digest, [&](const SourceOp& image) { return node_.find_diff_ids(image); });
   try {
+    if (expected && known.remote->result.layers.size() != *expected)
+      throw CacheLost(known.remote->cache, concat("has other layers than those of ", vertex.info.name));
     const SnapshotId snapshot = imports_->unpack(*known.remote, progress_of(vertex.digest.str()), stop);
     const Digest& key = keys_.at(vertex.digest);
     const ResultNotes notes{.description = solver_.described(vertex), .emulation = to_text(known.emulation)};
+    if (const auto& name = known.remote->result.notes.tree)
+      store_.results().remember_name_in_caches(snapshot, *name);
     // Under no key but those that were looked for: what else a cache says must not answer other builds.
     if (const auto content = solver_.content_of(vertex)) {
-      store_.results().put(key, *content, snapshot, notes);
+      store_.results().put(key, content->here, snapshot, notes);
     } else {
       store_.results().put(key, snapshot, notes);
     }
@@ -176,14 +186,15 @@ std::set<Digest> BuildRun::steps_of_image(const dockerfile::LoweredLane& lane) c
 
 /// What names the tree of a result in content keys, here and in other stores.
 std::optional<Digest> BuildRun::tree_of(const VertexResult& result) {
+  if (result.name_in_caches) return result.name_in_caches;
   if (result.snapshot) return store_.results().origin(*result.snapshot);
   return result.remote ? result.remote->result.notes.tree : std::nullopt;
 }
 
 /// Of a step whose inputs were not needed its content key is what its result's tree is named by.
 std::optional<Digest> BuildRun::content_of(const Vertex& vertex, const VertexResult& result) {
-  auto computed = solver_.content_of(vertex);
-  return computed ? computed : tree_of(result);
+  const auto computed = solver_.content_of(vertex);
+  return computed ? computed->in_caches : tree_of(result);
 }
 
 std::string BuildRun::inline_cache_of(const dockerfile::LoweredLane& lane, const VertexResult& result) {

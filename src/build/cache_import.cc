@@ -237,7 +237,6 @@ SnapshotId CacheImports::unpack(const RemoteResult& remote, const ItemProgress& 
       throw CacheLost(import.index, concat("has a bad layer: ", e.what()));
     }
   }
-  if (remote.result.notes.tree) store_.results().name_unpacked(*parent, *chain, *remote.result.notes.tree);
   return *parent;
 }
 

@@ -57,8 +57,8 @@ class VertexSolver {
                                 const std::function<void()>& on_run, std::stop_token stop);
   /// After solve() gave nothing. Throws Cancelled.
   void wait(const Vertex& vertex, const std::stop_token& stop);
-  /// Its content key, if solve() has come to know it.
-  std::optional<Digest> content_of(const Vertex& vertex);
+  /// Its content keys, if solve() has come to know them.
+  std::optional<ContentKeys> content_of(const Vertex& vertex);
 
   /// Its name as it may be kept beside a result: without secrets.
   std::string described(const Vertex& vertex) const { return hider_.apply(vertex.info.name); }
@@ -68,14 +68,14 @@ class VertexSolver {
   std::optional<VertexResult> find_in_caches(const Vertex& vertex, const Digest& key);
   std::optional<VertexResult> find_by(const Vertex& vertex, const Digest& key);
   std::optional<VertexResult> taken(const Vertex& vertex, VertexResult known);
-  std::optional<Solution> look(const Vertex& vertex, const std::optional<Digest>& content);
-  VertexResult run(const Vertex& vertex, const std::optional<Digest>& content,
+  std::optional<Solution> look(const Vertex& vertex, const std::optional<ContentKeys>& content);
+  VertexResult run(const Vertex& vertex, const std::optional<ContentKeys>& content,
                    const std::vector<VertexResult>& inputs, std::stop_token stop);
 
   struct State {
     std::map<Digest, Digest> waits_for;         ///< by vertex: the key whose lock another build holds
     std::set<Digest> ran;                       ///< keys of what this build ran
-    std::map<Digest, Digest> contents;          ///< by vertex: content keys
+    std::map<Digest, ContentKeys> contents;     ///< by vertex
     std::map<Digest, std::string> passed_over;  ///< by vertex: why
   };
   const std::map<Digest, Digest> keys_;

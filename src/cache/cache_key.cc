@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/strings.h"
+#include "content/owner_view.h"
 #include "graph/codec.h"
 
 namespace slipway {
@@ -52,6 +53,10 @@ std::map<Digest, std::string> remote_identities(const Graph& graph, RemoteConten
 
 }  // namespace
 
+std::string key_format(std::string_view format) {
+  return OwnerView().knows_root_only() ? concat(format, " of root's files only") : std::string(format);
+}
+
 std::string own_definition(const Vertex& vertex) {
   Op op = vertex.op;
   op.inputs.clear();
@@ -85,10 +90,11 @@ std::string local_source_name(const Op& op) {
 std::map<Digest, Digest> cache_keys(const Graph& graph, LocalContent& content, RemoteContent& remote,
                                     std::stop_token stop) {
   const std::map<Digest, std::string> identities = remote_identities(graph, remote, stop);
+  const std::string format = key_format(kKeyFormat);
   std::map<Digest, Digest> keys;
   for (const Vertex& vertex : graph.vertices()) {
     Sha256 hash;
-    add_field(hash, kKeyFormat);
+    add_field(hash, format);
     const auto identity = identities.find(vertex.digest);
     add_field(hash, identity != identities.end() ? identity->second : own_definition(vertex));
     for (const Input& input : vertex.op.inputs)

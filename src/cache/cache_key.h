@@ -5,6 +5,7 @@
 #include <map>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.h"
@@ -32,6 +33,10 @@ class RemoteContent {
   virtual std::vector<std::string> identities(const std::vector<const Vertex*>& sources,
                                               std::stop_token stop) = 0;
 };
+
+/// The first field of a key. Where files can be nobody's but root's it is another: owners that a tree has
+/// elsewhere are lost there, so such results answer only who could not make better ones.
+std::string key_format(std::string_view format);
 
 /// The op without what its keys cover in another way (its inputs) or must not cover (proxies).
 std::string own_definition(const Vertex& vertex);

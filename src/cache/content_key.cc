@@ -53,7 +53,7 @@ Digest content_key(const Vertex& vertex, const std::vector<std::string>& inputs)
     hash.update(concat(field.size(), ":"));
     hash.update(field);
   };
-  add_field(kKeyFormat);
+  add_field(key_format(kKeyFormat));
   add_field(own_definition(vertex));
   for (const std::string& input : inputs) add_field(input);
   return hash.finish();

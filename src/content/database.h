@@ -116,8 +116,8 @@ class Database {
   std::optional<Digest> find_origin(SnapshotId snapshot);
   /// The one it has, else `fresh` from now on.
   Digest origin_or(SnapshotId snapshot, const Digest& fresh);
-  /// Nothing happens if its origin is not `present`.
-  void replace_origin(SnapshotId snapshot, const Digest& present, const Digest& origin);
+  std::optional<Digest> find_cache_name(SnapshotId snapshot);
+  void put_cache_name(SnapshotId snapshot, const Digest& name);
   std::optional<Digest> find_tree_digest(SnapshotId snapshot, const Digest& selection);
   void put_tree_digest(SnapshotId snapshot, const Digest& selection, const Digest& digest);
 

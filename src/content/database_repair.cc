@@ -54,6 +54,7 @@ std::uint64_t Database::remove_dangling_rows() {
         std::string_view("DELETE FROM chains WHERE snapshot NOT IN (SELECT id FROM snapshots)"),
         std::string_view("DELETE FROM results WHERE snapshot NOT IN (SELECT id FROM snapshots)"),
         std::string_view("DELETE FROM origins WHERE snapshot NOT IN (SELECT id FROM snapshots)"),
+        std::string_view("DELETE FROM cache_names WHERE snapshot NOT IN (SELECT id FROM snapshots)"),
         std::string_view("DELETE FROM outlines WHERE snapshot NOT IN (SELECT id FROM snapshots)"),
         std::string_view("DELETE FROM tree_digests WHERE snapshot NOT IN (SELECT id FROM snapshots)"),
         std::string_view("DELETE FROM result_emulation WHERE snapshot NOT IN (SELECT id FROM snapshots)"),

@@ -89,14 +89,20 @@ Digest Database::origin_or(SnapshotId snapshot, const Digest& fresh) {
   return named.value_or(fresh);
 }
 
-void Database::replace_origin(SnapshotId snapshot, const Digest& present, const Digest& origin) {
-  constexpr std::string_view kDoing = "recording what a snapshot was made of";
+std::optional<Digest> Database::find_cache_name(SnapshotId snapshot) {
+  auto connection = connection_->lock();
+  SqliteStatement statement = connection->prepare("looking up what caches call a snapshot's tree",
+                                                  "SELECT name FROM cache_names WHERE snapshot = ?");
+  return digest_from(statement.bind(snapshot.value));
+}
+
+void Database::put_cache_name(SnapshotId snapshot, const Digest& name) {
+  constexpr std::string_view kDoing = "recording what caches call a snapshot's tree";
   auto connection = connection_->lock();
   SqliteTransaction transaction(*connection, kDoing);
-  connection->prepare(kDoing, "UPDATE origins SET origin = ? WHERE snapshot = ? AND origin = ?")
-      .bind(origin.str())
+  connection->prepare(kDoing, "INSERT OR REPLACE INTO cache_names (snapshot, name) VALUES (?, ?)")
       .bind(snapshot.value)
-      .bind(present.str())
+      .bind(name.str())
       .run();
   transaction.commit();
 }
@@ -151,8 +157,12 @@ Digest ResultRecords::name_of(SnapshotId snapshot) {
   return database_.origin_or(snapshot, Digest::of(concat("an unnamed tree ", random_token())));
 }
 
-void ResultRecords::name_unpacked(SnapshotId snapshot, const Digest& chain, const Digest& name) {
-  database_.replace_origin(snapshot, chain, name);
+std::optional<Digest> ResultRecords::name_in_caches(SnapshotId snapshot) {
+  return database_.find_cache_name(snapshot);
+}
+
+void ResultRecords::remember_name_in_caches(SnapshotId snapshot, const Digest& name) {
+  database_.put_cache_name(snapshot, name);
 }
 
 std::optional<Digest> ResultRecords::tree_digest(SnapshotId snapshot, const Digest& selection) {

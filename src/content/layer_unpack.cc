@@ -93,7 +93,7 @@ SnapshotId unpack_layer(Store& store, const std::optional<SnapshotId>& parent, c
                               .digest = layer.descriptor.digest,
                               .size = layer.descriptor.size,
                               .diff_id = layer.diff_id});
-  if (chain) store.database().put_chain(*chain, id);
+  if (chain) store.database().put_chain(chain_here(*chain), id);
   return id;
 }
 

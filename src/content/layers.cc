@@ -8,6 +8,7 @@
 #include "content/layer_pack.h"
 #include "content/layer_sink.h"
 #include "content/layers_internal.h"
+#include "content/owner_view.h"
 #include "content/store.h"
 #include "manifest/media_types.h"
 
@@ -155,8 +156,12 @@ Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, s
   return layer;
 }
 
+Digest chain_here(const Digest& chain) {
+  return OwnerView().knows_root_only() ? Digest::of(concat("root's files only of ", chain.str())) : chain;
+}
+
 std::optional<SnapshotId> find_unpacked(Store& store, const Digest& chain) {
-  const auto id = store.database().find_chain(chain);
+  const auto id = store.database().find_chain(chain_here(chain));
   if (!id || !store.is_whole(*id)) return std::nullopt;
   return id;
 }

@@ -8,6 +8,10 @@
 
 namespace slipway {
 
+/// What a chain is recorded under. Where files can be nobody's but root's its tree lacks owners, so who can
+/// keep owners must not find it.
+Digest chain_here(const Digest& chain);
+
 /// The variant under which the database keeps the layer that a snapshot was unpacked from.
 inline constexpr std::string_view kPulledVariant = "pulled";
 

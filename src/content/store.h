@@ -119,9 +119,10 @@ class ResultRecords {
   std::optional<Digest> origin(SnapshotId snapshot);
   /// The same, but a snapshot without a name gets one that no other store has.
   Digest name_of(SnapshotId snapshot);
-  /// What was unpacked of somebody's layers, whose chain id it is named by, is named `name`, as it is where
-  /// they were made. Whatever has another name keeps it.
-  void name_unpacked(SnapshotId snapshot, const Digest& chain, const Digest& name);
+  /// What caches outside the store call its tree, if that is another name. Nobody has proved that it is that
+  /// tree: only for what is asked of caches and told to them, by builds that take from some.
+  std::optional<Digest> name_in_caches(SnapshotId snapshot);
+  void remember_name_in_caches(SnapshotId snapshot, const Digest& name);
   /// The digest of a part of a snapshot's tree, which never changes; nothing if it was not remembered.
   std::optional<Digest> tree_digest(SnapshotId snapshot, const Digest& selection);
   void remember_tree_digest(SnapshotId snapshot, const Digest& selection, const Digest& digest);

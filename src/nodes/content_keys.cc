@@ -17,28 +17,33 @@ namespace {
 // Digests are remembered under it: it changes when digest_selection() gives others.
 constexpr std::string_view kDigestFormat = "slipway tree v1";
 
-class ContentKey {
+class ContentKeyMaker {
  public:
-  ContentKey(Store& store, LocalContexts& contexts, const Vertex& vertex,
-             const std::vector<VertexResult>& inputs, std::stop_token stop)
+  ContentKeyMaker(Store& store, LocalContexts& contexts, const Vertex& vertex,
+                  const std::vector<VertexResult>& inputs, std::stop_token stop)
       : store_(store), contexts_(contexts), vertex_(vertex), inputs_(inputs), stop_(std::move(stop)) {}
 
-  Digest compute() {
-    std::vector<std::string> texts;
+  ContentKeys compute() {
+    std::vector<std::string> here, in_caches;
+    const auto add = [&](const std::string& text) {
+      here.push_back(text);
+      in_caches.push_back(text);
+    };
     const std::vector<InputReads> reads = input_reads(vertex_);
     for (std::size_t i = 0; i < reads.size(); ++i) {
       const VertexResult& input = inputs_.at(i);
       if (!input.context.empty()) {
         for (const CopyAction& selection : reads[i].selections)
-          texts.push_back(concat("part ", contexts_.seen(input.context, selection, vertex_, stop_).str()));
+          add(concat("part ", contexts_.seen(input.context, selection, vertex_, stop_).str()));
       } else if (reads[i].whole) {
-        texts.push_back(name_of_tree(input.snapshot));
+        add(name_of_tree(input.snapshot));
+        if (input.name_in_caches) in_caches.back() = concat("tree ", input.name_in_caches->str());
       } else {
         for (const CopyAction& selection : reads[i].selections)
-          texts.push_back(concat("part ", digest_of(static_cast<int>(i), input.snapshot, selection).str()));
+          add(concat("part ", digest_of(static_cast<int>(i), input.snapshot, selection).str()));
       }
     }
-    return content_key(vertex_, texts);
+    return {.here = content_key(vertex_, here), .in_caches = content_key(vertex_, in_caches)};
   }
 
  private:
@@ -70,11 +75,11 @@ class ContentKey {
 
 }  // namespace
 
-std::optional<Digest> content_key_of(Store& store, LocalContexts& contexts, const Vertex& vertex,
-                                     const std::vector<VertexResult>& inputs, std::stop_token stop) {
+std::optional<ContentKeys> content_keys_of(Store& store, LocalContexts& contexts, const Vertex& vertex,
+                                           const std::vector<VertexResult>& inputs, std::stop_token stop) {
   if (std::holds_alternative<SourceOp>(vertex.op.what)) return std::nullopt;
   try {
-    return ContentKey(store, contexts, vertex, inputs, std::move(stop)).compute();
+    return ContentKeyMaker(store, contexts, vertex, inputs, std::move(stop)).compute();
   } catch (const NotFound&) {
     return std::nullopt;
   } catch (const InvalidInput&) {

@@ -11,9 +11,14 @@
 
 namespace slipway {
 
+/// One for each side: they differ where a tree has another name in caches (VertexResult::name_in_caches).
+struct ContentKeys {
+  Digest here, in_caches;
+};
+
 /// Nothing for a source, and for a step that reads what is not there: running it tells what is wrong. Digests
 /// what the step reads of stages and images, once for each snapshot. Throws Cancelled, SystemError.
-std::optional<Digest> content_key_of(Store& store, LocalContexts& contexts, const Vertex& vertex,
-                                     const std::vector<VertexResult>& inputs, std::stop_token stop);
+std::optional<ContentKeys> content_keys_of(Store& store, LocalContexts& contexts, const Vertex& vertex,
+                                           const std::vector<VertexResult>& inputs, std::stop_token stop);
 
 }  // namespace slipway

@@ -251,15 +251,21 @@ std::optional<SourceOp> ImageSource::sibling(const SourceOp& source, const Platf
   }
 }
 
-std::optional<std::optional<SnapshotId>> ImageSource::find_unpacked_root(const SourceOp& source) {
+std::optional<std::vector<Digest>> ImageSource::find_diff_ids(const SourceOp& source) {
   const ImageRef ref = ImageRef::parse(std::string_view(source.identifier).substr(kImageScheme.size()));
   const auto document = kept(*ref.digest());
   if (!document) return std::nullopt;
   const Manifest manifest = parse_manifest(*document).value;
   const auto config = manifest.config ? kept(manifest.config->digest) : std::nullopt;
   if (!config) return std::nullopt;
+  return parse_image_config(*config).value.diff_ids;
+}
+
+std::optional<std::optional<SnapshotId>> ImageSource::find_unpacked_root(const SourceOp& source) {
+  const auto diff_ids = find_diff_ids(source);
+  if (!diff_ids) return std::nullopt;
   std::optional<Digest> chain;
-  for (const Digest& diff_id : parse_image_config(*config).value.diff_ids) chain = chain_id(chain, diff_id);
+  for (const Digest& diff_id : *diff_ids) chain = chain_id(chain, diff_id);
   if (!chain) return std::optional<SnapshotId>{};
   const auto known = find_unpacked(store_, *chain);
   if (!known) return std::nullopt;

@@ -55,6 +55,9 @@ class ImageSource final : public dockerfile::ImageResolver {
   /// and there is one. Throws as resolve() does for everything but a missing platform.
   std::optional<SourceOp> sibling(const SourceOp& source, const Platform& platform, std::stop_token stop);
 
+  /// The layers of a source that resolve() pinned; nothing if they are not known without fetching anything.
+  std::optional<std::vector<Digest>> find_diff_ids(const SourceOp& source);
+
   /// What unpack() would return, if it is known without fetching or unpacking anything.
   std::optional<std::optional<SnapshotId>> find_unpacked_root(const SourceOp& source);
 

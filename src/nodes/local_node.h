@@ -74,12 +74,17 @@ class LocalNode {
   /// LayerOptions::fetch_again.
   void fetch_again(const Descriptor& layer, std::stop_token stop) { images_.fetch_again(layer, std::move(stop)); }
 
+  /// ImageSource::find_diff_ids().
+  std::optional<std::vector<Digest>> find_diff_ids(const SourceOp& image) {
+    return images_.find_diff_ids(image);
+  }
+
   /// Its result is known: what running it would have needed can go.
   void forget(const Vertex& vertex) { contexts_.forget_lists(vertex); }
-  /// The key that a vertex has by the content of what it reads (content_keys.h).
-  std::optional<Digest> content_key(const Vertex& vertex, const std::vector<VertexResult>& inputs,
-                                    std::stop_token stop) {
-    return content_key_of(store_, contexts_, vertex, inputs, std::move(stop));
+  /// The keys that a vertex has by the content of what it reads (content_keys.h).
+  std::optional<ContentKeys> content_keys(const Vertex& vertex, const std::vector<VertexResult>& inputs,
+                                          std::stop_token stop) {
+    return content_keys_of(store_, contexts_, vertex, inputs, std::move(stop));
   }
 
   /// Runs one vertex on the results of its inputs and commits what it changed; a process that exits with

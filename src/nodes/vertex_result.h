@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/digest.h"
 #include "content/ids.h"
 #include "nodes/emulation_marks.h"
 
@@ -31,6 +32,8 @@ struct VertexResult {
   bool lasting = true;         ///< false: it is whole only as long as its inputs' snapshots are in the store
   std::uint64_t peak_memory = 0;  ///< bytes that running it needed at once; 0: not known, or not run
   EmulationMarks emulation = {};  ///< of it and all that it is made of; from a node: of it alone
+  /// ResultRecords::name_in_caches(), in builds that take from caches.
+  std::optional<Digest> name_in_caches = {};
 };
 
 /// The snapshot behind an input; nothing for an empty tree.

@@ -2,18 +2,22 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <functional>
 #include <latch>
 #include <thread>
 
 #include "base/strings.h"
 #include "build/run_fixture.h"
+#include "cache/cache_place.h"
 
 namespace slipway {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::Contains;
 using testing::Each;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
 using testing::SizeIs;
@@ -60,6 +64,18 @@ class CachedContent : public testing_support::RunTest {
   void lose_layers(const Ended& made) {
     for (const Descriptor& layer : made.published.at(0).layers)
       fs::remove(directory_.path() / "cache/blobs/sha256" / layer.digest.hex());
+  }
+  /// What a cache says, changed by somebody who means no good.
+  void forge(const std::string& name, const std::function<void(CacheConfig&)>& change) {
+    DirectoryCache cache({.directory = directory_.path() / name, .digest = {}, .form = {}, .platforms = {}});
+    FoundCache found = cache.read({});
+    change(found.config);
+    ASSERT_TRUE(cache.write(found.config, found.version, {}));
+  }
+  CacheConfig config_of(const std::string& name) {
+    return DirectoryCache({.directory = directory_.path() / name, .digest = {}, .form = {}, .platforms = {}})
+        .read({})
+        .config;
   }
   std::vector<std::string> hows() {
     std::vector<std::string> hows;
@@ -165,6 +181,31 @@ TEST_F(CachedContent, WhatIsRunAfterAllIsRunByOneOfTwoBuilds) {
   if (!waits.try_wait()) waits.count_down();  // it did not wait
   one.join();
   EXPECT_EQ(calls, 1);
+}
+
+TEST_F(CachedContent, NameThatACacheGivesATreeIsNothingToABuildWithoutIt) {
+  build("FROM scratch\nRUN good\n", saving("good"));
+  const auto name = config_of("good").records.at(0).notes->tree;
+  ASSERT_TRUE(name);
+  build("FROM scratch\nRUN bad\n", saving("bad"));
+  forge("bad", [&](CacheConfig& config) {
+    for (CacheConfigRecord& record : config.records) record.notes->tree = name;
+  });
+  go_to_another_machine();
+  EXPECT_THAT(ran_for("FROM scratch\nRUN bad\nRUN next\n", taking("bad")), ElementsAre("next"));
+  EXPECT_THAT(ran_for("FROM scratch\nRUN good\nRUN next\n", {}), ElementsAre("good", "next"));
+}
+
+TEST_F(CachedContent, ResultWithOtherLayersThanTheStepsMakeGivesTheCacheUp) {
+  build("FROM scratch\nRUN one\nRUN two\n", saving("cache"));
+  forge("cache", [](CacheConfig& config) {
+    for (CacheConfigRecord& record : config.records)
+      if (record.results.at(0).layer == 0) record.results.at(0).layer = 1;
+  });
+  go_to_another_machine();
+  EXPECT_THAT(ran_for("FROM scratch\nRUN one\nRUN other\n", taking("cache")), ElementsAre("one", "other"));
+  EXPECT_THAT(progress_.all<Warned>(),
+              Contains(testing::Field(&Warned::message, HasSubstr("has other layers"))));
 }
 
 TEST_F(CachedContent, NoCacheLooksForNone) {

@@ -132,16 +132,6 @@ TEST_F(OriginsTest, WhatHasNoneGetsANameOfItsOwnThatStays) {
   EXPECT_EQ(store->results().origin(one), name);
 }
 
-TEST_F(OriginsTest, UnpackedResultIsNamedAsWhereItWasMade) {
-  const auto store = open();
-  const SnapshotId id = store->snapshots().commit(store->snapshots().prepare_unmounted({}), 1);
-  store->results().put(Digest::of("chain"), id);
-  store->results().name_unpacked(id, Digest::of("chain"), Digest::of("name"));
-  EXPECT_EQ(store->results().origin(id), Digest::of("name"));
-  store->results().name_unpacked(id, Digest::of("chain"), Digest::of("another"));
-  EXPECT_EQ(store->results().origin(id), Digest::of("name"));
-}
-
 TEST_F(OriginsTest, TreeDigestsGoWithTheirSnapshot) {
   const auto store = open();
   const SnapshotId id = store->snapshots().commit(store->snapshots().prepare_unmounted({}), 1);
