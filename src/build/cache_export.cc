@@ -1,9 +1,11 @@
 #include "build/cache_export.h"
 
 #include <cmath>
+#include <exception>
 #include <filesystem>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -30,6 +32,17 @@ CacheNotes notes_of(const FinishedStep& step) {
                    .emulation = step.emulation};
   if (notes.milliseconds == 0 && step.remote) notes.milliseconds = step.remote->result.notes.milliseconds;
   return notes;
+}
+
+/// What a registry refuses is told as such (exit 4), all else as a fault of what is around the build.
+std::exception_ptr failure_of_saving(const std::string& message, const Error& e) {
+  const std::string hint = concat(e.hint(), e.hint().empty() ? "" : "; ",
+                                  "the build itself succeeded: with ignore-error=true this is a warning");
+  const auto told = [&](auto failure) {
+    failure.set_hint(hint);
+    return std::make_exception_ptr(std::move(failure));
+  };
+  return dynamic_cast<const Denied*>(&e) ? told(Denied(message)) : told(HostError(message));
 }
 
 /// Its index.json would come to list the cache instead of the images.
@@ -82,7 +95,7 @@ void CacheExports::announce() {
 
 void CacheExports::run(const std::vector<FinishedStep>& steps, After after, std::stop_token stop) {
   background_->end(stop);
-  std::optional<HostError> failure;
+  std::exception_ptr failure;
   for (const Export& target : exports_) {
     parts_.progress.emit(StepStarted{.id = target.id, .how = {}, .isolation = {}});
     StepFinished finished{.id = target.id, .end = StepEnd::Done, .error = {}};
@@ -97,18 +110,14 @@ void CacheExports::run(const std::vector<FinishedStep>& steps, After after, std:
       finished.error = e.what();
       const std::string message = concat("saving to ", target.place->name(), ": ", e.what());
       if (after == After::Success && !target.target.ignore_error) {
-        if (!failure) {
-          failure.emplace(message);
-          failure->set_hint(concat(e.hint(), e.hint().empty() ? "" : "; ",
-                                   "the build itself succeeded: with ignore-error=true this is a warning"));
-        }
+        if (!failure) failure = failure_of_saving(message, e);
       } else {
         parts_.progress.emit(Warned{.message = message, .rule = {}, .description = {}, .where = {}});
       }
     }
     parts_.progress.emit(std::move(finished));
   }
-  if (failure) throw *failure;
+  if (failure) std::rethrow_exception(failure);
 }
 
 MountExports::Wanted CacheExports::wanted_mounts(const Export& target) {

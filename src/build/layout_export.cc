@@ -1,7 +1,6 @@
 #include "build/layout_export.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "content/blob_digest.h"
+#include "content/directory_lock.h"
 #include "content/tar_file.h"
 #include "manifest/media_types.h"
 
@@ -77,7 +77,7 @@ void with_blob(Store& store, const Descriptor& blob, Use use) {
 }
 
 void copy_blob(Store& store, const Descriptor& blob, const fs::path& target, const std::stop_token& stop) {
-  if (fs::exists(target)) return;
+  if (has_blob_size(target, blob.size)) return;
   TempFile out(target);
   with_blob(store, blob,
             [&](int in) { copy_blob_bytes(in, out.fd(), blob.digest, blob.size, target.native(), stop); });
@@ -101,8 +101,7 @@ void export_layout_directory(Store& store, const Descriptor& image, const std::v
   for (const Descriptor& blob : blobs_of_image(store, image))
     copy_blob(store, blob, directory / "blobs" / "sha256" / blob.digest.hex(), stop);
   // Two exports into one layout take turns at its index.
-  const UniqueFd lock = open_file(directory, O_RDONLY | O_DIRECTORY);
-  if (::flock(lock.get(), LOCK_EX) != 0) throw SystemError(errno, "lock", directory.native());
+  const UniqueFd lock = lock_directory(directory, stop);
   Index index = layout_index(image, names);
   if (const auto before = read_file_if_exists(directory / "index.json"))
     keep_others(parse_index(*before).value, image, index);

@@ -262,6 +262,28 @@ void append_cache(CacheConfig& config, CacheConfig other) {
   }
 }
 
+CacheConfig without_lost_blobs(CacheConfig config, const HoldsBlob& holds) {
+  std::vector<bool> lost;
+  for (const CacheConfigLayer& layer : config.layers) lost.push_back(!holds(layer.blob, layer.size));
+  std::erase_if(config.mounts, [&](const CacheConfigMount& mount) { return !holds(mount.blob, mount.size); });
+  if (std::ranges::find(lost, true) == lost.end()) return config;
+  const auto needs_lost = [&](int top) {
+    for (int at = top; at >= 0; at = config.layers[static_cast<std::size_t>(at)].parent)
+      if (lost[static_cast<std::size_t>(at)]) return true;
+    return false;
+  };
+  for (CacheConfigRecord& record : config.records) {
+    std::erase_if(record.results, [&](const CacheConfigResult& result) { return needs_lost(result.layer); });
+    std::erase_if(record.chains, [&](const CacheConfigChain& chain) {
+      return std::ranges::any_of(chain.layers, needs_lost);
+    });
+  }
+  Sieve sieve(config);
+  for (std::size_t i = 0; i < config.records.size(); ++i)
+    if (!config.records[i].results.empty() || !config.records[i].chains.empty()) sieve.keep(i);
+  return sieve.result();
+}
+
 CacheConfig merge_cache(CacheConfig present, const std::vector<CachedResult>& results, std::int64_t now,
                         const CacheKeeping& keeping) {
   Merger merger(std::move(present), now);

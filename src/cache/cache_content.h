@@ -4,6 +4,7 @@
 // (cache_key.h) or by content (content_key.h), so its record has no links to others, and caches of different
 // builds and platforms can be laid together. A step has a record under either key.
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -63,6 +64,12 @@ struct CacheKeeping {
             .most_layers = std::numeric_limits<std::size_t>::max()};
   }
 };
+
+/// Whether a place has a blob that its document lists.
+using HoldsBlob = std::function<bool(const Digest& blob, std::uint64_t size)>;
+
+/// Without the results and mounts that need a blob which is not held.
+CacheConfig without_lost_blobs(CacheConfig config, const HoldsBlob& holds);
 
 /// `present` with `results` added, all of them as used at `now`. Of two results of one key the newer stays.
 /// Records unused for longer than `keeping` says, and the longest unused beyond its size, are left out, with

@@ -42,6 +42,8 @@ class CachePlace {
   /// Repositories of that registry which hold what read() lists.
   virtual std::vector<std::string> repositories(const std::string& domain) const = 0;
 
+  /// Whether it still has a blob that read() lists, as far as that costs nothing to know.
+  virtual bool holds(const Digest&, std::uint64_t) const { return true; }
   /// Has the layer there, before write() refers to it.
   virtual void add(const LayerUpload& upload, std::stop_token stop) = 0;
   /// Replaces what is there if that is still `version` (FoundCache). False: somebody else was faster.
@@ -68,6 +70,7 @@ class DirectoryCache final : public CachePlace {
   void fetch(const Descriptor& layer, BlobStore& into, const TransferProgress& progress,
              std::stop_token stop) override;
   std::vector<std::string> repositories(const std::string&) const override { return {}; }
+  bool holds(const Digest& blob, std::uint64_t size) const override;
   void add(const LayerUpload& upload, std::stop_token stop) override;
   bool write(const CacheConfig& config, const std::string& version, std::stop_token stop) override;
   std::chrono::milliseconds doubt() const override { return std::chrono::milliseconds(0); }

@@ -21,14 +21,14 @@ class Writer {
       : place_(place), upload_(upload), stop_(std::move(stop)), random_(std::random_device{}()) {}
 
   void run() {
-    FoundCache present = place_.read(stop_);
+    FoundCache present = read();
     bool reset = upload_.reset;
     if (!reset && is_there(present, kRefreshSeconds)) return;
     for (int attempt = 1; attempt <= kMostTries; ++attempt) {
       if (try_once(present, reset)) reset = false;
       // Whether we wrote it or somebody who merged ours in: it must be there when all is quiet.
       wait_for_others(attempt);
-      present = place_.read(stop_);
+      present = read();
       if (!reset && is_there(present, 0)) return;
     }
     throw HostError(concat(place_.name(), " was written by others each of the ", kMostTries,
@@ -36,6 +36,15 @@ class Writer {
   }
 
  private:
+  /// What it lists and has lost is to be saved again.
+  FoundCache read() {
+    FoundCache found = place_.read(stop_);
+    found.config = without_lost_blobs(
+        std::move(found.config),
+        [this](const Digest& blob, std::uint64_t size) { return place_.holds(blob, size); });
+    return found;
+  }
+
   bool is_there(const FoundCache& found, std::int64_t stale_seconds) const {
     return found.kind == FoundCache::Kind::Cache &&
            contains_results(found.config, upload_.results, upload_.now, stale_seconds) &&

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,10 +10,10 @@
 #include "base/strings.h"
 #include "cache/cache_place.h"
 #include "content/blob_digest.h"
+#include "content/directory_lock.h"
 #include "content/file_bytes.h"
 #include "manifest/json_reader.h"
 #include "manifest/media_types.h"
-#include "registry/retry.h"
 
 namespace slipway {
 
@@ -35,19 +34,6 @@ std::string read_document(const fs::path& path, const std::string& what) {
   }
 }
 
-/// flock(2) that waits cannot be told to stop, so it is asked again and again.
-UniqueFd lock_directory(const fs::path& directory, const std::stop_token& stop) {
-  constexpr Seconds kFirstPause{0.002}, kLongestPause{0.05};
-  UniqueFd lock = open_file(directory, O_RDONLY | O_DIRECTORY);
-  for (Seconds pause = kFirstPause; ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0;
-       pause = std::min(pause * 2, kLongestPause)) {
-    if (errno == EINTR) continue;
-    if (errno != EWOULDBLOCK) throw SystemError(errno, "lock", directory.native());
-    sleep_unless_stopped(pause, stop);
-  }
-  return lock;
-}
-
 /// 0 at the end. What keeps a cache from being read is no failure of the system that writes the store.
 std::size_t read_some(int fd, std::string& into, const fs::path& path) {
   while (true) {
@@ -55,11 +41,6 @@ std::size_t read_some(int fd, std::string& into, const fs::path& path) {
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno != EINTR) throw TransportError(SystemError(errno, "read", path.native()).what(), false);
   }
-}
-
-bool has_size(const fs::path& path, std::uint64_t size) {
-  std::error_code error;
-  return fs::is_regular_file(path, error) && fs::file_size(path, error) == size && !error;
 }
 
 }  // namespace
@@ -132,6 +113,18 @@ FoundCache DirectoryCache::read_once() const {
   }
 }
 
+namespace {
+
+/// Else whoever saves the same layer there would take it for saved. Read once more, as that is for good.
+void remove_damaged(const fs::path& path, const Digest& digest) {
+  try {
+    if (!is_blob(path, digest)) ::unlink(path.c_str());
+  } catch (const SystemError&) {  // it cannot be read: maybe another time
+  }
+}
+
+}  // namespace
+
 void DirectoryCache::fetch(const Descriptor& layer, BlobStore& into, const TransferProgress& progress,
                            std::stop_token stop) {
   if (into.has(layer.digest)) return;
@@ -150,12 +143,23 @@ void DirectoryCache::fetch(const Descriptor& layer, BlobStore& into, const Trans
     writer.write(std::string_view(block).substr(0, size));
     if (progress) progress(writer.written(), layer.size);
   }
-  writer.commit(layer.digest);
+  try {
+    writer.commit(layer.digest);
+  } catch (const IntegrityError&) {
+    remove_damaged(path, layer.digest);
+    throw;
+  }
+}
+
+bool DirectoryCache::holds(const Digest& blob, std::uint64_t size) const {
+  std::error_code none;
+  const bool is_size_known = size != 0;  // others may not say it
+  return is_size_known ? has_blob_size(blob_path(blob), size) : fs::exists(blob_path(blob), none);
 }
 
 void DirectoryCache::add(const LayerUpload& upload, std::stop_token stop) {
   const fs::path path = blob_path(upload.layer.digest);
-  if (has_size(path, upload.layer.size)) return;
+  if (holds(upload.layer.digest, upload.layer.size)) return;
   std::error_code problem;
   fs::create_directories(path.parent_path(), problem);
   if (problem) throw SystemError(problem.value(), "make directory", path.parent_path().native());
@@ -178,7 +182,7 @@ bool DirectoryCache::write(const CacheConfig& config, const std::string& version
   if ((present ? present->digest.str() : "") != version) return false;
   // A writer before us may have removed what it no longer needed after we saw it there.
   for (const Descriptor& blob : blobs_of_cache_artefact(artefact.bytes))
-    if (blob.media_type != kCacheConfigType && !has_size(blob_path(blob.digest), blob.size)) return false;
+    if (blob.media_type != kCacheConfigType && !holds(blob.digest, blob.size)) return false;
   std::string before;
   if (present)
     if (auto bytes = read_file_if_exists(blob_path(present->digest))) before = std::move(*bytes);

@@ -33,6 +33,12 @@ bool is_blob(const std::filesystem::path& path, const Digest& digest) {
   }
 }
 
+bool has_blob_size(const std::filesystem::path& path, std::uint64_t size) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error) && std::filesystem::file_size(path, error) == size &&
+         !error;
+}
+
 void copy_blob_bytes(int from, int to, const Digest& digest, std::uint64_t size, std::string_view shown,
                      const std::stop_token& stop) {
   const bool shared = ::ioctl(to, FICLONE, from) == 0;

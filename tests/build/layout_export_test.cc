@@ -1,8 +1,11 @@
 #include "build/layout_export.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/file.h>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/strings.h"
 #include "build/image_fixture.h"
 #include "manifest/media_types.h"
@@ -81,6 +84,26 @@ TEST_F(LayoutExport, DirectoryIsALayoutWhoseBlobsHaveTheirDigests) {
   EXPECT_EQ(index.manifests[0].media_type, image.media_type);
   EXPECT_EQ(index.manifests[0].annotations.at("org.opencontainers.image.ref.name"), "1");
   EXPECT_EQ(index.manifests[0].annotations.at("io.containerd.image.name"), "docker.io/library/app:1");
+}
+
+TEST_F(LayoutExport, BlobThatWasCutOffInTheDirectoryIsWrittenAgain) {
+  const Descriptor image = two_platforms();
+  export_layout_directory(*store_, image, names({"app:1"}), out_, {});
+  const auto whole = files_below(out_);
+  write_file_atomic(out_ / "blobs/sha256" / image.digest.hex(), "");
+  export_layout_directory(*store_, image, names({"app:1"}), out_, {});
+  EXPECT_EQ(files_below(out_), whole);
+}
+
+TEST_F(LayoutExport, ExportThatWaitsForAnotherCanBeStopped) {
+  const Descriptor image = two_platforms();
+  export_layout_directory(*store_, image, names({"app:1"}), out_, {});
+  const UniqueFd other = open_file(out_, O_RDONLY | O_DIRECTORY);
+  ASSERT_EQ(::flock(other.get(), LOCK_EX), 0);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_THROW(export_layout_directory(*store_, image, names({"app:2"}), out_, stop.get_token()), Cancelled);
+  EXPECT_EQ(named_in(out_).size(), 1U);
 }
 
 TEST_F(LayoutExport, DirectoryAndTarHaveTheSameFiles) {

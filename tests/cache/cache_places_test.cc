@@ -123,6 +123,20 @@ TEST_F(CachePlaces, DirectoryMissesABlobThatIsGone) {
   EXPECT_THROW(local.fetch(found->layers[1].descriptor, blobs, {}, {}), NotFound);
 }
 
+TEST_F(CachePlaces, DirectoryHasABlobThatWasDamagedWrittenAgain) {
+  DirectoryCache local = in_directory();
+  add_to_cache(local, upload({"a"}), {});
+  const Descriptor layer = CacheContent(local.read({}).config).find(Digest::of("a"))->layers[1].descriptor;
+  const auto blob = directory.path() / "cache/blobs/sha256" / layer.digest.hex();
+  const std::string bytes = read_file(blob);
+  write_file_atomic(blob, std::string(bytes.size(), '\0'));
+  std::filesystem::create_directories(directory.path() / "blobs");
+  BlobStore blobs(directory.path() / "blobs", directory.path());
+  EXPECT_THROW(local.fetch(layer, blobs, {}, {}), IntegrityError);
+  add_to_cache(local, upload({"a"}), {});
+  EXPECT_EQ(read_file(blob), bytes);
+}
+
 TEST_F(CachePlaces, ImagesAreNotReplaced) {
   registry.add_manifest("team/app", "cache", std::string(media_type::kOciManifest), manifest_text());
   RegistryCache remote = in_registry();
