@@ -223,7 +223,13 @@ SnapshotId CacheImports::unpack(const RemoteResult& remote, const ItemProgress& 
   std::optional<Digest> chain;
   for (const CachedLayer& layer : remote.result.layers) {
     chain = chain_id(chain, layer.diff_id);
-    if (const auto known = find_unpacked(store_, *chain)) {
+    auto known = find_unpacked(store_, *chain);
+    std::optional<StepLock> turn;
+    if (!known) {
+      turn.emplace(take_unpack_turn(store_, *chain, stop));
+      known = find_unpacked(store_, *chain);  // by who had the turn before
+    }
+    if (known) {
       parent = known;
       continue;
     }

@@ -156,6 +156,10 @@ Layer layer_of(Store& store, SnapshotId snapshot, const LayerOptions& options, s
   return layer;
 }
 
+StepLock take_unpack_turn(Store& store, const Digest& chain, const std::stop_token& stop) {
+  return take_turn(store, Digest::of(concat("unpacking ", chain_here(chain).str())), stop);
+}
+
 Digest chain_here(const Digest& chain) {
   return OwnerView().knows_root_only() ? Digest::of(concat("root's files only of ", chain.str())) : chain;
 }

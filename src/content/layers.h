@@ -11,6 +11,7 @@
 
 #include "base/digest.h"
 #include "content/ids.h"
+#include "content/step_locks.h"
 #include "manifest/oci.h"
 
 namespace slipway {
@@ -54,6 +55,11 @@ SnapshotId unpack_layer(Store& store, const std::optional<SnapshotId>& parent, c
 /// The snapshot that unpack_layer() recorded under this chain id, if it is still there: nothing need be
 /// fetched then.
 std::optional<SnapshotId> find_unpacked(Store& store, const Digest& chain);
+
+/// For who is to fetch and unpack the layer that makes this chain: while he holds it, all others that need
+/// the same wait here, whatever image or cache they have it from, and find it unpacked. Nobody waits for
+/// anything of the kind while holding one. Throws Cancelled, SystemError.
+StepLock take_unpack_turn(Store& store, const Digest& chain, const std::stop_token& stop);
 
 /// Turns a root file system archive (tar, any compression libarchive reads) into a layer blob that is put in
 /// the store: names cleaned, owners kept numeric. Entries that make no sense in a layer (sockets, the device

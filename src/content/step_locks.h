@@ -4,8 +4,9 @@
 //
 //   ROOT/locks/HEX   locked with flock(2) by whoever runs the step whose key that is; gone when it ends
 //
-// The lock dies with its owner. Nobody waits for a lock while holding another, so builds never wait for each
-// other in a circle.
+// The lock dies with its owner. Nobody waits for a step's lock while holding another; who runs a step may
+// wait for a layer's, to be packed or unpacked (layers.h), and who holds such a one waits for nobody. So
+// builds never wait for each other in a circle.
 #include <filesystem>
 #include <optional>
 #include <stop_token>
@@ -36,8 +37,8 @@ class StepLocks {
 
   /// Nothing if somebody else runs the step, be it in this process. Throws SystemError.
   std::optional<StepLock> try_acquire(const Digest& key) const;
-  /// Returns when nobody runs the step, for the moment. The caller holds no StepLock. Throws Cancelled,
-  /// SystemError.
+  /// Returns when nobody runs the step, for the moment. The caller holds no StepLock but, for a layer's, a
+  /// step's. Throws Cancelled, SystemError.
   void wait(const Digest& key, const std::stop_token& stop) const;
 
   /// Removes what killed processes left.

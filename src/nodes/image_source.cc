@@ -223,7 +223,13 @@ std::optional<SnapshotId> ImageSource::unpack(const SourceOp& source, const Item
   std::optional<Digest> chain;
   for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
     chain = chain_id(chain, config.diff_ids[i]);
-    if (const auto known = find_unpacked(store_, *chain)) {
+    auto known = find_unpacked(store_, *chain);
+    std::optional<StepLock> turn;
+    if (!known) {
+      turn.emplace(take_unpack_turn(store_, *chain, stop));
+      known = find_unpacked(store_, *chain);  // by who had the turn before
+    }
+    if (known) {
       parent = known;
       continue;
     }

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
@@ -211,6 +213,25 @@ TEST_F(ImageSourceTest, WhatIsUnpackedIsNotFetchedAgain) {
   EXPECT_EQ(images_.unpack(image, {}, {}), root);
   EXPECT_EQ(images_.find_unpacked_root(image), std::optional(root));
   EXPECT_EQ(registry_.requests().size(), asked);
+}
+
+TEST_F(ImageSourceTest, LayersThatSeveralNeedAtOnceAreFetchedOnce) {
+  const std::vector<Layer> layers = serve_layers({"a", "b"});
+  const SourceOp image = source();
+  std::set<SnapshotId> roots;
+  {
+    std::mutex mutex;
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i)
+      threads.emplace_back([&] {
+        const auto root = images_.unpack(image, {}, {});
+        const std::lock_guard lock(mutex);
+        roots.insert(root.value());
+      });
+  }
+  EXPECT_EQ(roots.size(), 1U);
+  for (const Layer& layer : layers) EXPECT_EQ(registry_.count("GET", layer.descriptor.digest.str()), 1U);
+  EXPECT_EQ(store_->snapshots().list().size(), 2U);
 }
 
 TEST_F(ImageSourceTest, HalfUnpackedImageHasNoRootYet) {
