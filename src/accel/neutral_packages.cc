@@ -30,8 +30,12 @@ bool matches_path(const std::string& pattern, std::string_view path) {
 }
 
 ArgumentRule read_rule(const json& value) {
-  if (value.at("kind") != "decline") throw InvalidInput("a neutral program's rule can only decline");
-  return {.kind = ArgumentRule::Kind::Decline, .pattern = value.at("pattern").get<std::string>(), .with = {}};
+  const auto kind = value.at("kind").get<std::string>();
+  if (kind != "decline" && kind != "decline-variable")
+    throw InvalidInput("a neutral program's rule can only decline");
+  return {.kind = kind == "decline" ? ArgumentRule::Kind::Decline : ArgumentRule::Kind::DeclineVariable,
+          .pattern = value.at("pattern").get<std::string>(),
+          .with = {}};
 }
 
 NeutralPackage read_package(const json& value) {

@@ -103,11 +103,24 @@ ArgumentRule read_rule(const Node& node) {
   return rule;
 }
 
+std::string read_sha256(const Node& node) {
+  std::string digits = node.text();
+  if (!Digest::is_valid("sha256:" + digits)) node.refuse("expected 64 hexadecimal digits");
+  return digits;
+}
+
 PackCondition read_condition(const Node& node) {
+  if (node.has("file")) {
+    node.only({"file", "sha256"});
+    return {.of = PackCondition::Of::File,
+            .path = node.at("file").path_text(),
+            .content = {read_sha256(node.at("sha256"))}};
+  }
   node.only({"directory", "names"});
-  PackCondition condition{.directory = node.at("directory").path_text(),
-                          .names = node.at("names").texts(kMaxRules)};
-  std::ranges::sort(condition.names);
+  PackCondition condition{.of = PackCondition::Of::Directory,
+                          .path = node.at("directory").path_text(),
+                          .content = node.at("names").texts(kMaxRules)};
+  std::ranges::sort(condition.content);
   return condition;
 }
 
@@ -117,9 +130,7 @@ PackProgram read_program(const Node& node) {
   program.target = node.at("target").path_text();
   program.package = node.at("package").text();
   program.version = node.at("version").text();
-  program.sha256 = node.at("sha256").text();
-  if (!Digest::is_valid("sha256:" + program.sha256))
-    node.at("sha256").refuse("expected 64 hexadecimal digits");
+  program.sha256 = read_sha256(node.at("sha256"));
   program.twin = node.at("twin").path_text();
   if (node.has("when"))
     for (const Node& entry : node.at("when").elements(kMaxRules))

@@ -105,7 +105,15 @@ std::optional<OwnedFile> PackageDatabase::file(std::string_view package, std::st
   const Files& owned = files(package);
   const auto found = owned.find(directories_.canonical(path));
   if (found == owned.end() || !found->second) return std::nullopt;
-  return OwnedFile{.package = *this->package(package), .checksum = *found->second};
+  OwnedFile file{.package = *this->package(package), .checksum = *found->second};
+  if (!is_as_in_base(file, path)) return std::nullopt;
+  return file;
+}
+
+bool PackageDatabase::is_as_in_base(const OwnedFile& file, std::string_view path) const {
+  const Package* before = base_ ? base_->package(file.package.name) : nullptr;
+  if (!before || before->version != file.package.version) return true;
+  return base_->file(file.package.name, path) == file;
 }
 
 std::optional<OwnedFile> PackageDatabase::owner(std::string_view path) {

@@ -50,6 +50,10 @@ class PackageDatabase {
   static std::unique_ptr<PackageDatabase> open(const RootedDir& root, const Platform& platform);
   virtual ~PackageDatabase() = default;
 
+  /// From now on a file of a package that `base` (borrowed) has at the same version is known only if its
+  /// checksum is the one there: a step may install what it has patched, without another version.
+  void hold_to(PackageDatabase& base) { base_ = &base; }
+
   Kind kind() const { return kind_; }
   /// Nothing unless it is unpacked whole, once.
   const Package* package(std::string_view name) const;
@@ -76,6 +80,11 @@ class PackageDatabase {
   MergedDirectories directories_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, bool, std::less<>> ambiguous_;
+
+ private:
+  bool is_as_in_base(const OwnedFile& file, std::string_view path) const;
+
+  PackageDatabase* base_ = nullptr;
 };
 
 /// Tells cheaply whether a root still has the database that another, or the same one earlier, had: after a

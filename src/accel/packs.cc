@@ -34,10 +34,10 @@ std::string hex_sha256(int fd, std::string_view name) {
   }
 }
 
-/// A condition's directory; not there: without identity and names.
+/// What a condition is about, as it is; not there: without identity and content.
 struct Listing {
   std::optional<FileIdentity> identity;
-  std::vector<std::string> names;  ///< sorted
+  std::vector<std::string> content;  ///< PackCondition's
 };
 
 /// Nothing for what is there and no directory that can be read.
@@ -54,15 +54,35 @@ std::optional<Listing> list(const RootedDir& root, const std::string& directory)
   }
   struct stat status {};
   if (::fstat(fd, &status) != 0) return std::nullopt;
-  Listing found{.identity = FileIdentity::of(status), .names = {}};
+  Listing found{.identity = FileIdentity::of(status), .content = {}};
   while (const dirent* entry = ::readdir(stream.get())) {
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
-    found.names.emplace_back(name);
-    if (found.names.size() > kMaxEntries) return std::nullopt;
+    found.content.emplace_back(name);
+    if (found.content.size() > kMaxEntries) return std::nullopt;
   }
-  std::ranges::sort(found.names);
+  std::ranges::sort(found.content);
   return found;
+}
+
+/// Nothing for what is there and no file that can be read.
+std::optional<Listing> read(const RootedDir& root, const std::string& file) {
+  const UniqueFd fd{open_in_root(root.fd(), file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0)};
+  if (!fd) return errno == ENOENT ? std::optional(Listing{}) : std::nullopt;
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > kMaxProgram)
+    return std::nullopt;
+  return Listing{.identity = FileIdentity::of(status), .content = {hex_sha256(fd.get(), file)}};
+}
+
+std::optional<Listing> look(const RootedDir& root, PackCondition::Of of, const std::string& path) {
+  return of == PackCondition::Of::File ? read(root, path) : list(root, path);
+}
+
+std::string wanted_by(const PackCondition& condition) {
+  if (condition.of == PackCondition::Of::File) return concat("the usual ", condition.path);
+  return concat(condition.content.empty() ? "nothing" : join(condition.content, ", "), " in ",
+                condition.path);
 }
 
 std::string with_pack(std::string text, const std::string& mounted_at) {
@@ -122,18 +142,18 @@ class Match {
   std::vector<std::size_t> guards_of(const PackProgram& program) {
     std::vector<std::size_t> guards;
     for (const PackCondition& condition : program.conditions) {
-      const auto [at, is_new] = guards_.try_emplace(condition.directory, result_.guards.size());
+      const auto [at, is_new] = guards_.try_emplace(condition.path, result_.guards.size());
       if (is_new)
         result_.guards.push_back(
-            {.path = condition.directory, .identity = listing(condition.directory)->identity, .library = {}});
+            {.path = condition.path, .identity = listing(condition)->identity, .library = {}});
       guards.push_back(at->second);
     }
     return guards;
   }
 
-  const std::optional<Listing>& listing(const std::string& directory) {
-    const auto [at, is_new] = listings_.try_emplace(directory);
-    if (is_new) at->second = list(target_, directory);
+  const std::optional<Listing>& listing(const PackCondition& condition) {
+    const auto [at, is_new] = listings_.try_emplace({condition.of, condition.path});
+    if (is_new) at->second = look(target_, condition.of, condition.path);
     return at->second;
   }
 
@@ -145,9 +165,8 @@ class Match {
       return concat("it is for ", program.package, " ", program.version, ", the root has ", owned->first, " ",
                     owned->second);
     for (const PackCondition& condition : program.conditions)
-      if (const auto& found = listing(condition.directory); !found || found->names != condition.names)
-        return concat("it wants ", condition.names.empty() ? "nothing" : join(condition.names, ", "), " in ",
-                      condition.directory, ", the root has something else there");
+      if (const auto& found = listing(condition); !found || found->content != condition.content)
+        return concat("it wants ", wanted_by(condition), ", the root has something else there");
     if (file.status.st_size > kMaxProgram) return "the root's is absurdly large";
     if (hex_sha256(file.fd.get(), file.path) != program.sha256)
       return concat("the root's is not the one of ", program.package, " ", program.version,
@@ -174,8 +193,8 @@ class Match {
   const PackageOwner& owner_;
   const PackPlace& place_;
   std::map<std::string, DynamicProgram> programs_;
-  std::map<std::string, std::optional<Listing>> listings_;
-  std::map<std::string, std::size_t> guards_;  ///< by directory
+  std::map<std::pair<PackCondition::Of, std::string>, std::optional<Listing>> listings_;
+  std::map<std::string, std::size_t> guards_;  ///< by path
   std::map<std::string, std::string> declined_;
   std::set<std::string> taken_;
   std::set<ino_t> inodes_;
@@ -187,15 +206,15 @@ class Match {
 std::string pack_clause(const std::string& reference) { return concat("the pack ", reference, ": "); }
 
 std::string seen_by_conditions(const Pack& pack, const RootedDir& root) {
-  std::set<std::string> directories;
+  std::set<std::pair<PackCondition::Of, std::string>> places;
   for (const PackProgram& program : pack.programs)
-    for (const PackCondition& condition : program.conditions) directories.insert(condition.directory);
+    for (const PackCondition& condition : program.conditions) places.emplace(condition.of, condition.path);
   std::string seen;
-  for (const std::string& directory : directories) {
-    const auto found = list(root, directory);
+  for (const auto& [of, path] : places) {
+    const auto found = look(root, of, path);
     const std::string identity = found && found->identity ? found->identity->str() : "none";
     // No file name has a slash.
-    seen += concat(directory, "//", identity, "//", found ? join(found->names, "/") : "?", "//");
+    seen += concat(path, "//", identity, "//", found ? join(found->content, "/") : "?", "//");
   }
   return seen;
 }

@@ -17,11 +17,13 @@ namespace slipway {
 
 inline constexpr const char* kPackManifest = "/usr/share/slipway/accel.json";
 
-/// What must be so in the target's root: a directory that has exactly these entries (one that is not there
-/// has none), and remains as it is while steps run. For programs that load whatever lies in a directory.
+/// What must be so in the target's root, and remain as it is while steps run. A directory has exactly these
+/// entries (one that is not there has none): for programs that load whatever lies in it. A file has exactly
+/// these bytes: for programs that go by it.
 struct PackCondition {
-  std::string directory;
-  std::vector<std::string> names;  ///< sorted
+  enum class Of { Directory, File } of = Of::Directory;
+  std::string path;
+  std::vector<std::string> content;  ///< sorted names; of a file its SHA-256 alone, hexadecimal
   bool operator==(const PackCondition&) const = default;
 };
 
@@ -53,7 +55,7 @@ using PackageOwner =
 
 struct PackMatch {
   std::vector<Twin> twins;            ///< no two with one inode number; their guards are indices into:
-  std::vector<Guard> guards;          ///< the directories of conditions
+  std::vector<Guard> guards;          ///< what conditions are about
   std::vector<std::string> declined;  ///< why programs that the root has got no twin, a clause each
 };
 

@@ -28,7 +28,9 @@ bool is_in_program_directory(const std::string& path) {
 class Search {
  public:
   Search(const Siblings& siblings, const NeutralPackages& list)
-      : siblings_(siblings), list_(list), target_(siblings.target), host_(siblings.host) {}
+      : siblings_(siblings), list_(list), target_(siblings.target), host_(siblings.host) {
+    if (!siblings.base.empty()) base_.emplace(siblings.base);
+  }
 
   AcceleratedRoot run() {
     const MachineNames* host_machine = list_.machine(siblings_.host_platform.architecture());
@@ -51,6 +53,11 @@ class Search {
     if (!target_packages_) return none("the target's root has no package database that is known");
     if (!host_packages_ || host_packages_->kind() != target_packages_->kind())
       return none("the host's root has no package database of the target's kind");
+    if (base_) {
+      base_packages_ = PackageDatabase::open(*base_, siblings_.target_platform);
+      if (!base_packages_) return none("the base image's root has no package database that is known");
+      target_packages_->hold_to(*base_packages_);
+    }
     libraries_.emplace(host_, *host_packages_, *target_packages_, host_number_);
     std::vector<std::pair<const Package*, const NeutralPackage*>> both;
     for (const auto& [name, package] : list_.of(target_packages_->kind()))
@@ -82,6 +89,10 @@ class Search {
     const Package* host = host_packages_->package(name);
     if (target && !host) decline(name, "the host's root has no such package");
     if (!target || !host) return nullptr;
+    if (base_packages_ && !base_packages_->package(name)) {
+      decline(name, "a step installed it");
+      return nullptr;
+    }
     if (is_same_source(target->version, host->version)) return target;
     decline(name, concat("the target has ", target->version, ", the host ", host->version));
     return nullptr;
@@ -158,7 +169,7 @@ class Search {
     const std::string shown = concat("/proc/self/fd/", target_.fd(), file.path);
     if (::lgetxattr(shown.c_str(), "security.capability", nullptr, 0) >= 0) return "has file capabilities";
     const auto owned = target_packages_->file(package.name, file.path);
-    if (!owned) return "its package's database has no checksum of it";
+    if (!owned) return "its package's database has no checksum of it, or another than the base image's has";
     if (checksum_of(owned->checksum.kind, file.bytes) != owned->checksum)
       return concat("is not the file of its package ", package.name);
     return {};
@@ -233,9 +244,10 @@ class Search {
   const Siblings& siblings_;
   const NeutralPackages& list_;
   RootedDir target_, host_;
+  std::optional<RootedDir> base_;
   const MachineNames *host_machine_ = nullptr, *target_machine_ = nullptr;
   std::uint16_t host_number_ = 0, target_number_ = 0;
-  std::unique_ptr<PackageDatabase> target_packages_, host_packages_;
+  std::unique_ptr<PackageDatabase> base_packages_, target_packages_, host_packages_;
   std::optional<HostLibraries> libraries_;
   std::set<std::uint64_t> inodes_;
   std::map<std::uint64_t, std::string> excluded_;

@@ -3,9 +3,10 @@
 // has a twin if both package databases have its package at the same version (for dpkg's, rebuilds of one
 // source are the same, as what the architectures have are two builds of it anyway; libraries are held to the
 // version as it is), the package is on the reviewed list (neutral_packages.h), and the files are the very
-// ones of their packages, in both roots. Everything else runs under the emulator; what looked like a twin is
-// named with the reason. Steps are not to meet another root in their own: the twins are copied out of the
-// sibling, with their loaders and libraries, and nothing else is.
+// ones of their packages, in both roots, and of the base image: a package that a step has installed may say
+// anything. Everything else runs under the emulator; what looked like a twin is named with the reason. Steps
+// are not to meet another root in their own: the twins are copied out of the sibling, with their loaders and
+// libraries, and nothing else is.
 #include <filesystem>
 #include <string>
 
@@ -17,6 +18,7 @@ namespace slipway {
 
 struct Siblings {
   std::filesystem::path target;  ///< the foreign root: the base image's merged tree, or a step's
+  std::filesystem::path base;    ///< that tree; empty: `target` is it
   Platform target_platform;
   std::filesystem::path host;  ///< the same image for this machine, read-only
   Platform host_platform;

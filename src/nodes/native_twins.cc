@@ -117,11 +117,12 @@ void NativeTwins::find_sibling(Family& family, const SourceOp* image, std::stop_
   }
 }
 
-std::optional<MountedTree> NativeTwins::sibling_tree(const Wanted& wanted, std::stop_token stop) {
+std::optional<NativeTwins::Bases> NativeTwins::bases_of(const Wanted& wanted, std::stop_token stop) {
   Family& family = wanted.family;
   if (!family.sibling) return std::nullopt;
   try {
-    return tree_of(*family.sibling, wanted.progress, stop);
+    return Bases{.own = tree_of(*wanted.image, wanted.progress, stop),
+                 .sibling = tree_of(*family.sibling, wanted.progress, stop)};
   } catch (const Cancelled&) {
     throw;
   } catch (const Error& e) {
@@ -147,10 +148,12 @@ std::vector<NativeTwins::LoadedPack>& NativeTwins::load_packs(State& state, cons
 
 AcceleratedRoot NativeTwins::search(const Wanted& wanted, const fs::path& copies, std::stop_token stop) {
   AcceleratedRoot found;
-  if (const auto sibling = sibling_tree(wanted, stop))
+  const std::optional<Bases> bases = bases_of(wanted, std::move(stop));
+  if (bases)
     found = find_siblings({.target = wanted.root,
+                           .base = bases->own.path(),
                            .target_platform = wanted.target,
-                           .host = sibling->path(),
+                           .host = bases->sibling.path(),
                            .host_platform = options_.host,
                            .copies = copies,
                            .source = wanted.family.sibling_name});
@@ -160,7 +163,12 @@ AcceleratedRoot NativeTwins::search(const Wanted& wanted, const fs::path& copies
   const auto database = PackageDatabase::open(tree, wanted.target);
   for (const LoadedPack& pack : wanted.packs)
     add_pack(found, pack.pack, pack.tree.path(), wanted.target, tree, database.get());
-  if (!found.twins.empty()) add_guards(found, tree, *database, elf_target(wanted.target).value().machine);
+  if (found.twins.empty()) return found;
+  std::optional<RootedDir> base;
+  std::unique_ptr<PackageDatabase> before;
+  if (bases) before = PackageDatabase::open(base.emplace(bases->own.path()), wanted.target);
+  if (before) database->hold_to(*before);
+  add_guards(found, tree, *database, elf_target(wanted.target).value().machine);
   return found;
 }
 
@@ -242,11 +250,15 @@ std::shared_ptr<const ReadyTwins> NativeTwins::look_up(const Digest& vertex, con
   try {
     store_.lease(LeaseKind::Emulators, options_.directory.filename().native());
     const std::string sibling = family.sibling ? family.sibling->identifier : std::string();
-    FoundRoot found =
-        find_all({.packs = packs, .family = family, .root = root, .target = target, .progress = progress},
-                 Digest::of(concat(own_identity(), '\n', name, '\n', target.str(), '\n', sibling, '\n',
-                                   identities, root_state)),
-                 stop);
+    FoundRoot found = find_all({.packs = packs,
+                                .family = family,
+                                .image = image,
+                                .root = root,
+                                .target = target,
+                                .progress = progress},
+                               Digest::of(concat(own_identity(), '\n', name, '\n', target.str(), '\n',
+                                                 sibling, '\n', identities, root_state)),
+                               stop);
     why_not = found.root.declined;
     if (!found.root.twins.empty()) {
       const fs::path emulator = grafted(*execution.emulator);

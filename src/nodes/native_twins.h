@@ -106,15 +106,20 @@ class NativeTwins {
   struct Wanted {
     const std::vector<LoadedPack>& packs;
     Family& family;
+    const SourceOp* image;  ///< that the root began as; null: none
     const std::filesystem::path& root;
     const Platform& target;
     const ItemProgress& progress;
+  };
+  /// The image that a root began as: for the root's platform, and for this machine.
+  struct Bases {
+    MountedTree own, sibling;
   };
 
   std::filesystem::path grafted(const Emulator& emulator) const;
   MountedTree tree_of(const SourceOp& image, const ItemProgress& progress, std::stop_token stop);
   void find_sibling(Family& family, const SourceOp* image, std::stop_token stop);
-  std::optional<MountedTree> sibling_tree(const Wanted& wanted, std::stop_token stop);
+  std::optional<Bases> bases_of(const Wanted& wanted, std::stop_token stop);
   std::vector<LoadedPack>& load_packs(State& state, const ItemProgress& progress, std::stop_token stop);
   FoundRoot find_all(const Wanted& wanted, const Digest& key, std::stop_token stop);
   AcceleratedRoot search(const Wanted& wanted, const std::filesystem::path& copies, std::stop_token stop);

@@ -81,6 +81,18 @@ TEST_F(Guards, DeclineALibraryThatIsNotItsPackages) {
   expect_declined("libselinux.so.1 is not the file of its package libselinux1");
 }
 
+TEST_F(Guards, DeclineALibraryOfAPackageThatAStepPatchedWithoutANewVersion) {
+  MadeUpRoot base;
+  base.install("libselinux1", "3.4", "arm64", {{selinux(), library() + "unpatched"}});
+  const RootedDir tree(root_.path()), before(base.path());
+  const auto packages = PackageDatabase::open(tree, Platform::parse("linux/arm64")),
+             of_base = PackageDatabase::open(before, Platform::parse("linux/arm64"));
+  EXPECT_TRUE(packages->owner(selinux()));
+  packages->hold_to(*of_base);
+  EXPECT_FALSE(packages->owner(selinux()));
+  EXPECT_TRUE(packages->owner(libc())) << "a package that the base has not got";
+}
+
 TEST_F(Guards, DeclineALibraryThatIsMissing) {
   std::filesystem::remove(root_.at(libc()));
   expect_declined("libc.so.6 is missing");

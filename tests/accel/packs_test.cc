@@ -34,7 +34,9 @@ std::string program_with(std::string_view more) {
 
 TEST(PackManifest, IsReadWithConditionsAndRules) {
   const Pack pack = parse_pack(manifest_with(program_with(R"(,
-      "when": [{"directory": "/usr/lib/plugins", "names": ["b.so", "a.so"]}],
+      "when": [{"directory": "/usr/lib/plugins", "names": ["b.so", "a.so"]},
+               {"file": "/etc/ld.so.conf", "sha256": ")" + std::string(kHash) +
+                                                          R"("}],
       "rules": [{"kind": "prepend", "with": ["-x"]}, {"kind": "append", "with": ["-I", "{pack}/i"]},
                 {"kind": "replace", "pattern": "*/p.so", "with": ["{pack}/p.so"]},
                 {"kind": "drop", "pattern": "-q"}, {"kind": "decline", "pattern": "@*"},
@@ -44,18 +46,20 @@ TEST(PackManifest, IsReadWithConditionsAndRules) {
   EXPECT_EQ(pack.platform, Platform::parse("linux/arm64"));
   EXPECT_EQ(pack.machine, "aarch64");
   using enum ArgumentRule::Kind;
-  const PackProgram expected{.target = "/usr/bin/as",
-                             .package = "binutils",
-                             .version = "2.40-2",
-                             .sha256 = kHash,
-                             .twin = "/usr/bin/cross-as",
-                             .conditions = {{.directory = "/usr/lib/plugins", .names = {"a.so", "b.so"}}},
-                             .rules = {{.kind = Prepend, .pattern = {}, .with = {"-x"}},
-                                       {.kind = Append, .pattern = {}, .with = {"-I", "{pack}/i"}},
-                                       {.kind = Replace, .pattern = "*/p.so", .with = {"{pack}/p.so"}},
-                                       {.kind = Drop, .pattern = "-q", .with = {}},
-                                       {.kind = Decline, .pattern = "@*", .with = {}},
-                                       {.kind = Require, .pattern = "-c", .with = {}}}};
+  const PackProgram expected{
+      .target = "/usr/bin/as",
+      .package = "binutils",
+      .version = "2.40-2",
+      .sha256 = kHash,
+      .twin = "/usr/bin/cross-as",
+      .conditions = {{.path = "/usr/lib/plugins", .content = {"a.so", "b.so"}},
+                     {.of = PackCondition::Of::File, .path = "/etc/ld.so.conf", .content = {kHash}}},
+      .rules = {{.kind = Prepend, .pattern = {}, .with = {"-x"}},
+                {.kind = Append, .pattern = {}, .with = {"-I", "{pack}/i"}},
+                {.kind = Replace, .pattern = "*/p.so", .with = {"{pack}/p.so"}},
+                {.kind = Drop, .pattern = "-q", .with = {}},
+                {.kind = Decline, .pattern = "@*", .with = {}},
+                {.kind = Require, .pattern = "-c", .with = {}}}};
   EXPECT_THAT(pack.programs, ElementsAre(expected));
 }
 
@@ -246,8 +250,8 @@ TEST_F(PackMatching, TakesTheFirstEntryWhoseConditionHolds) {
   write("pack/usr/bin/other", elf_file({}), 0755);
   PackProgram with_plugin = pack_.programs[0];
   with_plugin.twin = "/usr/bin/other";
-  with_plugin.conditions = {{.directory = "/usr/lib/plugins", .names = {"lto.so"}}};
-  pack_.programs[0].conditions = {{.directory = "/usr/lib/plugins", .names = {}}};
+  with_plugin.conditions = {{.path = "/usr/lib/plugins", .content = {"lto.so"}}};
+  pack_.programs[0].conditions = {{.path = "/usr/lib/plugins", .content = {}}};
   pack_.programs.insert(pack_.programs.begin(), with_plugin);
 
   ASSERT_THAT(match().twins, SizeIs(1));
@@ -263,8 +267,8 @@ TEST_F(PackMatching, TakesTheFirstEntryWhoseConditionHolds) {
 TEST_F(PackMatching, GuardsATwinByTheDirectoriesOfItsConditions) {
   write("root/usr/bin/ld", "the target's as", 0755);
   write("root/usr/lib/plugins/lto.so", "x");
-  pack_.programs[0].conditions = {{.directory = "/usr/lib/plugins", .names = {"lto.so"}},
-                                  {.directory = "/nosuch", .names = {}}};
+  pack_.programs[0].conditions = {{.path = "/usr/lib/plugins", .content = {"lto.so"}},
+                                  {.path = "/nosuch", .content = {}}};
   pack_.programs.push_back(pack_.programs[0]);
   pack_.programs[1].target = "/usr/bin/ld";
   pack_.programs[1].conditions.pop_back();
@@ -279,9 +283,25 @@ TEST_F(PackMatching, GuardsATwinByTheDirectoriesOfItsConditions) {
   EXPECT_THAT(found.twins[1].guards, ElementsAre(0));
 }
 
+TEST_F(PackMatching, AConditionMayBeOfAFilesBytes) {
+  pack_.programs[0].conditions = {{.of = PackCondition::Of::File,
+                                   .path = "/etc/ld.so.conf",
+                                   .content = {std::string(Digest::of("usual\n").hex())}}};
+  expect_declined("wants the usual /etc/ld.so.conf, the root has something else there");
+  write("root/etc/ld.so.conf", "usual\n");
+  EXPECT_THAT(match().twins, SizeIs(1));
+  ASSERT_THAT(match().guards, SizeIs(1));
+  EXPECT_EQ(match().guards[0].path, "/etc/ld.so.conf");
+  const RootedDir root(directory_.path() / "root");
+  const std::string before = seen_by_conditions(pack_, root);
+  write("root/etc/ld.so.conf", "other\n");
+  EXPECT_NE(seen_by_conditions(pack_, root), before);
+  expect_declined("wants the usual /etc/ld.so.conf");
+}
+
 TEST_F(PackMatching, WhatConditionsSeeChangesWithTheDirectoryThoughItsNamesAreTheSame) {
   write("root/usr/lib/plugins/lto.so", "x");
-  pack_.programs[0].conditions = {{.directory = "/usr/lib/plugins", .names = {"lto.so"}}};
+  pack_.programs[0].conditions = {{.path = "/usr/lib/plugins", .content = {"lto.so"}}};
   const RootedDir root(directory_.path() / "root");
   const std::string before = seen_by_conditions(pack_, root);
   EXPECT_EQ(seen_by_conditions(pack_, root), before);

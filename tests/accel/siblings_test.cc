@@ -33,7 +33,7 @@ std::string library(std::vector<std::string> needed = {}) {
 class SiblingsTest : public testing::Test {
  protected:
   SiblingsTest() {
-    for (const MadeUpRoot* root : {&target_, &host_}) {
+    for (const MadeUpRoot* root : {&target_, &base_, &host_}) {
       for (const char* directory : {"/usr/bin", "/usr/lib", "/usr/lib64"})
         std::filesystem::create_directories(root->at(directory));
       root->link("/bin", "usr/bin");
@@ -41,6 +41,7 @@ class SiblingsTest : public testing::Test {
       root->link("/lib64", "usr/lib64");
     }
     target_.install("libc6", "2.36", "arm64", {{"/usr/lib/aarch64-linux-gnu/libc.so.6", "its library"}});
+    base_.install("libc6", "2.36", "arm64", {{"/usr/lib/aarch64-linux-gnu/libc.so.6", "its library"}});
     host_.install("libc6", "2.36", "amd64",
                   {{"/lib/x86_64-linux-gnu/libc.so.6", library({"ld-linux-x86-64.so.2"})},
                    {"/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", library()}});
@@ -52,8 +53,14 @@ class SiblingsTest : public testing::Test {
   void install_host(const std::string& bytes = host_program(), const std::string& version = kVersion) {
     host_.install("sed", version, "amd64", {{"/usr/bin/sed", bytes}});
   }
+  /// What the step began with.
+  void install_base() {
+    has_base_ = true;
+    base_.install("sed", kVersion, "arm64", {{"/bin/sed", arm_program()}});
+  }
   AcceleratedRoot find(const char* target = "linux/arm64", const char* host = "linux/amd64") {
     return find_siblings({.target = target_.path(),
+                          .base = has_base_ ? base_.path() : std::filesystem::path(),
                           .target_platform = Platform::parse(target),
                           .host = host_.path(),
                           .host_platform = Platform::parse(host),
@@ -75,8 +82,9 @@ class SiblingsTest : public testing::Test {
     return files;
   }
 
-  MadeUpRoot target_, host_;
+  MadeUpRoot target_, base_, host_;
   TempDir copies_;
+  bool has_base_ = false;
 };
 
 TEST_F(SiblingsTest, FindsATwinWithItsLoaderAndLibrariesWithoutLinks) {
@@ -97,6 +105,31 @@ TEST_F(SiblingsTest, FindsATwinWithItsLoaderAndLibrariesWithoutLinks) {
   EXPECT_EQ(twin.loader, "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
   EXPECT_EQ(twin.library_path, std::vector<std::string>{"/usr/lib/x86_64-linux-gnu"});
   EXPECT_EQ(found.machine, "aarch64");
+}
+
+TEST_F(SiblingsTest, FindsTheTwinOfWhatAStepLeftAsTheBaseImageHasIt) {
+  install_base();
+  install_target();
+  install_host();
+  EXPECT_EQ(find().twins.size(), 1u);
+}
+
+TEST_F(SiblingsTest, APackageThatAStepPatchedWithoutANewVersionHasNoTwin) {
+  install_base();
+  install_target(
+      MadeUpElf{.machine = EM_AARCH64, .interpreter = "/lib/ld-linux-aarch64.so.1", .text = "patched"}
+          .bytes());
+  install_host();
+  expect_declined("another than the base image's");
+}
+
+TEST_F(SiblingsTest, APackageThatAStepInstalledHasNoTwin) {
+  install_base();
+  target_.install("grep", "1", "arm64", {{"/usr/bin/grep", arm_program()}});
+  host_.install("grep", "1", "amd64", {{"/usr/bin/grep", host_program()}});
+  const AcceleratedRoot found = find();
+  EXPECT_THAT(found.twins, IsEmpty());
+  EXPECT_THAT(found.declined, Contains("grep: a step installed it"));
 }
 
 TEST_F(SiblingsTest, CopyTwinsWithTheirLoadersAndLibrariesAndNothingElse) {

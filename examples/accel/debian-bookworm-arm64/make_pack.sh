@@ -65,6 +65,19 @@ compiler_rules() {  # INCLUDE-DIRECTORY...
   printf ',\n     "rules": [%s{"kind": "append", "with": ["-isysroot", "{pack}/none", %s]}]' "$rules" "$after"
 }
 
+# The same of what the link line hands on, for the same reasons; names of objects always come in a file
+# here, and no headers are read.
+lto_rules() {
+  rules=
+  set -f
+  for pattern in '-fplugin*' -v -H -Q --help* --version '-ftime-report*' '-fmem-report*' '-fdump-*' '-fopt-info*' '-fsanitize*' '-gctf*' \
+    '-gbtf*' '-fsave-optimization-record*' '*=native' $no_architecture; do
+    rules="$rules${rules:+, }$(rule decline "$pattern")"
+  done
+  set +f
+  printf ',\n     "rules": [%s]' "$rules"
+}
+
 # The linker's plugin for LTO where the compilers differ. All that 12.2.0-14+deb12u1 has in its changelog is the fix
 # of -fstack-protector on arm64.
 plugin_alone() {
@@ -128,7 +141,7 @@ compilers() {
       entry "$at/cc1" "$name" "$target" "$from/cc1" "$(compiler_rules $c)"
       # shellcheck disable=SC2086
       entry "$at/cc1plus" "$name" "$target" "$from/cc1plus" "$(compiler_rules $cxx $c)"
-      entry "$at/lto1" "$name" "$target" "$from/lto1"
+      entry "$at/lto1" "$name" "$target" "$from/lto1" "$(lto_rules)"
     done
   done
   drivers
@@ -151,7 +164,13 @@ binutils() {
   plugins=/usr/lib/bfd-plugins
   none=$(printf ',\n     "when": [{"directory": "%s", "names": []}]' $plugins)
   # A native linker finds what libraries need where ld.so would, a cross linker does not: nothing there may be unusual.
+  download libc6 "$(version_of "libc6:$arch")"
   usual=$(printf '{"directory": "/etc/ld.so.conf.d", "names": [%s]}' "$(strings "$triplet.conf" libc.conf)")
+  for file in /etc/ld.so.conf /etc/ld.so.conf.d/libc.conf "/etc/ld.so.conf.d/$triplet.conf"; do
+    [ -f "$work/root-libc6$file" ] && from=$work/root-libc6$file || from=$file  # that of libc-bin is every machine's
+    sum=$(sha256sum "$from")
+    usual="$usual, $(printf '{"file": "%s", "sha256": "%s"}' "$file" "${sum%% *}")"
+  done
   refused=$(printf '%s, %s, %s, %s, %s' "$(rule decline '--sysroot*')" "$(rule decline '--print-sysroot')" "$(rule decline '--verbose')" "$(rule decline '--help')" "$(rule decline '@*')")
   plugin=$(ls /usr/libexec/gcc-cross/"$triplet"/*/liblto_plugin.so /usr/lib/slipway/liblto_plugin.so 2>/dev/null | head -n 1 || true)
   if [ -n "$plugin" ]; then
